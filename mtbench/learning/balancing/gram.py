@@ -1,0 +1,41 @@
+"""Per-task gradients -> Gram matrix, and weights -> update direction. Both accumulate in float64."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+# Columns converted to float64 at a time: bounds the extra memory to K * 256 KiB and keeps a chunk in cache.
+_CHUNK = 1 << 15
+
+
+def gram(gradients: Tensor) -> Tensor:
+    """``G_ij = <g_i, g_j>``: gradients ``(K, P)`` of any float dtype -> ``(K, K)`` float64, exactly symmetric.
+
+    Products and sums are float64, so a gradient as small as float32 can hold still has a positive squared norm (TOPPO
+    paper, section C.5).
+    """
+    if gradients.ndim != 2:
+        raise ValueError(f"Gradients are (tasks, parameters); got {tuple(gradients.shape)}.")
+    gradients = gradients.detach()
+    num_tasks = gradients.shape[0]
+    out = torch.zeros(num_tasks, num_tasks, dtype=torch.float64, device=gradients.device)
+    for chunk in gradients.split(_CHUNK, dim=1):
+        chunk = chunk.to(torch.float64)
+        out.addmm_(chunk, chunk.T)
+    # A matrix product need not round (i, j) and (j, i) alike.
+    return 0.5 * (out + out.T)
+
+
+def combine(weights: Tensor, gradients: Tensor) -> Tensor:
+    """``d = sum_i w_i g_i``: weights ``(K,)``, gradients ``(K, P)`` -> ``(P,)`` in the gradients' dtype.
+
+    Summed in float64: the weight of a task with a tiny gradient can overflow float32 although its share of ``d`` does
+    not (TOPPO paper, section C.5).
+    """
+    gradients = gradients.detach()
+    weights = weights.to(torch.float64)
+    out = torch.empty(gradients.shape[1], dtype=gradients.dtype, device=gradients.device)
+    for target, chunk in zip(out.split(_CHUNK), gradients.split(_CHUNK, dim=1), strict=True):
+        target.copy_(weights @ chunk.to(torch.float64))
+    return out
