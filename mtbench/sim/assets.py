@@ -1,0 +1,169 @@
+"""Assets: URDF files, MJCF files and primitives, all read into one MuJoCo specification with a single root body.
+
+The specification carries what the file says about structure, inertia and shapes. What Isaac Gym lets a client change
+later (drives, limits, friction, masses) is read out as properties here and written into models by :mod:`mtbench.sim.scene`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import mujoco
+import numpy as np
+
+from .datatypes import (
+    DOF_PROPERTIES,
+    FLT_MAX,
+    ActuatorProperties,
+    AssetOptions,
+    DofType,
+    RigidShapeProperties,
+)
+
+_ids = itertools.count()
+
+
+@dataclass(eq=False)
+class Asset:
+    """One robot or object, ready to be placed in environments.
+
+    Bodies, DOFs and shapes are listed in depth-first order of the file, which is the order of every tensor.
+    """
+
+    spec: mujoco.MjSpec
+    options: AssetOptions
+    uid: int = field(default_factory=lambda: next(_ids))
+    model: mujoco.MjModel = field(init=False)  #: the asset alone, its root fixed to the world
+    body_names: list[str] = field(init=False)
+    dof_names: list[str] = field(init=False)
+    dof_types: list[DofType] = field(init=False)
+    dof_props: np.ndarray = field(init=False)
+    shape_props: list[RigidShapeProperties] = field(init=False)
+    shape_body: list[int] = field(init=False)  #: body index of each shape
+    actuators: list[tuple[str, str, ActuatorProperties]] = field(init=False)  #: (name, joint, properties)
+
+    def __post_init__(self) -> None:
+        self.actuators = [_actuator(a) for a in self.spec.actuators]
+        for actuator in self.spec.actuators:
+            self.spec.delete(actuator)
+        for sensor in self.spec.sensors:
+            self.spec.delete(sensor)
+        for key in self.spec.keys:
+            self.spec.delete(key)
+        model = self.model = self.spec.copy().compile()
+        # Joint limits, ranges and defaults are resolved by the compiler, so they are read from its result.
+        self.body_names = [model.body(i).name for i in range(1, model.nbody)]
+        joints = [j for j in range(model.njnt) if model.jnt_type[j] != mujoco.mjtJoint.mjJNT_FREE]
+        self.dof_names = [model.joint(j).name for j in joints]
+        if "" in self.dof_names or len(set(self.dof_names)) < len(self.dof_names):
+            raise ValueError("every joint of an asset needs a name of its own")
+        for j in joints:
+            if model.jnt_type[j] == mujoco.mjtJoint.mjJNT_BALL:
+                raise ValueError(f"joint {model.joint(j).name!r} is a ball joint; use three hinges instead")
+        slide = mujoco.mjtJoint.mjJNT_SLIDE
+        self.dof_types = [
+            DofType.DOF_TRANSLATION if model.jnt_type[j] == slide else DofType.DOF_ROTATION for j in joints
+        ]
+        self.dof_props = np.zeros(len(joints), DOF_PROPERTIES)
+        for row, j in zip(self.dof_props, joints, strict=True):
+            dof = model.jnt_dofadr[j]
+            limited = bool(model.jnt_limited[j])
+            row["hasLimits"] = limited
+            row["lower"], row["upper"] = model.jnt_range[j] if limited else (-FLT_MAX, FLT_MAX)
+            row["driveMode"] = int(self.options.default_dof_drive_mode)
+            row["velocity"] = FLT_MAX
+            row["effort"] = model.jnt_actfrcrange[j, 1] if model.jnt_actfrclimited[j] else FLT_MAX
+            row["stiffness"] = model.jnt_stiffness[j]
+            row["damping"] = model.dof_damping[dof]
+            row["friction"] = model.dof_frictionloss[dof]
+            row["armature"] = self.options.armature or model.dof_armature[dof]
+        shapes = [g for g in range(model.ngeom) if model.geom_contype[g] or model.geom_conaffinity[g]]
+        self.shape_body = [int(model.geom_bodyid[g]) - 1 for g in shapes]
+        self.shape_props = [
+            RigidShapeProperties(
+                friction=float(model.geom_friction[g, 0]),
+                torsion_friction=float(model.geom_friction[g, 1]),
+                rolling_friction=float(model.geom_friction[g, 2]),
+            )
+            for g in shapes
+        ]
+
+    @property
+    def fixed(self) -> bool:
+        return self.options.fix_base_link
+
+
+def load(path: Path, options: AssetOptions) -> Asset:
+    """Read a ``.urdf`` or ``.xml`` (MJCF) file.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the file does not parse, or has no or several root bodies.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"asset file {path} does not exist")
+    try:
+        spec = mujoco.MjSpec.from_file(str(path))
+    except ValueError as error:
+        raise ValueError(f"asset file {path} cannot be read: {error}") from error
+    if path.suffix.lower() == ".urdf":
+        spec.compiler.boundmass = spec.compiler.boundinertia = 1e-6  # links that carry only a frame
+    roots = [b for b in spec.bodies if b.parent == spec.worldbody]
+    if len(roots) != 1:
+        raise ValueError(f"asset file {path} has {len(roots)} root bodies; an asset needs exactly one")
+    return _finish(spec, options, str(path))
+
+
+def primitive(geom_type: mujoco.mjtGeom, size: list[float], name: str, options: AssetOptions) -> Asset:
+    """A single body of one shape; ``size`` as in MuJoCo (half lengths, metres)."""
+    spec = mujoco.MjSpec()
+    body = spec.worldbody.add_body(name=name)
+    geom = body.add_geom(type=geom_type, size=size + [0.0] * (3 - len(size)))
+    if geom_type == mujoco.mjtGeom.mjGEOM_CAPSULE:
+        geom.quat = [np.sqrt(0.5), 0.0, np.sqrt(0.5), 0.0]  # Isaac Gym's capsules lie along x
+    return _finish(spec, options, name)
+
+
+def _finish(spec: mujoco.MjSpec, options: AssetOptions, source: str) -> Asset:
+    options = deepcopy(options)
+    root = spec.worldbody.first_body()
+    root.pos, root.quat = [0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]  # the actor's pose is the root's pose
+    for joint in root.joints:
+        if joint.type == mujoco.mjtJoint.mjJNT_FREE:
+            spec.delete(joint)
+    if options.collapse_fixed_joints:
+        guard = root.add_freejoint()  # keeps the root itself from being merged into the world
+        spec.fuse_static()
+        spec.delete(guard)
+    spec.compiler.fusestatic = False
+    if options.override_inertia:
+        spec.compiler.inertiafromgeom = mujoco.mjtInertiaFromGeom.mjINERTIAFROMGEOM_TRUE
+    for body in spec.bodies:
+        body.gravcomp = 1.0 if options.disable_gravity else body.gravcomp
+        for geom in body.geoms:
+            if geom.density == 1000.0:  # MuJoCo's default: the file does not say otherwise
+                geom.density = options.density
+            if options.replace_cylinder_with_capsule and geom.type == mujoco.mjtGeom.mjGEOM_CYLINDER:
+                geom.type = mujoco.mjtGeom.mjGEOM_CAPSULE
+    try:
+        return Asset(spec, options)
+    except ValueError as error:
+        raise ValueError(f"asset {source}: {error}") from error
+
+
+def _actuator(a: mujoco.MjsActuator) -> tuple[str, str, ActuatorProperties]:
+    props = ActuatorProperties()
+    props.control_limited, props.force_limited = bool(a.ctrllimited == 1), bool(a.forcelimited == 1)
+    gear = float(a.gear[0])
+    props.kp, props.kv = float(a.gainprm[0]), float(-a.biasprm[2])
+    if props.control_limited:
+        props.lower_control_limit, props.upper_control_limit = map(float, a.ctrlrange)
+    if props.force_limited:
+        props.lower_force_limit, props.upper_force_limit = map(float, a.forcerange)
+        props.motor_effort = props.upper_force_limit * abs(gear)
+    else:
+        props.motor_effort = abs(gear) * (props.upper_control_limit if props.control_limited else 1.0) * props.kp
+    return a.name, a.target, props

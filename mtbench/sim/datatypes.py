@@ -1,0 +1,378 @@
+"""The value types of Isaac Gym's ``gymapi``: vectors, transforms, enumerations and parameter records.
+
+Names, fields and defaults follow Isaac Gym Preview 4. Quaternions are xyzw. Units are SI.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+
+_VEC3 = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4")])
+_QUAT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("w", "<f4")])
+_TRANSFORM = np.dtype([("p", _VEC3), ("r", _QUAT)])
+_VELOCITY = np.dtype([("linear", _VEC3), ("angular", _VEC3)])
+
+FLT_MAX = float(np.finfo(np.float32).max)
+
+
+@dataclass(slots=True)
+class Vec3:
+    """A vector of three numbers."""
+
+    x: float = 0.0
+    y: float = 0.0
+    z: float = 0.0
+
+    def __add__(self, other: Vec3) -> Vec3:
+        return Vec3(self.x + other.x, self.y + other.y, self.z + other.z)
+
+    def __sub__(self, other: Vec3) -> Vec3:
+        return Vec3(self.x - other.x, self.y - other.y, self.z - other.z)
+
+    def __mul__(self, scale: float) -> Vec3:
+        return Vec3(self.x * scale, self.y * scale, self.z * scale)
+
+    def __truediv__(self, scale: float) -> Vec3:
+        return self * (1.0 / scale)
+
+    def __neg__(self) -> Vec3:
+        return self * -1.0
+
+    def dot(self, other: Vec3) -> float:
+        return self.x * other.x + self.y * other.y + self.z * other.z
+
+    def cross(self, other: Vec3) -> Vec3:
+        return Vec3(
+            self.y * other.z - self.z * other.y,
+            self.z * other.x - self.x * other.z,
+            self.x * other.y - self.y * other.x,
+        )
+
+    def length_sq(self) -> float:
+        return self.dot(self)
+
+    def length(self) -> float:
+        return math.sqrt(self.length_sq())
+
+    def normalize(self) -> Vec3:
+        return self / self.length()
+
+
+@dataclass(slots=True)
+class Quat:
+    """A rotation as a quaternion, xyzw."""
+
+    x: float = 0.0
+    y: float = 0.0
+    z: float = 0.0
+    w: float = 1.0
+
+    def __mul__(self, o: Quat) -> Quat:
+        a, b = Vec3(self.x, self.y, self.z), Vec3(o.x, o.y, o.z)
+        v = b * self.w + a * o.w + a.cross(b)
+        return Quat(v.x, v.y, v.z, self.w * o.w - a.dot(b))
+
+    def inverse(self) -> Quat:
+        n = self.x**2 + self.y**2 + self.z**2 + self.w**2
+        return Quat(-self.x / n, -self.y / n, -self.z / n, self.w / n)
+
+    def normalize(self) -> Quat:
+        n = math.sqrt(self.x**2 + self.y**2 + self.z**2 + self.w**2)
+        return Quat(self.x / n, self.y / n, self.z / n, self.w / n)
+
+    def rotate(self, v: Vec3) -> Vec3:
+        u = Vec3(self.x, self.y, self.z)
+        t = u.cross(v) * 2.0
+        return v + t * self.w + u.cross(t)
+
+    @staticmethod
+    def from_axis_angle(axis: Vec3, angle: float) -> Quat:
+        """Rotation by ``angle`` (radians) about ``axis``."""
+        u = axis.normalize() * math.sin(angle / 2)
+        return Quat(u.x, u.y, u.z, math.cos(angle / 2))
+
+    @staticmethod
+    def from_euler_zyx(roll: float, pitch: float, yaw: float) -> Quat:
+        """Rz(yaw) Ry(pitch) Rx(roll), radians."""
+        x, y, z = Vec3(1, 0, 0), Vec3(0, 1, 0), Vec3(0, 0, 1)
+        return Quat.from_axis_angle(z, yaw) * Quat.from_axis_angle(y, pitch) * Quat.from_axis_angle(x, roll)
+
+    def to_euler_zyx(self) -> tuple[float, float, float]:
+        """(roll, pitch, yaw) in radians; the inverse of :meth:`from_euler_zyx`."""
+        x, y, z, w = self.x, self.y, self.z, self.w
+        roll = math.atan2(2 * (w * x + y * z), 1 - 2 * (x * x + y * y))
+        pitch = math.asin(max(-1.0, min(1.0, 2 * (w * y - z * x))))
+        return roll, pitch, math.atan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z))
+
+
+@dataclass(slots=True)
+class Transform:
+    """A pose: position ``p`` and rotation ``r``."""
+
+    p: Vec3 = field(default_factory=Vec3)
+    r: Quat = field(default_factory=Quat)
+
+    def __mul__(self, o: Transform) -> Transform:
+        return Transform(self.transform_point(o.p), self.r * o.r)
+
+    def inverse(self) -> Transform:
+        r = self.r.inverse()
+        return Transform(-r.rotate(self.p), r)
+
+    def transform_vector(self, v: Vec3) -> Vec3:
+        return self.r.rotate(v)
+
+    def transform_point(self, v: Vec3) -> Vec3:
+        return self.p + self.r.rotate(v)
+
+
+# numpy layouts of the classes above, under the attribute users know
+Vec3.dtype, Quat.dtype, Transform.dtype = _VEC3, _QUAT, _TRANSFORM  # type: ignore[attr-defined]
+
+
+class DofState:
+    """numpy layout of a DOF state: ``pos`` (rad or m), ``vel``."""
+
+    dtype = np.dtype([("pos", "<f4"), ("vel", "<f4")])
+
+
+class Velocity:
+    """numpy layout of a body velocity: ``linear`` (m/s), ``angular`` (rad/s)."""
+
+    dtype = _VELOCITY
+
+
+class RigidBodyState:
+    """numpy layout of a rigid-body state: ``pose`` and ``vel``."""
+
+    dtype = np.dtype([("pose", _TRANSFORM), ("vel", _VELOCITY)])
+
+
+#: numpy layout of DOF properties, one row a DOF
+DOF_PROPERTIES = np.dtype(
+    [
+        ("hasLimits", "?"),
+        ("lower", "<f4"),
+        ("upper", "<f4"),
+        ("driveMode", "<i4"),
+        ("velocity", "<f4"),
+        ("effort", "<f4"),
+        ("stiffness", "<f4"),
+        ("damping", "<f4"),
+        ("friction", "<f4"),
+        ("armature", "<f4"),
+    ]
+)
+
+
+class SimType(IntEnum):
+    SIM_PHYSX = 0
+    SIM_FLEX = 1
+
+
+class UpAxis(IntEnum):
+    UP_AXIS_Y = 0
+    UP_AXIS_Z = 1
+
+
+class DofDriveMode(IntEnum):
+    DOF_MODE_NONE = 0
+    DOF_MODE_POS = 1
+    DOF_MODE_VEL = 2
+    DOF_MODE_EFFORT = 3
+
+
+class DofType(IntEnum):
+    DOF_INVALID = -1
+    DOF_ROTATION = 0
+    DOF_TRANSLATION = 1
+
+
+class JointType(IntEnum):
+    JOINT_INVALID = -1
+    JOINT_FIXED = 0
+    JOINT_REVOLUTE = 1
+    JOINT_PRISMATIC = 2
+    JOINT_BALL = 3
+    JOINT_PLANAR = 4
+    JOINT_FLOATING = 5
+
+
+class CoordinateSpace(IntEnum):
+    ENV_SPACE = 0
+    LOCAL_SPACE = 1
+    GLOBAL_SPACE = 2
+
+
+class IndexDomain(IntEnum):
+    DOMAIN_ACTOR = 0
+    DOMAIN_ENV = 1
+    DOMAIN_SIM = 2
+
+
+class ContactCollection(IntEnum):
+    CC_NEVER = 0
+    CC_LAST_SUBSTEP = 1
+    CC_ALL_SUBSTEPS = 2
+
+
+class TensorDataType(IntEnum):
+    DTYPE_FLOAT32 = 0
+    DTYPE_UINT32 = 1
+    DTYPE_UINT64 = 2
+    DTYPE_UINT8 = 3
+    DTYPE_INT16 = 4
+
+
+STATE_NONE, STATE_POS, STATE_VEL, STATE_ALL = 0, 1, 2, 3
+INVALID_HANDLE = -1
+
+
+@dataclass
+class PhysXParams:
+    """Solver settings. On MuJoCo only ``num_threads`` has a meaning (0: every core); the rest describe PhysX's solver."""
+
+    always_use_articulations: bool = False
+    bounce_threshold_velocity: float = 0.2
+    contact_collection: ContactCollection = ContactCollection.CC_ALL_SUBSTEPS
+    contact_offset: float = 0.02
+    default_buffer_size_multiplier: float = 2.0
+    friction_correlation_distance: float = 0.025
+    friction_offset_threshold: float = 0.04
+    max_depenetration_velocity: float = 100.0
+    max_gpu_contact_pairs: int = 1024 * 1024
+    num_position_iterations: int = 4
+    num_subscenes: int = 0
+    num_threads: int = 0
+    num_velocity_iterations: int = 1
+    rest_offset: float = 0.001
+    solver_type: int = 1
+    use_gpu: bool = False
+
+
+@dataclass
+class SimParams:
+    """``dt`` (seconds) is divided into ``substeps`` physics steps."""
+
+    dt: float = 1.0 / 60.0
+    enable_actor_creation_warning: bool = True
+    gravity: Vec3 = field(default_factory=lambda: Vec3(0.0, -9.8, 0.0))
+    num_client_threads: int = 0
+    physx: PhysXParams = field(default_factory=PhysXParams)
+    stress_visualization: bool = False
+    stress_visualization_max: float = 1.0e5
+    stress_visualization_min: float = 0.0
+    substeps: int = 2
+    up_axis: UpAxis = UpAxis.UP_AXIS_Y
+    use_gpu_pipeline: bool = False
+
+
+@dataclass
+class PlaneParams:
+    """A ground plane: points x with ``normal . x = -distance`` (metres, PhysX's sign) bound the half space of bodies."""
+
+    distance: float = 0.0
+    dynamic_friction: float = 1.0
+    normal: Vec3 = field(default_factory=lambda: Vec3(0.0, 1.0, 0.0))
+    restitution: float = 0.0
+    segmentation_id: int = 0
+    static_friction: float = 1.0
+
+
+@dataclass
+class AssetOptions:
+    """How an asset is imported; ``docs/tensor_api.md`` says which options act on MuJoCo."""
+
+    angular_damping: float = 0.5
+    armature: float = 0.0
+    collapse_fixed_joints: bool = False
+    convex_decomposition_from_submeshes: bool = False
+    default_dof_drive_mode: int = DofDriveMode.DOF_MODE_NONE
+    density: float = 1000.0
+    disable_gravity: bool = False
+    enable_gyroscopic_forces: bool = True
+    fix_base_link: bool = False
+    flip_visual_attachments: bool = False
+    linear_damping: float = 0.0
+    max_angular_velocity: float = 64.0
+    max_linear_velocity: float = 1000.0
+    mesh_normal_mode: Any = None
+    min_particle_mass: float = 1e-12
+    override_com: bool = False
+    override_inertia: bool = False
+    replace_cylinder_with_capsule: bool = False
+    slices_per_cylinder: int = 20
+    tendon_limit_stiffness: float = 1.0
+    thickness: float = 0.02
+    use_mesh_materials: bool = False
+    use_physx_armature: bool = True
+    vhacd_enabled: bool = False
+    vhacd_params: Any = None
+
+
+@dataclass
+class Mat33:
+    """A 3x3 matrix by rows."""
+
+    x: Vec3 = field(default_factory=Vec3)
+    y: Vec3 = field(default_factory=Vec3)
+    z: Vec3 = field(default_factory=Vec3)
+
+
+@dataclass
+class RigidBodyProperties:
+    """Mass (kg), centre of mass (m, body frame) and inertia about it (kg m^2, body axes)."""
+
+    com: Vec3 = field(default_factory=Vec3)
+    flags: int = 0
+    inertia: Mat33 = field(default_factory=Mat33)
+    invInertia: Mat33 = field(default_factory=Mat33)  # noqa: N815 (Isaac Gym's name)
+    invMass: float = 0.0  # noqa: N815
+    mass: float = 0.0
+
+
+@dataclass
+class RigidShapeProperties:
+    """Contact properties of one collision shape; ``filter``: shapes whose filters share a bit do not collide."""
+
+    compliance: float = 0.0
+    contact_offset: float = 0.02
+    filter: int = 0
+    friction: float = 1.0
+    rest_offset: float = 0.0
+    restitution: float = 0.0
+    rolling_friction: float = 0.0
+    thickness: float = 0.0
+    torsion_friction: float = 0.0
+
+
+@dataclass
+class IndexRange:
+    start: int = 0
+    count: int = 0
+
+
+@dataclass
+class ActuatorProperties:
+    """An actuator as its MJCF describes it; ``motor_effort`` is the largest force it may exert (N or N m)."""
+
+    control_limited: bool = False
+    force_limited: bool = False
+    kp: float = 0.0
+    kv: float = 0.0
+    lower_control_limit: float = -FLT_MAX
+    lower_force_limit: float = -FLT_MAX
+    motor_effort: float = 0.0
+    upper_control_limit: float = FLT_MAX
+    upper_force_limit: float = FLT_MAX
+
+
+@dataclass
+class Version:
+    major: int = 1
+    minor: int = 0

@@ -1,0 +1,783 @@
+"""Isaac Gym's ``gymapi`` on open physics: the calls of Preview 4 that a vectorized task needs.
+
+Names, argument order, layouts and defaults are Preview 4's. A call that is not here raises ``NotImplementedError`` that
+names it; ``docs/tensor_api.md`` lists what is and what is not. States are in each environment's own frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import mujoco
+import numpy as np
+import torch
+
+from . import datatypes
+from .assets import Asset, load, primitive
+from .coverage import MISSING_CALLS, MISSING_TYPES, PAGE
+from .datatypes import *  # noqa: F403
+from .datatypes import (
+    INVALID_HANDLE,
+    STATE_POS,
+    STATE_VEL,
+    ActuatorProperties,
+    AssetOptions,
+    ContactCollection,
+    CoordinateSpace,
+    DofDriveMode,
+    DofType,
+    IndexDomain,
+    IndexRange,
+    JointType,
+    PlaneParams,
+    RigidBodyProperties,
+    RigidBodyState,
+    RigidShapeProperties,
+    SimParams,
+    SimType,
+    TensorDataType,
+    Transform,
+    UpAxis,
+    Vec3,
+    Version,
+)
+from .gymtorch import Tensor, unwrap_tensor
+from .scene import Actor, Env, body_properties, warn_restitution
+from .simulation import Simulation as Sim
+
+for _enum in (SimType, UpAxis, DofDriveMode, DofType, JointType, CoordinateSpace, IndexDomain, ContactCollection,
+              TensorDataType):  # fmt: skip
+    globals().update(_enum.__members__)  # gymapi.SIM_PHYSX is gymapi.SimType.SIM_PHYSX
+
+
+def __getattr__(name: str) -> Any:
+    if name in MISSING_TYPES:
+        raise NotImplementedError(f"gymapi.{name} is not available; see {PAGE}")
+    raise AttributeError(f"module 'gymapi' has no attribute {name!r}")
+
+
+def acquire_gym(*args: Any) -> Gym:
+    """The gym. Arguments are accepted for compatibility and have no meaning, as in Isaac Gym."""
+    return Gym()
+
+
+class Gym:
+    """The calls. Handles of actors count within their environment, in creation order."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name in MISSING_CALLS:
+            raise NotImplementedError(f"gym.{name} is not available; see {PAGE}")
+        near = get_close_matches(name, [n for n in dir(type(self)) if not n.startswith("_")], 1)
+        raise AttributeError(f"Isaac Gym has no call {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+
+    # -- simulation ----------------------------------------------------------------------------------------------
+
+    def create_sim(
+        self,
+        compute_device: int = 0,
+        graphics_device: int = 0,
+        type: SimType = SimType.SIM_PHYSX,
+        params: SimParams | None = None,
+    ) -> Sim:
+        """A new simulation. ``params.use_gpu_pipeline`` must be off: tensors live on the CPU."""
+        params = params or SimParams()
+        if type != SimType.SIM_PHYSX:
+            raise NotImplementedError(f"gym.create_sim: only SIM_PHYSX semantics are available, not {type!r}; see {PAGE}")
+        if params.use_gpu_pipeline:
+            raise NotImplementedError(f"gym.create_sim: use_gpu_pipeline needs a GPU engine; see {PAGE}")
+        if params.dt <= 0 or params.substeps < 1:
+            raise ValueError(f"dt must be positive and substeps at least 1, not {params.dt} and {params.substeps}")
+        return Sim(params)
+
+    def destroy_sim(self, sim: Sim) -> None:
+        if sim.engine is not None:
+            sim.engine.close()
+            sim.engine = None
+
+    def get_sim_params(self, sim: Sim) -> SimParams:
+        return sim.params
+
+    def set_sim_params(self, sim: Sim, params: SimParams) -> None:
+        """Before ``prepare_sim``: the parameters are compiled into the models."""
+        if sim.prepared:
+            raise NotImplementedError(f"gym.set_sim_params after prepare_sim is not available; see {PAGE}")
+        sim.params = params
+
+    def add_ground(self, sim: Sim, params: PlaneParams) -> None:
+        warn_restitution(params.restitution, "the ground")
+        sim.ground = params
+
+    def prepare_sim(self, sim: Sim) -> bool:
+        sim.prepare()
+        return True
+
+    def simulate(self, sim: Sim) -> None:
+        """One step of ``dt``, in ``substeps`` physics steps."""
+        sim.prepare()
+        sim.simulate()
+
+    def fetch_results(self, sim: Sim, wait_for_latest_sim_step: bool) -> None:
+        """Results are complete when ``simulate`` returns; ``refresh_*`` copies them into the tensors."""
+
+    def step_graphics(self, sim: Sim) -> None:
+        """Nothing is drawn while stepping."""
+
+    def sync_frame_time(self, sim: Sim) -> None:
+        """No viewer, no real time to wait for."""
+
+    def get_sim_time(self, sim: Sim) -> float:
+        """Simulated seconds."""
+        return sim.frame * sim.params.dt
+
+    def get_frame_count(self, sim: Sim) -> int:
+        return sim.frame
+
+    def get_version(self) -> Version:
+        return Version()
+
+    # -- assets --------------------------------------------------------------------------------------------------
+
+    def load_asset(self, sim: Sim, rootpath: str, filename: str, options: AssetOptions | None = None) -> Asset:
+        """A URDF (``.urdf``) or MJCF (``.xml``, ``.mjcf``) file."""
+        path = Path(rootpath) / filename
+        if path.suffix.lower() not in (".urdf", ".xml", ".mjcf"):
+            raise NotImplementedError(f"gym.load_asset reads URDF and MJCF, not {path.suffix!r} ({path}); see {PAGE}")
+        return load(path, options or AssetOptions())
+
+    def load_urdf(self, sim: Sim, rootpath: str, filename: str, options: AssetOptions | None = None) -> Asset:
+        return self.load_asset(sim, rootpath, filename, options)
+
+    def load_mjcf(self, sim: Sim, rootpath: str, filename: str, options: AssetOptions | None = None) -> Asset:
+        return self.load_asset(sim, rootpath, filename, options)
+
+    def create_box(
+        self, sim: Sim, width: float, height: float, depth: float, options: AssetOptions | None = None
+    ) -> Asset:
+        """Full lengths along x, y and z (metres)."""
+        size = [width / 2, height / 2, depth / 2]
+        return primitive(mujoco.mjtGeom.mjGEOM_BOX, size, "box", options or AssetOptions())
+
+    def create_sphere(self, sim: Sim, radius: float, options: AssetOptions | None = None) -> Asset:
+        return primitive(mujoco.mjtGeom.mjGEOM_SPHERE, [radius], "sphere", options or AssetOptions())
+
+    def create_capsule(self, sim: Sim, radius: float, width: float, options: AssetOptions | None = None) -> Asset:
+        """Along x; ``width`` is the length of the straight part (metres)."""
+        size = [radius, width / 2]
+        return primitive(mujoco.mjtGeom.mjGEOM_CAPSULE, size, "capsule", options or AssetOptions())
+
+    def get_asset_rigid_body_count(self, asset: Asset) -> int:
+        return len(asset.body_names)
+
+    def get_asset_rigid_body_names(self, asset: Asset) -> list[str]:
+        return list(asset.body_names)
+
+    def get_asset_rigid_body_name(self, asset: Asset, index: int) -> str:
+        return asset.body_names[index]
+
+    def get_asset_rigid_body_dict(self, asset: Asset) -> dict[str, int]:
+        return _indices(asset.body_names)
+
+    def find_asset_rigid_body_index(self, asset: Asset, name: str) -> int:
+        return _find(asset.body_names, name)
+
+    def get_asset_joint_count(self, asset: Asset) -> int:
+        return len(asset.dof_names)
+
+    def get_asset_joint_names(self, asset: Asset) -> list[str]:
+        return list(asset.dof_names)
+
+    def get_asset_joint_name(self, asset: Asset, index: int) -> str:
+        return asset.dof_names[index]
+
+    def get_asset_joint_dict(self, asset: Asset) -> dict[str, int]:
+        return _indices(asset.dof_names)
+
+    def find_asset_joint_index(self, asset: Asset, name: str) -> int:
+        return _find(asset.dof_names, name)
+
+    def get_asset_joint_type(self, asset: Asset, index: int) -> JointType:
+        rotation = asset.dof_types[index] == DofType.DOF_ROTATION
+        return JointType.JOINT_REVOLUTE if rotation else JointType.JOINT_PRISMATIC
+
+    def get_asset_dof_count(self, asset: Asset) -> int:
+        return len(asset.dof_names)
+
+    def get_asset_dof_names(self, asset: Asset) -> list[str]:
+        return list(asset.dof_names)
+
+    def get_asset_dof_name(self, asset: Asset, index: int) -> str:
+        return asset.dof_names[index]
+
+    def get_asset_dof_dict(self, asset: Asset) -> dict[str, int]:
+        return _indices(asset.dof_names)
+
+    def find_asset_dof_index(self, asset: Asset, name: str) -> int:
+        return _find(asset.dof_names, name)
+
+    def get_asset_dof_type(self, asset: Asset, index: int) -> DofType:
+        return asset.dof_types[index]
+
+    def get_dof_type_string(self, dof_type: DofType) -> str:
+        return {DofType.DOF_ROTATION: "Rotation", DofType.DOF_TRANSLATION: "Translation"}.get(dof_type, "Invalid")
+
+    def get_asset_dof_properties(self, asset: Asset) -> np.ndarray:
+        """Structured array: hasLimits, lower, upper, driveMode, velocity, effort, stiffness, damping, friction, armature."""
+        return asset.dof_props.copy()
+
+    def get_asset_rigid_shape_count(self, asset: Asset) -> int:
+        return len(asset.shape_props)
+
+    def get_asset_rigid_shape_properties(self, asset: Asset) -> list[RigidShapeProperties]:
+        return [RigidShapeProperties(**vars(p)) for p in asset.shape_props]
+
+    def set_asset_rigid_shape_properties(self, asset: Asset, props: list[RigidShapeProperties]) -> bool:
+        """Taken over by actors created from the asset afterwards."""
+        asset.shape_props = _checked_shapes(props, len(asset.shape_props))
+        return True
+
+    def get_asset_rigid_body_shape_indices(self, asset: Asset) -> list[IndexRange]:
+        return _shape_ranges(asset)
+
+    def get_asset_actuator_count(self, asset: Asset) -> int:
+        return len(asset.actuators)
+
+    def get_asset_actuator_name(self, asset: Asset, index: int) -> str:
+        return asset.actuators[index][0]
+
+    def get_asset_actuator_joint_name(self, asset: Asset, index: int) -> str:
+        return asset.actuators[index][1]
+
+    def get_asset_actuator_properties(self, asset: Asset) -> list[ActuatorProperties]:
+        """What the MJCF says of its actuators. They do not act: drives and efforts do, as in Isaac Gym."""
+        return [props for _, _, props in asset.actuators]
+
+    def find_asset_actuator_index(self, asset: Asset, name: str) -> int:
+        return _find([n for n, _, _ in asset.actuators], name)
+
+    # -- environments and actors ---------------------------------------------------------------------------------
+
+    def create_env(self, sim: Sim, lower: Vec3, upper: Vec3, num_per_row: int) -> Env:
+        """A new world. The bounds, which place environments on a grid in a viewer, do not shift its frame."""
+        if sim.prepared:
+            raise RuntimeError("environments cannot be added after prepare_sim")
+        env = Env(len(sim.envs))
+        env.sim = sim  # type: ignore[attr-defined]
+        sim.envs.append(env)
+        return env
+
+    def get_env_count(self, sim: Sim) -> int:
+        return len(sim.envs)
+
+    def get_env(self, sim: Sim, index: int) -> Env:
+        return sim.envs[index]
+
+    def get_env_origin(self, env: Env) -> Vec3:
+        """Zero: states are in the environment's own frame."""
+        return Vec3()
+
+    def get_env_dof_count(self, env: Env) -> int:
+        return env.num_dofs
+
+    def get_env_joint_count(self, env: Env) -> int:
+        return env.num_dofs
+
+    def get_env_rigid_body_count(self, env: Env) -> int:
+        return env.num_bodies
+
+    def begin_aggregate(self, env: Env, max_bodies: int, max_shapes: int, enable_self_collision: bool) -> bool:
+        """Aggregates speed up PhysX's broad phase; MuJoCo's needs none. False when one is open already."""
+        if env.in_aggregate:
+            return False
+        env.in_aggregate = True
+        return True
+
+    def end_aggregate(self, env: Env) -> bool:
+        was, env.in_aggregate = env.in_aggregate, False
+        return was
+
+    def create_actor(
+        self,
+        env: Env,
+        asset: Asset,
+        pose: Transform,
+        name: str | None = None,
+        group: int = -1,
+        filter: int = -1,
+        segmentationId: int = 0,  # noqa: N803 (Isaac Gym's name)
+    ) -> int:
+        """Place an asset. Actors of different ``group`` never collide (-1 meets all); shapes whose ``filter`` shares a
+        bit do not collide, and filter 0 lets an actor collide with itself."""
+        sim = _sim(env)
+        if sim.prepared:
+            raise RuntimeError("actors cannot be added after prepare_sim")
+        handle = len(env.actors)
+        env.actors.append(Actor(asset, pose, name or f"actor_{handle}", group, filter, segmentationId))
+        return handle
+
+    def get_actor_count(self, env: Env) -> int:
+        return len(env.actors)
+
+    def get_sim_actor_count(self, sim: Sim) -> int:
+        return sum(len(env.actors) for env in sim.envs)
+
+    def get_sim_dof_count(self, sim: Sim) -> int:
+        return sum(env.num_dofs for env in sim.envs)
+
+    def get_sim_joint_count(self, sim: Sim) -> int:
+        return self.get_sim_dof_count(sim)
+
+    def get_sim_rigid_body_count(self, sim: Sim) -> int:
+        return sum(env.num_bodies for env in sim.envs)
+
+    def get_actor_handle(self, env: Env, index: int) -> int:
+        return index if 0 <= index < len(env.actors) else INVALID_HANDLE
+
+    def find_actor_handle(self, env: Env, name: str) -> int:
+        return _find([a.name for a in env.actors], name)
+
+    def get_actor_index(self, env: Env, handle: int, domain: IndexDomain) -> int:
+        _actor(env, handle)
+        return handle + (_first(env, "actors") if domain == IndexDomain.DOMAIN_SIM else 0)
+
+    def find_actor_index(self, env: Env, name: str, domain: IndexDomain) -> int:
+        handle = self.find_actor_handle(env, name)
+        return handle if handle == INVALID_HANDLE else self.get_actor_index(env, handle, domain)
+
+    def get_actor_name(self, env: Env, handle: int) -> str:
+        return _actor(env, handle).name
+
+    def get_actor_asset(self, env: Env, handle: int) -> Asset:
+        return _actor(env, handle).asset
+
+    def get_actor_rigid_body_count(self, env: Env, handle: int) -> int:
+        return len(_actor(env, handle).asset.body_names)
+
+    def get_actor_rigid_body_names(self, env: Env, handle: int) -> list[str]:
+        return list(_actor(env, handle).asset.body_names)
+
+    def get_actor_rigid_body_dict(self, env: Env, handle: int) -> dict[str, int]:
+        return _indices(_actor(env, handle).asset.body_names)
+
+    def get_actor_rigid_body_index(self, env: Env, handle: int, index: int, domain: IndexDomain) -> int:
+        _actor(env, handle)
+        if domain == IndexDomain.DOMAIN_ACTOR:
+            return index
+        index += sum(len(a.asset.body_names) for a in env.actors[:handle])
+        return index + (_first(env, "bodies") if domain == IndexDomain.DOMAIN_SIM else 0)
+
+    def find_actor_rigid_body_index(self, env: Env, handle: int, name: str, domain: IndexDomain) -> int:
+        index = _find(_actor(env, handle).asset.body_names, name)
+        return index if index == INVALID_HANDLE else self.get_actor_rigid_body_index(env, handle, index, domain)
+
+    def find_actor_rigid_body_handle(self, env: Env, handle: int, name: str) -> int:
+        return self.find_actor_rigid_body_index(env, handle, name, IndexDomain.DOMAIN_ENV)
+
+    def get_actor_rigid_body_handle(self, env: Env, handle: int, index: int) -> int:
+        return self.get_actor_rigid_body_index(env, handle, index, IndexDomain.DOMAIN_ENV)
+
+    def get_actor_root_rigid_body_handle(self, env: Env, handle: int) -> int:
+        return self.get_actor_rigid_body_handle(env, handle, 0)
+
+    def get_actor_dof_count(self, env: Env, handle: int) -> int:
+        return len(_actor(env, handle).asset.dof_names)
+
+    def get_actor_dof_names(self, env: Env, handle: int) -> list[str]:
+        return list(_actor(env, handle).asset.dof_names)
+
+    def get_actor_dof_dict(self, env: Env, handle: int) -> dict[str, int]:
+        return _indices(_actor(env, handle).asset.dof_names)
+
+    def get_actor_dof_index(self, env: Env, handle: int, index: int, domain: IndexDomain) -> int:
+        _actor(env, handle)
+        if domain == IndexDomain.DOMAIN_ACTOR:
+            return index
+        index += sum(len(a.asset.dof_names) for a in env.actors[:handle])
+        return index + (_first(env, "dofs") if domain == IndexDomain.DOMAIN_SIM else 0)
+
+    def find_actor_dof_index(self, env: Env, handle: int, name: str, domain: IndexDomain) -> int:
+        index = _find(_actor(env, handle).asset.dof_names, name)
+        return index if index == INVALID_HANDLE else self.get_actor_dof_index(env, handle, index, domain)
+
+    def find_actor_dof_handle(self, env: Env, handle: int, name: str) -> int:
+        return self.find_actor_dof_index(env, handle, name, IndexDomain.DOMAIN_ENV)
+
+    def get_actor_dof_handle(self, env: Env, handle: int, index: int) -> int:
+        return self.get_actor_dof_index(env, handle, index, IndexDomain.DOMAIN_ENV)
+
+    def get_actor_joint_count(self, env: Env, handle: int) -> int:
+        return self.get_actor_dof_count(env, handle)
+
+    def get_actor_joint_names(self, env: Env, handle: int) -> list[str]:
+        return self.get_actor_dof_names(env, handle)
+
+    def get_actor_joint_dict(self, env: Env, handle: int) -> dict[str, int]:
+        return self.get_actor_dof_dict(env, handle)
+
+    # -- properties ----------------------------------------------------------------------------------------------
+
+    def get_actor_dof_properties(self, env: Env, handle: int) -> np.ndarray:
+        return _actor(env, handle).dof_props.copy()
+
+    def set_actor_dof_properties(self, env: Env, handle: int, props: np.ndarray) -> bool:
+        """Drive mode, gains, limits, effort limit, dry friction and armature of every DOF of the actor.
+
+        In position mode the drive applies stiffness * (target - q) + damping * (velocity target - qd), in velocity mode
+        damping * (velocity target - qd), both limited to ``effort``. In the modes none and effort stiffness and damping
+        act passively about zero. ``velocity`` (a limit) has no counterpart in MuJoCo.
+        """
+        actor = _actor(env, handle)
+        if len(props) != len(actor.dof_props):
+            raise ValueError(f"actor {actor.name!r} has {len(actor.dof_props)} DOFs, not {len(props)}")
+        for field in actor.dof_props.dtype.names or ():
+            actor.dof_props[field] = props[field]
+        _sim(env).properties_changed(env)
+        return True
+
+    def get_actor_rigid_shape_count(self, env: Env, handle: int) -> int:
+        return len(_actor(env, handle).shape_props)
+
+    def get_actor_rigid_shape_properties(self, env: Env, handle: int) -> list[RigidShapeProperties]:
+        return [RigidShapeProperties(**vars(p)) for p in _actor(env, handle).shape_props]
+
+    def set_actor_rigid_shape_properties(self, env: Env, handle: int, props: list[RigidShapeProperties]) -> bool:
+        """Friction at any time; ``filter`` before ``prepare_sim``."""
+        actor = _actor(env, handle)
+        if _sim(env).prepared and [p.filter for p in props] != [p.filter for p in actor.shape_props]:
+            raise RuntimeError("collision filters cannot change after prepare_sim")
+        actor.shape_props = _checked_shapes(props, len(actor.shape_props))
+        _sim(env).properties_changed(env)
+        return True
+
+    def get_actor_rigid_body_shape_indices(self, env: Env, handle: int) -> list[IndexRange]:
+        return _shape_ranges(_actor(env, handle).asset)
+
+    def get_actor_rigid_body_properties(self, env: Env, handle: int) -> list[RigidBodyProperties]:
+        return body_properties(_actor(env, handle))
+
+    def set_actor_rigid_body_properties(
+        self,
+        env: Env,
+        actorHandle: int,  # noqa: N803 (Isaac Gym's name)
+        props: list[RigidBodyProperties],
+        recomputeInertia: bool = False,  # noqa: N803
+    ) -> bool:
+        """Masses, centres of mass and inertias. ``recomputeInertia`` scales each inertia with its mass."""
+        actor = _actor(env, actorHandle)
+        before = body_properties(actor)
+        if len(props) != len(before):
+            raise ValueError(f"actor {actor.name!r} has {len(before)} rigid bodies, not {len(props)}")
+        actor.body_props = [RigidBodyProperties(**vars(p)) for p in props]
+        for new, old in zip(actor.body_props, before, strict=True):
+            if recomputeInertia and old.mass:
+                rows = (v * (new.mass / old.mass) for v in (old.inertia.x, old.inertia.y, old.inertia.z))
+                new.inertia = datatypes.Mat33(*rows)
+        _sim(env).properties_changed(env)
+        return True
+
+    def get_actor_actuator_count(self, env: Env, handle: int) -> int:
+        return len(_actor(env, handle).asset.actuators)
+
+    def get_actor_actuator_properties(self, env: Env, handle: int) -> list[ActuatorProperties]:
+        return self.get_asset_actuator_properties(_actor(env, handle).asset)
+
+    def get_actor_scale(self, env: Env, handle: int) -> float:
+        return 1.0
+
+    def set_rigid_body_color(self, env: Env, handle: int, body: int, mesh_type: Any, color: Vec3) -> None:
+        """Colours come from the asset; nothing is drawn while stepping."""
+
+    def enable_actor_dof_force_sensors(self, env: Env, handle: int) -> bool:
+        """DOF forces are always available."""
+        _actor(env, handle)
+        return True
+
+    # -- tensors -------------------------------------------------------------------------------------------------
+
+    def acquire_actor_root_state_tensor(self, sim: Sim) -> Tensor:
+        """(actors, 13): position, quaternion xyzw, linear velocity of the root's origin, angular velocity."""
+        sim.prepare()
+        return Tensor(sim.root_state)
+
+    def acquire_dof_state_tensor(self, sim: Sim) -> Tensor:
+        """(DOFs, 2): position and velocity."""
+        sim.prepare()
+        return Tensor(sim.dof_state)
+
+    def acquire_rigid_body_state_tensor(self, sim: Sim) -> Tensor:
+        """(bodies, 13), as the root states."""
+        sim.prepare()
+        return Tensor(sim.body_state)
+
+    def acquire_net_contact_force_tensor(self, sim: Sim) -> Tensor:
+        """(bodies, 3) newtons, world axes, of the last substep."""
+        sim.prepare()
+        return Tensor(sim.contact_force)
+
+    def acquire_dof_force_tensor(self, sim: Sim) -> Tensor:
+        """(DOFs,): force of the drive or effort in the last substep, after its limit."""
+        sim.prepare()
+        return Tensor(sim.dof_force)
+
+    def acquire_jacobian_tensor(self, sim: Sim, name: str) -> Tensor:
+        """(envs, links - 1, 6, DOFs) for a fixed base, (envs, links, 6, DOFs + 6) for a floating one."""
+        sim.prepare()
+        return Tensor(sim.articulation(name).jacobian)
+
+    def acquire_mass_matrix_tensor(self, sim: Sim, name: str) -> Tensor:
+        """(envs, DOFs, DOFs) for a fixed base, (envs, DOFs + 6, DOFs + 6) for a floating one."""
+        sim.prepare()
+        return Tensor(sim.articulation(name).mass_matrix)
+
+    def refresh_actor_root_state_tensor(self, sim: Sim) -> bool:
+        sim.refresh_roots()
+        return True
+
+    def refresh_dof_state_tensor(self, sim: Sim) -> bool:
+        sim.refresh_dofs()
+        return True
+
+    def refresh_rigid_body_state_tensor(self, sim: Sim) -> bool:
+        sim.refresh_bodies()
+        return True
+
+    def refresh_net_contact_force_tensor(self, sim: Sim) -> bool:
+        sim.refresh_contact_forces()
+        return True
+
+    def refresh_dof_force_tensor(self, sim: Sim) -> bool:
+        sim.refresh_dof_forces()
+        return True
+
+    def refresh_jacobian_tensors(self, sim: Sim) -> bool:
+        sim.refresh_jacobians()
+        return True
+
+    def refresh_mass_matrix_tensors(self, sim: Sim) -> bool:
+        sim.refresh_mass_matrices()
+        return True
+
+    def set_actor_root_state_tensor(self, sim: Sim, state: Tensor) -> bool:
+        sim.set_roots(_values(state, (len(sim.actors), 13), "set_actor_root_state_tensor"), None)
+        return True
+
+    def set_actor_root_state_tensor_indexed(self, sim: Sim, state: Tensor, actors: Tensor, count: int) -> bool:
+        """``state`` is the whole (actors, 13) tensor; only rows ``actors[:count]`` (int32) are taken."""
+        call = "set_actor_root_state_tensor_indexed"
+        sim.set_roots(_values(state, (len(sim.actors), 13), call), _index(sim, actors, count, call))
+        return True
+
+    def set_dof_state_tensor(self, sim: Sim, state: Tensor) -> bool:
+        sim.set_dofs(_values(state, (len(sim.dof_state), 2), "set_dof_state_tensor"), None)
+        return True
+
+    def set_dof_state_tensor_indexed(self, sim: Sim, state: Tensor, actors: Tensor, count: int) -> bool:
+        call = "set_dof_state_tensor_indexed"
+        sim.set_dofs(_values(state, (len(sim.dof_state), 2), call), _index(sim, actors, count, call))
+        return True
+
+    def set_dof_position_target_tensor(self, sim: Sim, targets: Tensor) -> bool:
+        return _command(sim, sim.position_target, targets, "set_dof_position_target_tensor")
+
+    def set_dof_position_target_tensor_indexed(self, sim: Sim, targets: Tensor, actors: Tensor, count: int) -> bool:
+        return _command(sim, sim.position_target, targets, "set_dof_position_target_tensor_indexed", actors, count)
+
+    def set_dof_velocity_target_tensor(self, sim: Sim, targets: Tensor) -> bool:
+        return _command(sim, sim.velocity_target, targets, "set_dof_velocity_target_tensor")
+
+    def set_dof_velocity_target_tensor_indexed(self, sim: Sim, targets: Tensor, actors: Tensor, count: int) -> bool:
+        return _command(sim, sim.velocity_target, targets, "set_dof_velocity_target_tensor_indexed", actors, count)
+
+    def set_dof_actuation_force_tensor(self, sim: Sim, forces: Tensor) -> bool:
+        """Acts on DOFs in effort mode, until it is set again."""
+        return _command(sim, sim.effort, forces, "set_dof_actuation_force_tensor")
+
+    def set_dof_actuation_force_tensor_indexed(self, sim: Sim, forces: Tensor, actors: Tensor, count: int) -> bool:
+        return _command(sim, sim.effort, forces, "set_dof_actuation_force_tensor_indexed", actors, count)
+
+    def apply_rigid_body_force_tensors(
+        self,
+        sim: Sim,
+        forceTensor: Tensor | None = None,  # noqa: N803 (Isaac Gym's names)
+        torqueTensor: Tensor | None = None,  # noqa: N803
+        space: CoordinateSpace = CoordinateSpace.ENV_SPACE,
+    ) -> bool:
+        """Forces at the centres of mass and torques, each (bodies, 3), during the next ``simulate`` only."""
+        shape, call = (len(sim.body_state), 3), "apply_rigid_body_force_tensors"
+        force = None if forceTensor is None else _values(forceTensor, shape, call)
+        torque = None if torqueTensor is None else _values(torqueTensor, shape, call)
+        sim.apply_forces(force, torque, None, space)
+        return True
+
+    def apply_rigid_body_force_at_pos_tensors(
+        self,
+        sim: Sim,
+        forceTensor: Tensor,  # noqa: N803 (Isaac Gym's names)
+        posTensor: Tensor | None = None,  # noqa: N803
+        space: CoordinateSpace = CoordinateSpace.ENV_SPACE,
+    ) -> bool:
+        """Forces (bodies, 3) at positions (bodies, 3), during the next ``simulate`` only."""
+        shape, call = (len(sim.body_state), 3), "apply_rigid_body_force_at_pos_tensors"
+        position = None if posTensor is None else _values(posTensor, shape, call)
+        sim.apply_forces(_values(forceTensor, shape, call), None, position, space)
+        return True
+
+    # -- one actor at a time -------------------------------------------------------------------------------------
+
+    def get_actor_dof_states(self, env: Env, handle: int, flags: int) -> np.ndarray:
+        """Structured array with ``pos`` and ``vel``."""
+        sim = _sim(env)
+        sim.prepare()
+        sim.refresh_dofs()
+        return sim.dof_state[_dofs(env, handle)].cpu().numpy().copy().view(datatypes.DofState.dtype)[:, 0]
+
+    def set_actor_dof_states(self, env: Env, handle: int, states: np.ndarray, flags: int) -> bool:
+        sim = _sim(env)
+        sim.prepare()
+        sim.refresh_dofs()
+        values, rows = sim.dof_state.clone(), _dofs(env, handle)
+        if flags & STATE_POS:
+            values[rows, 0] = torch.as_tensor(np.ascontiguousarray(states["pos"]), device=values.device)
+        if flags & STATE_VEL:
+            values[rows, 1] = torch.as_tensor(np.ascontiguousarray(states["vel"]), device=values.device)
+        sim.set_dofs(values, _sim_index(self, env, handle))
+        return True
+
+    def get_actor_rigid_body_states(self, env: Env, handle: int, flags: int) -> np.ndarray:
+        """Structured array with ``pose`` and ``vel``."""
+        sim = _sim(env)
+        sim.prepare()
+        sim.refresh_bodies()
+        first = self.get_actor_rigid_body_index(env, handle, 0, IndexDomain.DOMAIN_SIM)
+        rows = sim.body_state[first : first + self.get_actor_rigid_body_count(env, handle)]
+        return rows.cpu().numpy().copy().view(RigidBodyState.dtype)[:, 0]
+
+    def get_env_rigid_body_states(self, env: Env, flags: int) -> np.ndarray:
+        return np.concatenate([self.get_actor_rigid_body_states(env, h, flags) for h in range(len(env.actors))])
+
+    def set_actor_dof_position_targets(self, env: Env, handle: int, targets: np.ndarray) -> bool:
+        return _actor_command(self, env, handle, "position_target", targets)
+
+    def set_actor_dof_velocity_targets(self, env: Env, handle: int, targets: np.ndarray) -> bool:
+        return _actor_command(self, env, handle, "velocity_target", targets)
+
+    def apply_actor_dof_efforts(self, env: Env, handle: int, efforts: np.ndarray) -> bool:
+        return _actor_command(self, env, handle, "effort", efforts)
+
+    def get_actor_dof_position_targets(self, env: Env, handle: int) -> np.ndarray:
+        return _sim(env).position_target[_dofs(env, handle)].cpu().numpy().copy()
+
+    def get_actor_dof_velocity_targets(self, env: Env, handle: int) -> np.ndarray:
+        return _sim(env).velocity_target[_dofs(env, handle)].cpu().numpy().copy()
+
+    def apply_body_forces(
+        self,
+        env: Env,
+        rigidHandle: int,  # noqa: N803 (Isaac Gym's name)
+        force: Vec3 | None = None,
+        torque: Vec3 | None = None,
+        space: CoordinateSpace = CoordinateSpace.ENV_SPACE,
+    ) -> None:
+        """A force at the centre of mass and a torque on one body (handle within the environment), for the next step."""
+        sim = _sim(env)
+        sim.prepare()
+        row = _first(env, "bodies") + rigidHandle
+        values = torch.zeros(2, len(sim.body_state), 3, device=sim.body_state.device)
+        for k, v in enumerate((force, torque)):
+            if v is not None:
+                values[k, row] = torch.tensor([v.x, v.y, v.z])
+        sim.apply_forces(values[0], values[1], None, space)
+
+    # -- beyond Isaac Gym ----------------------------------------------------------------------------------------
+
+    def get_state(self, sim: Sim) -> dict[str, torch.Tensor]:
+        """The whole physics state. Not in Isaac Gym: a run that saves it can be resumed exactly."""
+        return sim.get_state()
+
+    def set_state(self, sim: Sim, state: dict[str, torch.Tensor]) -> None:
+        """The inverse of :meth:`get_state`, on a simulation with the same environments."""
+        sim.set_state(state)
+
+
+def _sim(env: Env) -> Sim:
+    return env.sim  # type: ignore[attr-defined]
+
+
+def _actor(env: Env, handle: int) -> Actor:
+    if not 0 <= handle < len(env.actors):
+        raise ValueError(f"environment {env.index} has actors 0..{len(env.actors) - 1}, not {handle}")
+    return env.actors[handle]
+
+
+def _first(env: Env, what: str) -> int:
+    """Index in the flat tensors at which an environment begins."""
+    before = _sim(env).envs[: env.index]
+    if what == "actors":
+        return sum(len(e.actors) for e in before)
+    return sum(e.num_bodies if what == "bodies" else e.num_dofs for e in before)
+
+
+def _find(names: Sequence[str], name: str) -> int:
+    return names.index(name) if name in names else INVALID_HANDLE
+
+
+def _indices(names: Sequence[str]) -> dict[str, int]:
+    return {name: i for i, name in enumerate(names)}
+
+
+def _shape_ranges(asset: Asset) -> list[IndexRange]:
+    owner = np.array(asset.shape_body)
+    return [
+        IndexRange(start=int((owner < body).sum()), count=int((owner == body).sum()))
+        for body in range(len(asset.body_names))
+    ]
+
+
+def _checked_shapes(props: list[RigidShapeProperties], expected: int) -> list[RigidShapeProperties]:
+    if len(props) != expected:
+        raise ValueError(f"there are {expected} rigid shapes, not {len(props)}")
+    warn_restitution(max((p.restitution for p in props), default=0.0), "a shape")
+    return [RigidShapeProperties(**vars(p)) for p in props]
+
+
+def _values(tensor: Tensor, shape: tuple[int, ...], call: str) -> torch.Tensor:
+    values = unwrap_tensor(tensor).values
+    if values.dtype != torch.float32 or values.numel() != int(np.prod(shape)):
+        raise ValueError(f"gym.{call} takes a float32 tensor of shape {shape}, not {values.dtype} {tuple(values.shape)}")
+    return values.reshape(shape)
+
+
+def _index(sim: Sim, tensor: Tensor, count: int, call: str) -> torch.Tensor:
+    index = unwrap_tensor(tensor).values
+    if index.dtype != torch.int32:
+        raise ValueError(f"gym.{call} takes actor indices as an int32 tensor, not {index.dtype}")
+    if count > len(index):
+        raise ValueError(f"gym.{call}: {count} actors asked for, but only {len(index)} indices given")
+    return index[:count]
+
+
+def _command(
+    sim: Sim, target: torch.Tensor, values: Tensor, call: str, actors: Tensor | None = None, count: int = 0
+) -> bool:
+    index = None if actors is None else _index(sim, actors, count, call)
+    sim.set_command(target, _values(values, (len(sim.dof_state),), call), index)
+    return True
+
+
+def _dofs(env: Env, handle: int) -> slice:
+    first = _first(env, "dofs") + sum(len(a.asset.dof_names) for a in env.actors[:handle])
+    return slice(first, first + len(_actor(env, handle).asset.dof_names))
+
+
+def _sim_index(gym: Gym, env: Env, handle: int) -> torch.Tensor:
+    return torch.tensor([gym.get_actor_index(env, handle, IndexDomain.DOMAIN_SIM)])
+
+
+def _actor_command(gym: Gym, env: Env, handle: int, which: str, values: np.ndarray) -> bool:
+    sim = _sim(env)
+    sim.prepare()
+    target = getattr(sim, which)
+    target[_dofs(env, handle)] = torch.as_tensor(np.asarray(values, dtype=np.float32), device=target.device)
+    return True

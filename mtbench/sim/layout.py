@@ -1,0 +1,118 @@
+"""Index maps between the flat tensors a client sees and the buffers an engine steps.
+
+The flat tensors list actors, bodies and DOFs in the order environments and actors were created. Engine buffers list them
+group by group. One gather or scatter per tensor connects the two for all groups at once, without a loop over groups and
+without synchronization: entries that an actor lacks point at one spare row at the end of the buffer ("trash").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+import torch
+from torch import Tensor
+
+from .scene import Env, Group
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Lengths of the engine buffers, without the spare row."""
+
+    qpos: int
+    qvel: int
+    ctrl: int
+    mocap: int
+    bodies: int
+    joints: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """All maps are int64 tensors on the engine's device. N actors, B bodies, D DOFs, E environments."""
+
+    sizes: Sizes
+    env_rank: Tensor  #: (E,) creation index -> engine rank
+    body_row: Tensor  #: (B,) flat body -> engine body row
+    body_tree: Tensor  #: (B,) flat body -> engine body row of the root of its kinematic tree
+    body_env: Tensor  #: (B,) flat body -> engine rank of its environment
+    dof_qpos: Tensor  #: (D,) flat DOF -> entry of qpos
+    dof_qvel: Tensor  #: (D,)
+    dof_ctrl: Tensor  #: (D,)
+    dof_joint: Tensor  #: (D,) flat DOF -> engine joint row
+    root_body: Tensor  #: (N,) flat actor -> flat body of its root
+    root_qpos: Tensor  #: (N, 7) entries of qpos; spare for fixed actors
+    root_qvel: Tensor  #: (N, 6)
+    root_mocap: Tensor  #: (N,) row of mocap; spare for floating actors
+    actor_env: Tensor  #: (N,) flat actor -> engine rank
+    actor_dofs: Tensor  #: (N, most) flat DOFs; D where an actor has fewer
+
+
+def build_layout(envs: list[Env], groups: list[Group], device: torch.device) -> Layout:
+    """Number everything once, when the simulation is prepared."""
+    rank: dict[int, int] = {}
+    start: dict[int, np.ndarray] = {}
+    offset = np.zeros(6, dtype=np.int64)  # qpos, qvel, ctrl, mocap, body, joint
+    model_of: dict[int, mujoco.MjModel] = {}
+    for group in groups:
+        m = group.base
+        size = np.array([m.nq, m.nv, m.nu, m.nmocap, m.nbody - 1, m.njnt])
+        for env in group.envs:
+            rank[env.index] = len(rank)
+            start[env.index], model_of[env.index] = offset.copy(), m
+            offset = offset + size
+    spare = offset
+    most = max((len(a.asset.dof_names) for env in envs for a in env.actors), default=0)
+    num_dofs = sum(env.num_dofs for env in envs)
+    bodies: list[tuple[int, int, int]] = []
+    dofs: list[tuple[int, int, int, int]] = []
+    roots: list[tuple[int, int, int]] = []
+    root_qpos, root_qvel, actor_dofs = [], [], []
+    for env in envs:
+        m = model_of[env.index]
+        q0, v0, u0, mocap0, b0, j0 = (int(x) for x in start[env.index])
+        body, dof = 1, 0
+        for actor in env.actors:
+            asset = actor.asset
+            if asset.fixed:
+                root_qpos.append([spare[0]] * 7)
+                root_qvel.append([spare[1]] * 6)
+                mocap = mocap0 + int(m.body_mocapid[body])
+            else:
+                joint = m.body_jntadr[body]
+                root_qpos.append(list(range(q0 + m.jnt_qposadr[joint], q0 + m.jnt_qposadr[joint] + 7)))
+                root_qvel.append(list(range(v0 + m.jnt_dofadr[joint], v0 + m.jnt_dofadr[joint] + 6)))
+                mocap = int(spare[3])
+            roots.append((len(bodies), mocap, rank[env.index]))
+            count = len(asset.dof_names)
+            actor_dofs.append([len(dofs) + k for k in range(count)] + [num_dofs] * (most - count))
+            for k in range(len(asset.body_names)):
+                bodies.append((b0 + body + k - 1, b0 + int(m.body_rootid[body + k]) - 1, rank[env.index]))
+            for k in range(count):
+                joint = int(m.actuator_trnid[dof + k, 0])
+                dofs.append((q0 + m.jnt_qposadr[joint], v0 + m.jnt_dofadr[joint], u0 + dof + k, j0 + joint))
+            body, dof = body + len(asset.body_names), dof + count
+
+    def table(rows: list, width: int) -> Tensor:
+        return torch.as_tensor(np.array(rows, dtype=np.int64).reshape(len(rows), width), device=device)
+
+    b, d, r = table(bodies, 3), table(dofs, 4), table(roots, 3)
+    return Layout(
+        sizes=Sizes(*(int(x) for x in offset)),
+        env_rank=torch.as_tensor([rank[e.index] for e in envs], device=device),
+        body_row=b[:, 0].contiguous(),
+        body_tree=b[:, 1].contiguous(),
+        body_env=b[:, 2].contiguous(),
+        dof_qpos=d[:, 0].contiguous(),
+        dof_qvel=d[:, 1].contiguous(),
+        dof_ctrl=d[:, 2].contiguous(),
+        dof_joint=d[:, 3].contiguous(),
+        root_body=r[:, 0].contiguous(),
+        root_qpos=table(root_qpos, 7),
+        root_qvel=table(root_qvel, 6),
+        root_mocap=r[:, 1].contiguous(),
+        actor_env=r[:, 2].contiguous(),
+        actor_dofs=table(actor_dofs, most),
+    )

@@ -1,0 +1,338 @@
+"""The state of a simulation as the Tensor API shows it: flat float32 tensors, filled on refresh, written by setters.
+
+Everything here is a gather, a scatter or plain arithmetic over whole tensors; engines do the physics.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .datatypes import CoordinateSpace, DofDriveMode, DofType, PlaneParams, SimParams
+from .engines.cpu import CpuEngine
+from .layout import Layout, build_layout
+from .scene import Actor, Env, build_groups, with_properties
+
+
+@dataclass(frozen=True)
+class Articulation:
+    """Index tables for the Jacobian and mass matrix of all actors of one name. L links, D DOFs, n environments."""
+
+    fixed: bool
+    bodies: Tensor  #: (n, L) flat bodies
+    dofs: Tensor  #: (n, D) flat DOFs
+    joints: Tensor  #: (n, D) engine joint rows
+    moves: Tensor  #: (L, D) 1 where the DOF moves the link
+    slides: Tensor  #: (D,) 1 for a prismatic DOF
+    jacobian: Tensor  #: (n, L - 1, 6, D) fixed base, (n, L, 6, D + 6) floating base
+    mass_matrix: Tensor  #: (n, D, D) or (n, D + 6, D + 6)
+
+
+class Simulation:
+    """Environments under construction until :meth:`prepare`, then flat tensors over an engine."""
+
+    def __init__(self, params: SimParams) -> None:
+        self.params = params
+        self.ground: PlaneParams | None = None
+        self.envs: list[Env] = []
+        self.actors: list[Actor] = []  # creation order; position is the DOMAIN_SIM index
+        self.actor_env: list[Env] = []
+        self.frame = 0
+        self.engine: CpuEngine | None = None
+
+    @property
+    def prepared(self) -> bool:
+        return self.engine is not None
+
+    def prepare(self) -> None:
+        """Group environments, compile models and allocate every tensor."""
+        if self.prepared:
+            return
+        if not self.envs:
+            raise ValueError("the simulation has no environments; create_env and create_actor come before prepare_sim")
+        # Actors may have been created in any order; tensors go env by env.
+        self.actors = [a for env in self.envs for a in env.actors]
+        self.actor_env = [env for env in self.envs for _ in env.actors]
+        groups = build_groups(self.envs, self.params, self.ground)
+        # Groups are built on the host; the layout lives where the engine does.
+        self.layout: Layout = build_layout(self.envs, groups, torch.device("cpu"))
+        self.engine = CpuEngine(groups, self.layout.sizes, self.params.physx.num_threads)
+        n, b, d = len(self.actors), len(self.layout.body_row), len(self.layout.dof_qpos)
+        self.root_state, self.dof_state = self._zeros(n, 13), self._zeros(d, 2)
+        self.body_state, self.contact_force = self._zeros(b, 13), self._zeros(b, 3)
+        self.dof_force = self._zeros(d)
+        # One spare entry, so that padded indices of actors with fewer DOFs have somewhere to go.
+        self.position_target, self.velocity_target, self.effort = (self._zeros(d + 1) for _ in range(3))
+        self.articulations: dict[str, Articulation] = {}
+        self._read_drives()
+        self._set_initial_state()
+        self.refresh_bodies()
+        self.refresh_roots()
+        self.refresh_dofs()
+
+    def _zeros(self, *shape: int) -> Tensor:
+        assert self.engine is not None
+        return torch.zeros(shape, device=self.engine.device)
+
+    @property
+    def _engine(self) -> CpuEngine:
+        if self.engine is None:
+            raise RuntimeError("call prepare_sim before using tensors or stepping")
+        return self.engine
+
+    def _read_drives(self) -> None:
+        props = [p for a in self.actors for p in a.dof_props]
+        mode = torch.tensor([int(p["driveMode"]) for p in props], dtype=torch.long)
+        kp = torch.tensor([float(p["stiffness"]) for p in props])
+        kd = torch.tensor([float(p["damping"]) for p in props])
+        position, velocity = mode == DofDriveMode.DOF_MODE_POS, mode == DofDriveMode.DOF_MODE_VEL
+        # An actuator has one input. In position mode kp (p* - q) + kd (v* - v) = kp (p* + kd/kp v* - q) - kd v.
+        self._position_gain = position.float()
+        self._velocity_gain = torch.where(position & (kp > 0), kd / kp.clamp(min=1e-9), velocity.float())
+        self._effort_gain = (mode == DofDriveMode.DOF_MODE_EFFORT).float()
+
+    def _set_initial_state(self) -> None:
+        rows = []
+        for actor in self.actors:
+            p, r = actor.pose.p, actor.pose.r.normalize()
+            rows.append([p.x, p.y, p.z, r.x, r.y, r.z, r.w] + [0.0] * 6)
+        self.set_roots(torch.tensor(rows).reshape(-1, 13), None)
+
+    # -- stepping ------------------------------------------------------------------------------------------------
+
+    def simulate(self) -> None:
+        engine = self._engine
+        command = self._position_gain * self.position_target[:-1]
+        command += self._velocity_gain * self.velocity_target[:-1]
+        command += self._effort_gain * self.effort[:-1]
+        engine.ctrl[self.layout.dof_ctrl] = command.to(engine.ctrl.dtype)
+        engine.step(self.params.substeps)
+        self.frame += 1
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    def refresh_bodies(self) -> None:
+        self._read_bodies(slice(None), self.body_state)
+
+    def refresh_roots(self) -> None:
+        self._read_bodies(self.layout.root_body, self.root_state)
+
+    def _read_bodies(self, which: Tensor | slice, out: Tensor) -> None:
+        """Poses of body frames and velocities of their origins, world axes, into ``out`` (rows, 13)."""
+        engine, layout = self._engine, self.layout
+        engine.forward()
+        row = layout.body_row[which]
+        position, quat, velocity = engine.xpos[row], engine.xquat[row], engine.cvel[row]
+        omega = velocity[:, :3]
+        out[:, 0:3] = position
+        out[:, 3:6], out[:, 6] = quat[:, 1:], quat[:, 0]
+        # MuJoCo gives the velocity at the tree's centre of mass: carry it to the body's origin.
+        arm = position - engine.com[layout.body_tree[which]]
+        out[:, 7:10] = velocity[:, 3:] + torch.linalg.cross(omega, arm)
+        out[:, 10:13] = omega
+
+    def refresh_dofs(self) -> None:
+        engine, layout = self._engine, self.layout
+        self.dof_state[:, 0] = engine.qpos[layout.dof_qpos]
+        self.dof_state[:, 1] = engine.qvel[layout.dof_qvel]
+
+    def refresh_dof_forces(self) -> None:
+        self.dof_force[:] = self._engine.dof_force[self.layout.dof_qvel]
+
+    def refresh_contact_forces(self) -> None:
+        forces = torch.as_tensor(self._engine.contact_forces(), device=self.contact_force.device)
+        self.contact_force[:] = forces[self.layout.body_row]
+
+    # -- writing -------------------------------------------------------------------------------------------------
+
+    def set_roots(self, state: Tensor, actors: Tensor | None) -> None:
+        """Write root states: ``state`` (N, 13) for all actors, of which only ``actors`` (indices) are taken."""
+        engine, layout = self._engine, self.layout
+        index = self._actor_index(actors)
+        values = state[index].to(engine.qpos.dtype)
+        quat = torch.nn.functional.normalize(values[:, 3:7], dim=1)
+        wxyz = quat[:, [3, 0, 1, 2]]
+        # A free joint's angular velocity is expressed in the body's axes.
+        u, w, omega = -quat[:, :3], quat[:, 3:], values[:, 10:13]
+        t = 2.0 * torch.linalg.cross(u, omega)
+        local = omega + w * t + torch.linalg.cross(u, t)
+        engine.qpos[layout.root_qpos[index]] = torch.cat([values[:, :3], wxyz], dim=1)
+        engine.qvel[layout.root_qvel[index]] = torch.cat([values[:, 7:10], local], dim=1)
+        engine.mocap_pos[layout.root_mocap[index]] = values[:, :3]
+        engine.mocap_quat[layout.root_mocap[index]] = wxyz
+        engine.mark(layout.actor_env[index])
+
+    def set_dofs(self, state: Tensor, actors: Tensor | None) -> None:
+        """Write DOF states: ``state`` (D, 2) for all DOFs, of which only those of ``actors`` are taken."""
+        engine, layout = self._engine, self.layout
+        index, dofs = self._actor_dofs(actors)
+        values = state.reshape(-1, 2)[dofs].to(engine.qpos.dtype)
+        engine.qpos[layout.dof_qpos[dofs]] = values[:, 0]
+        engine.qvel[layout.dof_qvel[dofs]] = values[:, 1]
+        engine.mark(layout.actor_env[index])
+
+    def set_command(self, target: Tensor, values: Tensor, actors: Tensor | None) -> None:
+        """Write drive commands into ``target`` (one of the three command tensors)."""
+        if actors is None:
+            target[:-1] = values.reshape(-1)
+        else:
+            _, dofs = self._actor_dofs(actors)
+            target[dofs] = values.reshape(-1)[dofs]
+
+    def _actor_index(self, actors: Tensor | None) -> Tensor:
+        if actors is None:
+            return torch.arange(len(self.actors), device=self.layout.actor_env.device)
+        return actors.to(self.layout.actor_env.device, torch.long)
+
+    def _actor_dofs(self, actors: Tensor | None) -> tuple[Tensor, Tensor]:
+        index = self._actor_index(actors)
+        dofs = self.layout.actor_dofs[index].reshape(-1)
+        return index, dofs[dofs < len(self.layout.dof_qpos)]
+
+    def apply_forces(
+        self, force: Tensor | None, torque: Tensor | None, position: Tensor | None, space: CoordinateSpace
+    ) -> None:
+        """Add forces (B, 3) at the centres of mass, or at ``position`` (B, 3), and torques (B, 3), for the next step."""
+        engine, layout = self._engine, self.layout
+        self.refresh_bodies()
+        quat = self.body_state[:, 3:7]
+        total = self._zeros(len(layout.body_row), 6)
+        if force is not None:
+            force = force.reshape(-1, 3)
+            total[:, :3] = _rotate(quat, force) if space == CoordinateSpace.LOCAL_SPACE else force
+        if torque is not None:
+            torque = torque.reshape(-1, 3)
+            total[:, 3:] = _rotate(quat, torque) if space == CoordinateSpace.LOCAL_SPACE else torque
+        if position is not None:
+            position = position.reshape(-1, 3)
+            if space == CoordinateSpace.LOCAL_SPACE:
+                position = self.body_state[:, :3] + _rotate(quat, position)
+            centre = torch.as_tensor(engine.centres_of_mass(), device=total.device)[layout.body_row].float()
+            total[:, 3:] += torch.linalg.cross(position - centre, total[:, :3])
+        engine.force[layout.body_row] += total.to(engine.force.dtype)
+        engine.mark_force()
+
+    # -- Jacobian and mass matrix --------------------------------------------------------------------------------
+
+    def articulation(self, name: str) -> Articulation:
+        """Tables for the actors called ``name``, which must all come from the same asset structure."""
+        if name in self.articulations:
+            return self.articulations[name]
+        layout = self.layout
+        found = [i for i, a in enumerate(self.actors) if a.name == name]
+        if not found:
+            known = ", ".join(sorted({a.name for a in self.actors}))
+            raise ValueError(f"no actor is called {name!r}; actors are: {known}")
+        asset = self.actors[found[0]].asset
+        if any(self.actors[i].asset.uid != asset.uid for i in found):
+            raise ValueError(f"actors called {name!r} come from different assets; give each kind a name of its own")
+        links, count = len(asset.body_names), len(asset.dof_names)
+        m = asset.model
+        moves = torch.zeros(links, count)
+        for body in range(1, m.nbody):
+            ancestor = body
+            while ancestor:
+                for k in range(m.body_jntnum[ancestor]):
+                    moves[body - 1, m.jnt_dofadr[m.body_jntadr[ancestor] + k]] = 1.0
+                ancestor = m.body_parentid[ancestor]
+        roots = layout.root_body[found]
+        bodies = roots[:, None] + torch.arange(links, device=roots.device)
+        dofs = layout.actor_dofs[found][:, :count]
+        n, extra = len(found), 0 if asset.fixed else 6
+        self.articulations[name] = Articulation(
+            fixed=asset.fixed,
+            bodies=bodies,
+            dofs=dofs,
+            joints=layout.dof_joint[dofs],
+            moves=moves.to(roots.device),
+            slides=torch.tensor([float(t == DofType.DOF_TRANSLATION) for t in asset.dof_types], device=roots.device),
+            jacobian=self._zeros(n, links - (1 if asset.fixed else 0), 6, count + extra),
+            mass_matrix=self._zeros(n, count + extra, count + extra),
+        )
+        return self.articulations[name]
+
+    def refresh_jacobians(self) -> None:
+        """Columns map DOF velocities to the velocity of each link's origin (rows 0:3) and its rotation (3:6), world axes.
+
+        As in Isaac Gym, a fixed base has no row block, and a floating base has six columns in front (its linear and
+        angular velocity).
+        """
+        engine, layout = self._engine, self.layout
+        engine.forward()
+        for a in self.articulations.values():
+            bodies = a.bodies[:, 1:] if a.fixed else a.bodies
+            moves = a.moves[1:] if a.fixed else a.moves
+            position = engine.xpos[layout.body_row[bodies]].float()  # (n, L, 3)
+            axis = engine.xaxis[a.joints].float()[:, None]  # (n, 1, D, 3)
+            arm = position[:, :, None] - engine.xanchor[a.joints].float()[:, None]
+            slide = a.slides[:, None]
+            linear = torch.linalg.cross(axis.expand_as(arm), arm) * (1 - slide) + axis * slide
+            angular = (axis * (1 - slide)).expand_as(arm)
+            jacobian = torch.cat([linear, angular], dim=-1) * moves[:, :, None]
+            columns = a.jacobian if a.fixed else a.jacobian[..., 6:]
+            columns.copy_(jacobian.transpose(2, 3))
+            if not a.fixed:
+                base = torch.zeros_like(a.jacobian[..., :6])
+                base[..., :, :] = torch.eye(6, device=base.device)
+                r = position - position[:, :1]
+                base[..., 0, 4], base[..., 0, 5] = r[..., 2], -r[..., 1]
+                base[..., 1, 3], base[..., 1, 5] = -r[..., 2], r[..., 0]
+                base[..., 2, 3], base[..., 2, 4] = r[..., 1], -r[..., 0]
+                a.jacobian[..., :6] = base
+
+    def refresh_mass_matrices(self) -> None:
+        """Joint-space inertia of each articulation; a floating base's angular rows are in world axes."""
+        engine, layout = self._engine, self.layout
+        engine.forward()
+        base_of = layout.env_rank
+        for name, a in self.articulations.items():
+            for k, i in enumerate(i for i, actor in enumerate(self.actors) if actor.name == name):
+                env = self.actor_env[i]
+                dense = torch.as_tensor(engine.mass_matrix(int(base_of[env.index])))
+                first = engine.first_qvel(int(base_of[env.index]))
+                columns = layout.dof_qvel[a.dofs[k]] - first
+                if not a.fixed:
+                    columns = torch.cat([layout.root_qvel[i] - first, columns])
+                block = dense[columns][:, columns].float()
+                if not a.fixed:  # MuJoCo's free joint turns in body axes
+                    turn = torch.eye(len(columns))
+                    body = self.layout.body_row[layout.root_body[i]]
+                    quat = engine.xquat[body].float()[[1, 2, 3, 0]]
+                    turn[3:6, 3:6] = _rotate(quat.expand(3, 4), torch.eye(3)).T
+                    block = turn @ block @ turn.T
+                a.mass_matrix[k] = block
+
+    # -- changes after preparation -------------------------------------------------------------------------------
+
+    def properties_changed(self, env: Env) -> None:
+        """Properties of one of ``env``'s actors were set: give the environment a model with them."""
+        if self.prepared:
+            engine, rank = self._engine, int(self.layout.env_rank[env.index])
+            engine.replace_model(rank, with_properties(engine.models[rank], env))
+            self._read_drives()
+
+    def get_state(self) -> dict[str, Tensor]:
+        """Physics and commands, so that a simulation set to it continues exactly."""
+        return {
+            "physics": self._engine.get_state(),
+            "position_target": self.position_target.clone(),
+            "velocity_target": self.velocity_target.clone(),
+            "effort": self.effort.clone(),
+            "frame": torch.tensor(self.frame),
+        }
+
+    def set_state(self, state: dict[str, Tensor]) -> None:
+        self._engine.set_state(state["physics"])
+        self.position_target.copy_(state["position_target"])
+        self.velocity_target.copy_(state["velocity_target"])
+        self.effort.copy_(state["effort"])
+        self.frame = int(state["frame"])
+
+
+def _rotate(quat: Tensor, v: Tensor) -> Tensor:
+    """Rotate vectors (..., 3) by quaternions (..., 4) xyzw."""
+    u, w = quat[..., :3], quat[..., 3:]
+    t = 2.0 * torch.linalg.cross(u, v)
+    return v + w * t + torch.linalg.cross(u, t)
