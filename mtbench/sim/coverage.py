@@ -84,3 +84,48 @@ MISSING_TYPES = frozenset(
     TENDON_SPATIAL USD_MATERIAL_DISPLAY_COLOR USD_MATERIAL_MDL USD_MATERIAL_PREVIEW_SURFACE
     """.split()
 )
+
+#: What acts differently from PhysX, or not at all.
+NOTES = """
+- **Frames.** States are in each environment's own frame; `create_env`'s bounds do not shift it. Quaternions are xyzw.
+- **Velocities** of bodies and roots are those of the body's origin, world axes; the Jacobian maps to the same point.
+- **Freshness.** `refresh_*` returns poses and velocities that belong to the state it returns, also right after a setter.
+- **Order** of bodies and DOFs is depth first in the order of the file.
+- **Fixed bases** can be moved with `set_actor_root_state_tensor(_indexed)`.
+- **Drives.** Stiffness and damping act implicitly; a DOF's `effort` limits the mean force over a step. In the modes none
+  and effort, stiffness and damping act passively about zero. The `velocity` limit has no effect.
+- **Asset options that act**: `fix_base_link`, `disable_gravity`, `armature`, `density`, `linear_damping`,
+  `angular_damping` (of a floating root), `collapse_fixed_joints`, `default_dof_drive_mode`, `override_inertia`,
+  `replace_cylinder_with_capsule`. The others describe PhysX or rendering and have no effect.
+- **Friction** of a contact is the larger of the two shapes' (MuJoCo), not their average (PhysX). Restitution has no
+  effect and warns. Contact and rest offsets and `thickness` have no effect.
+- **Collision**: groups and filters as in Isaac Gym, on top of an MJCF file's own contype and conaffinity. Parent and
+  child bodies, and two static shapes, never collide.
+- **MJCF** files may keep equality constraints and tendons; their actuators do not act (drives and efforts do), and ball
+  joints are refused.
+- **Divergence.** An environment whose state stops being finite shows NaN in every state tensor and is not stepped until
+  its root and DOF states are set.
+- **Beyond Isaac Gym**: `gym.get_state(sim)` and `gym.set_state(sim, state)` save and restore the physics exactly.
+"""
+
+
+def page() -> str:
+    """The text of ``docs/tensor_api.md``."""
+    from .gymapi import Gym
+
+    calls = sorted(n for n, f in vars(Gym).items() if callable(f) and not n.startswith("_"))
+    missing = ", ".join(f"`{n}`" for n in sorted(MISSING_CALLS))
+    types = ", ".join(f"`{n}`" for n in sorted(MISSING_TYPES))
+    return (
+        "# Tensor API coverage\n\nWritten by `python -m mtbench.sim.coverage`; a test keeps it current.\n\n"
+        f"## What differs from PhysX\n{NOTES}\n"
+        f"## Calls that are here ({len(calls)})\n\n" + "\n".join(f"- `{n}`" for n in calls) + "\n\n"
+        f"## Calls that raise `NotImplementedError` ({len(MISSING_CALLS)})\n\n{missing}\n\n"
+        f"## Names of `gymapi` that raise `NotImplementedError`\n\n{types}\n"
+    )
+
+
+if __name__ == "__main__":
+    from pathlib import Path
+
+    Path(__file__).parents[2].joinpath(PAGE).write_text(page())

@@ -85,7 +85,9 @@ class Gym:
         """A new simulation. ``params.use_gpu_pipeline`` must be off: tensors live on the CPU."""
         params = params or SimParams()
         if type != SimType.SIM_PHYSX:
-            raise NotImplementedError(f"gym.create_sim: only SIM_PHYSX semantics are available, not {type!r}; see {PAGE}")
+            raise NotImplementedError(
+                f"gym.create_sim: only SIM_PHYSX semantics are available, not {type!r}; see {PAGE}"
+            )
         if params.use_gpu_pipeline:
             raise NotImplementedError(f"gym.create_sim: use_gpu_pipeline needs a GPU engine; see {PAGE}")
         if params.dt <= 0 or params.substeps < 1:
@@ -745,7 +747,9 @@ def _checked_shapes(props: list[RigidShapeProperties], expected: int) -> list[Ri
 def _values(tensor: Tensor, shape: tuple[int, ...], call: str) -> torch.Tensor:
     values = unwrap_tensor(tensor).values
     if values.dtype != torch.float32 or values.numel() != int(np.prod(shape)):
-        raise ValueError(f"gym.{call} takes a float32 tensor of shape {shape}, not {values.dtype} {tuple(values.shape)}")
+        raise ValueError(
+            f"gym.{call} takes a float32 tensor of shape {shape}, not {values.dtype} {tuple(values.shape)}"
+        )
     return values.reshape(shape)
 
 

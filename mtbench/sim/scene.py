@@ -17,7 +17,6 @@ import numpy as np
 
 from .assets import Asset
 from .datatypes import (
-    FLT_MAX,
     DofDriveMode,
     Mat33,
     PlaneParams,
@@ -165,8 +164,8 @@ def build_model(env: Env, params: SimParams, ground: PlaneParams | None) -> mujo
 def with_properties(base: mujoco.MjModel, env: Env) -> mujoco.MjModel:
     """A copy of ``base`` with the properties of ``env``'s actors.
 
-    A drive is one affine actuator a DOF: force = gain * ctrl - kp * q - kd * qd, limited to the DOF's effort. Joint
-    stiffness and damping act passively in the modes none and effort, and as the drive's gains in position and velocity.
+    A drive is one affine actuator a DOF: force = ctrl - kp * q - kd * qd (see ``Simulation.simulate``). Joint stiffness
+    and damping act passively in the modes none and effort, and as the drive's gains in the modes position and velocity.
     """
     m = copy.copy(base)
     body, shape, dof = 1, 0, 0
@@ -181,29 +180,17 @@ def with_properties(base: mujoco.MjModel, env: Env) -> mujoco.MjModel:
         for p in actor.dof_props:
             joint = m.actuator_trnid[dof, 0]
             adr = m.jnt_dofadr[joint]
-            mode, kp, kd = int(p["driveMode"]), float(p["stiffness"]), float(p["damping"])
-            driven = mode in (DofDriveMode.DOF_MODE_POS, DofDriveMode.DOF_MODE_VEL)
+            drive_kp, drive_kd = drive_gains(p)
+            driven = p["driveMode"] in (DofDriveMode.DOF_MODE_POS, DofDriveMode.DOF_MODE_VEL)
             m.jnt_limited[joint] = p["hasLimits"]
             if p["hasLimits"]:
                 m.jnt_range[joint] = p["lower"], p["upper"]
-            m.jnt_stiffness[joint] = 0.0 if driven else kp
-            m.dof_damping[adr] = 0.0 if driven else kd
+            m.jnt_stiffness[joint] = 0.0 if driven else p["stiffness"]
+            m.dof_damping[adr] = 0.0 if driven else p["damping"]
             m.dof_frictionloss[adr] = p["friction"]
             m.dof_armature[adr] = p["armature"]
-            kp = kp if mode == DofDriveMode.DOF_MODE_POS else 0.0
-            kd = kd if driven else 0.0
-            m.actuator_gainprm[dof, 0] = {
-                DofDriveMode.DOF_MODE_NONE: 0.0,
-                DofDriveMode.DOF_MODE_POS: kp,
-                DofDriveMode.DOF_MODE_VEL: kd,
-                DofDriveMode.DOF_MODE_EFFORT: 1.0,
-            }[DofDriveMode(mode)]
-            m.actuator_biasprm[dof, :3] = 0.0, -kp, -kd
-            # Limiting the joint's force, not the actuator's, keeps the drive's damping implicit while it saturates.
-            limited = 0 < p["effort"] < FLT_MAX
-            m.jnt_actfrclimited[joint] = limited
-            if limited:
-                m.jnt_actfrcrange[joint] = -p["effort"], p["effort"]
+            m.jnt_actfrclimited[joint] = False  # limits are applied to the command
+            m.actuator_biasprm[dof, :3] = 0.0, -drive_kp, -drive_kd
             dof += 1
         body += len(actor.asset.body_names)
         shape += len(actor.shape_props)
@@ -218,15 +205,23 @@ def with_properties(base: mujoco.MjModel, env: Env) -> mujoco.MjModel:
     return m
 
 
+def drive_gains(props: np.ndarray) -> tuple[float, float]:
+    """(kp, kd) of the drive of one DOF, zero where its mode does not use them."""
+    mode = props["driveMode"]
+    kp = float(props["stiffness"]) if mode == DofDriveMode.DOF_MODE_POS else 0.0
+    kd = float(props["damping"]) if mode in (DofDriveMode.DOF_MODE_POS, DofDriveMode.DOF_MODE_VEL) else 0.0
+    return kp, kd
+
+
 def body_properties(actor: Actor) -> list[RigidBodyProperties]:
     """The actor's masses (kg), centres of mass (m) and inertias (kg m^2, about the centre, body axes)."""
     if actor.body_props is not None:
         return [copy.deepcopy(p) for p in actor.body_props]
     m, out = actor.asset.model, []
     for b in range(1, m.nbody):
-        rotation = np.empty(9)
-        mujoco.mju_quat2Mat(rotation, m.body_iquat[b])
-        rotation = rotation.reshape(3, 3)
+        flat = np.empty(9)
+        mujoco.mju_quat2Mat(flat, m.body_iquat[b])
+        rotation = flat.reshape(3, 3)
         inertia = rotation @ np.diag(m.body_inertia[b]) @ rotation.T
         mass = float(m.body_mass[b])
         props = RigidBodyProperties(com=Vec3(*map(float, m.body_ipos[b])), mass=mass, invMass=1 / mass if mass else 0.0)
@@ -239,7 +234,9 @@ def body_properties(actor: Actor) -> list[RigidBodyProperties]:
 
 def warn_restitution(restitution: float, where: str) -> None:
     if restitution:
-        warnings.warn(f"restitution {restitution} of {where} has no effect: MuJoCo contacts do not bounce", stacklevel=3)
+        warnings.warn(
+            f"restitution {restitution} of {where} has no effect: MuJoCo contacts do not bounce", stacklevel=3
+        )
 
 
 class _CollisionClasses:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .datatypes import CoordinateSpace, DofDriveMode, DofType, PlaneParams, SimParams
+from .datatypes import FLT_MAX, CoordinateSpace, DofDriveMode, DofType, PlaneParams, SimParams
 from .engines.cpu import CpuEngine
 from .layout import Layout, build_layout
-from .scene import Actor, Env, build_groups, with_properties
+from .scene import Actor, Env, build_groups, drive_gains, with_properties
 
 
 @dataclass(frozen=True)
@@ -84,14 +84,15 @@ class Simulation:
 
     def _read_drives(self) -> None:
         props = [p for a in self.actors for p in a.dof_props]
-        mode = torch.tensor([int(p["driveMode"]) for p in props], dtype=torch.long)
-        kp = torch.tensor([float(p["stiffness"]) for p in props])
-        kd = torch.tensor([float(p["damping"]) for p in props])
-        position, velocity = mode == DofDriveMode.DOF_MODE_POS, mode == DofDriveMode.DOF_MODE_VEL
-        # An actuator has one input. In position mode kp (p* - q) + kd (v* - v) = kp (p* + kd/kp v* - q) - kd v.
-        self._position_gain = position.float()
-        self._velocity_gain = torch.where(position & (kp > 0), kd / kp.clamp(min=1e-9), velocity.float())
-        self._effort_gain = (mode == DofDriveMode.DOF_MODE_EFFORT).float()
+        engine = self._engine
+
+        def column(values: list[float]) -> Tensor:
+            return torch.tensor(values, dtype=engine.qpos.dtype, device=engine.device)
+
+        gains = [drive_gains(p) for p in props]
+        self._kp, self._kd = column([kp for kp, _ in gains]), column([kd for _, kd in gains])
+        self._takes_effort = column([float(p["driveMode"] == DofDriveMode.DOF_MODE_EFFORT) for p in props])
+        self._limit = column([float(p["effort"]) if p["effort"] > 0 else FLT_MAX for p in props])
 
     def _set_initial_state(self) -> None:
         rows = []
@@ -103,11 +104,24 @@ class Simulation:
     # -- stepping ------------------------------------------------------------------------------------------------
 
     def simulate(self) -> None:
-        engine = self._engine
-        command = self._position_gain * self.position_target[:-1]
-        command += self._velocity_gain * self.velocity_target[:-1]
-        command += self._effort_gain * self.effort[:-1]
-        engine.ctrl[self.layout.dof_ctrl] = command.to(engine.ctrl.dtype)
+        """Step by ``dt``.
+
+        A drive's force is kp (p* - q) + kd (v* - v), or the effort, and its mean over the step (the joint moving on at
+        its present velocity) is limited to the DOF's effort. The limit is part of the command, ctrl = force + kp q +
+        kd v, not of MuJoCo's actuator: where MuJoCo limits a force it no longer integrates the damping implicitly, and
+        a stiff drive that saturates chatters.
+        """
+        engine, layout = self._engine, self.layout
+        engine.forward()
+        q, v = engine.qpos[layout.dof_qpos], engine.qvel[layout.dof_qvel]
+        force = self._kp * (self.position_target[:-1] - q) + self._kd * (self.velocity_target[:-1] - v)
+        force += self._takes_effort * self.effort[:-1]
+        substeps = self.params.substeps
+        drift = (
+            self._kp * v * (self.params.dt * (substeps - 1) / (2 * substeps))
+        )  # what the mean falls short of the start
+        force = torch.minimum(torch.maximum(force - drift, -self._limit), self._limit) + drift
+        engine.ctrl[layout.dof_ctrl] = force + self._kp * q + self._kd * v
         engine.step(self.params.substeps)
         self.frame += 1
 

@@ -55,7 +55,7 @@ def quat_from_angle_axis(angle: Tensor, axis: Tensor) -> Tensor:
 
 def quat_axis(q: Tensor, axis: int = 0) -> Tensor:
     """World direction of a body axis."""
-    basis = torch.zeros(q.shape[:-1] + (3,), dtype=q.dtype, device=q.device)
+    basis = torch.zeros((*q.shape[:-1], 3), dtype=q.dtype, device=q.device)
     basis[..., axis] = 1
     return quat_apply(q, basis)
 

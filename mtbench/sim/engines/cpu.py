@@ -6,6 +6,7 @@ quantities belong to the state one substep earlier.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -66,7 +67,7 @@ class CpuEngine:
         self.threads = num_threads or available_cores()
         self._pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
         edges = np.linspace(0, n, min(n, self.threads * CHUNKS_PER_THREAD) + 1).astype(int)
-        self._chunks = list(zip(edges[:-1], edges[1:], strict=True))
+        self._chunks = list(itertools.pairwise(edges))
 
     qpos: Tensor
     qvel: Tensor
