@@ -1,0 +1,111 @@
+"""Deterministic evaluation: the policy's mean action, every task, the same goals every time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mtbench.learning.networks.model import MultiTaskModel
+
+#: (num_envs) -> an environment with random initial progress off and a fixed seed
+EnvFactory = Callable[[int], Any]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Per-task results in task order.
+
+    Attributes:
+        tasks: names.
+        success: fraction of episodes that succeeded at any step (TOPPO paper, section B.1).
+        returns: mean undiscounted return.
+        episodes: episodes a task.
+    """
+
+    tasks: list[str]
+    success: list[float]
+    returns: list[float]
+    episodes: int
+
+    @property
+    def mean_success(self) -> float:
+        """Mean over tasks."""
+        return sum(self.success) / len(self.success)
+
+    def worst(self, k: int) -> float:
+        """Mean success of the ``k`` worst tasks."""
+        chosen = sorted(self.success)[:k]
+        return sum(chosen) / len(chosen)
+
+    def table(self) -> str:
+        """A table to print, one line a task."""
+        width = max(len("task"), *(len(name) for name in self.tasks))
+        lines = [f"{'task':<{width}}  success  return"]
+        for name, success, total in zip(self.tasks, self.success, self.returns, strict=True):
+            lines.append(f"{name:<{width}}  {100 * success:6.1f}%  {total:8.1f}")
+        lines.append(
+            f"{'mean':<{width}}  {100 * self.mean_success:6.1f}%  {sum(self.returns) / len(self.returns):8.1f}"
+        )
+        return "\n".join(lines)
+
+    def write(self, path: Path) -> None:
+        """Write a CSV file, one row a task."""
+        rows = zip(self.tasks, self.success, self.returns, strict=True)
+        lines = [f"{name},{self.episodes},{success:.4f},{total:.4f}" for name, success, total in rows]
+        path.write_text("\n".join(["task,episodes,success,return", *lines]) + "\n")
+
+
+class Evaluator:
+    """Runs one episode in each of ``num_tasks * num_goals`` environments of its own.
+
+    The environments are made at the first call. Their state after the first reset is kept and restored at every call,
+    so that all evaluations face the same goals and take no random numbers from training.
+
+    Args:
+        make_env: see :data:`EnvFactory`.
+        num_tasks: K.
+        num_goals: episodes a task.
+        max_steps: length of an episode.
+    """
+
+    def __init__(self, make_env: EnvFactory, num_tasks: int, num_goals: int, max_steps: int) -> None:
+        self.make_env, self.num_tasks, self.num_goals, self.max_steps = make_env, num_tasks, num_goals, max_steps
+        self._env: Any = None
+        self._start: dict[str, Any] = {}
+        self._first_obs: Tensor
+
+    @torch.no_grad()
+    def __call__(self, model: MultiTaskModel, on_step: Callable[[], None] = lambda: None) -> Evaluation:
+        """Evaluate the mean policy of ``model``; ``on_step`` is called at every step and may raise to stop."""
+        if self._env is None:
+            self._env = self.make_env(self.num_tasks * self.num_goals)
+            self._first_obs = self._env.reset()["obs"].clone()
+            self._start = self._env.get_env_state()
+        env = self._env
+        env.set_env_state(self._start)
+        obs, task = self._first_obs, env.task_index
+        finished = torch.zeros(env.num_envs, dtype=torch.bool, device=obs.device)
+        success = torch.zeros(env.num_envs, device=obs.device)
+        returns = torch.zeros(env.num_envs, device=obs.device)
+        for _ in range(self.max_steps):
+            on_step()
+            actions, _ = model.act(obs, task)
+            following, _, _, extras = env.step(actions.clamp(-1.0, 1.0))
+            obs = following["obs"]
+            episode = extras["episode"]
+            first = ~finished[episode["env_ids"]]
+            ids = episode["env_ids"][first]
+            success[ids] = episode["success"][first].to(success.dtype)
+            returns[ids] = episode["return"][first].to(returns.dtype)
+            finished[ids] = True
+        count = torch.bincount(task, minlength=self.num_tasks)
+
+        def per_task(x: Tensor) -> list[float]:
+            return (torch.zeros(self.num_tasks, device=x.device).index_add_(0, task, x) / count).tolist()
+
+        return Evaluation(list(env.task_names), per_task(success), per_task(returns), self.num_goals)

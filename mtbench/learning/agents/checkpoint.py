@@ -1,0 +1,117 @@
+"""Checkpoints that cannot be half written, load without running code, and say what they belong to."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from mtbench.learning.errors import UserError
+
+FORMAT = "mtbench-checkpoint-1"
+
+
+def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
+    """Write ``state`` under a temporary name, then rename: a reader sees the old file or the new one, never half of
+    one.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.tmp")
+    with partial.open("wb") as file:
+        torch.save(dict(state), file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+def load_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read a checkpoint onto the CPU, tensors and plain data only.
+
+    Raises:
+        UserError: no such file, damaged, or not a checkpoint of this package.
+    """
+    path = Path(path)
+    if not path.is_file():
+        found = sorted(str(p) for p in path.parent.glob("*.pth")) if path.parent.is_dir() else []
+        hint = f"; there are: {', '.join(found)}" if found else "; a run keeps its checkpoints in runs/<name>/nn"
+        raise UserError(f"there is no checkpoint '{path}'{hint}")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises half a dozen types here, by the byte at which the file ends
+        raise UserError(
+            f"checkpoint '{path}' cannot be read, it is damaged or incomplete; use another one of the run"
+        ) from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise UserError(f"'{path}' is not a checkpoint of this package; give a runs/<name>/nn/*.pth file")
+    return state
+
+
+def check_compatible(
+    state: Mapping[str, Any], path: str | Path, tasks: Sequence[str], model: Mapping[str, Any], num_envs: int | None
+) -> None:
+    """Compare a checkpoint with what is about to be built.
+
+    Args:
+        state: from :func:`load_checkpoint`.
+        path: for the message.
+        tasks: task names in order.
+        model: settings of :class:`~mtbench.learning.networks.model.MultiTaskModel` that fix its parameters.
+        num_envs: environments of the run to be continued; None when only the policy is used.
+
+    Raises:
+        UserError: on the first difference.
+    """
+    theirs = list(state["tasks"])
+    if theirs != list(tasks):
+        raise UserError(
+            f"checkpoint '{path}' was trained on {len(theirs)} tasks ({', '.join(theirs)}), not on the "
+            f"{len(tasks)} chosen ({', '.join(tasks)}); choose the same tasks in the same order"
+        )
+    for key, value in model.items():
+        if state["model_config"].get(key) != value:
+            raise UserError(
+                f"checkpoint '{path}' has another architecture: {key} was {state['model_config'].get(key)}, now it is "
+                f"{value}; use the train= and overrides of its config.yaml"
+            )
+    if num_envs is not None and state["num_envs"] != num_envs:
+        raise UserError(
+            f"checkpoint '{path}' is of a run with num_envs={state['num_envs']}, not {num_envs}; continue it with that"
+        )
+
+
+def rng_state() -> dict[str, Any]:
+    """Return the states of the global generators as tensors and plain data."""
+    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "numpy": (str(name), torch.from_numpy(np.asarray(keys).astype(np.int64)), position, has_gauss, cached),
+        "python": random.getstate(),
+    }
+
+
+def set_rng_state(state: Mapping[str, Any]) -> None:
+    """Restore :func:`rng_state`."""
+    torch.set_rng_state(state["torch"])
+    if state["cuda"] and len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(state["cuda"])
+    name, keys, position, has_gauss, cached = state["numpy"]
+    np.random.set_state((name, keys.numpy().astype(np.uint32), position, has_gauss, cached))
+    version, words, gauss = state["python"]
+    random.setstate((version, tuple(words), gauss))
+
+
+def clone(state: Any) -> Any:
+    """Copy nested containers and their tensors, so that a snapshot does not change under its owner."""
+    if isinstance(state, torch.Tensor):
+        return state.detach().clone()
+    if isinstance(state, dict):
+        return {key: clone(value) for key, value in state.items()}
+    if isinstance(state, list | tuple):
+        return type(state)(clone(value) for value in state)
+    return state

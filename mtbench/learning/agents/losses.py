@@ -1,0 +1,74 @@
+"""PPO's losses, one number a task. Rows of a minibatch are K equal slices, so ``(n,)`` is ``(K, n / K)``."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from mtbench.learning.networks.model import gaussian_log_prob
+
+_SOFT_BOUND = 1.1  # the mean may leave the action range [-1, 1] a little before the bounds loss pulls, as in rl-games
+
+
+def actor_losses(
+    mean: Tensor,
+    log_std: Tensor,
+    actions: Tensor,
+    old_log_probs: Tensor,
+    advantages: Tensor,
+    clip: float,
+    entropy_coef: float,
+    bounds_coef: float,
+    normalize: bool,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return each task's clipped surrogate, entropy bonus and bounds loss (K,), and detached scalars to log.
+
+    Args:
+        mean, actions: (n, actions).
+        log_std: (K, actions), one row a task.
+        old_log_probs, advantages: (n,).
+        clip: PPO's range of the probability ratio.
+        entropy_coef, bounds_coef: coefficients.
+        normalize: standardize advantages within each task's slice.
+    """
+    num_tasks = log_std.shape[0]
+    rows = (num_tasks, -1, mean.shape[1])
+    log_probs = gaussian_log_prob(actions.view(rows), mean.view(rows), log_std.unsqueeze(1))
+    advantages = advantages.view(num_tasks, -1)
+    if normalize:
+        spread = advantages.std(1, correction=0, keepdim=True)
+        advantages = (advantages - advantages.mean(1, keepdim=True)) / (spread + 1e-8)
+    log_ratio = log_probs - old_log_probs.view(num_tasks, -1)
+    ratio = log_ratio.exp()
+    surrogate = -torch.minimum(advantages * ratio, advantages * ratio.clamp(1.0 - clip, 1.0 + clip)).mean(1)
+    entropy = (log_std + 0.5 * math.log(2.0 * math.pi * math.e)).sum(1)
+    bounds = (mean.abs() - _SOFT_BOUND).clamp_min(0.0).square().sum(1).view(num_tasks, -1).mean(1)
+    with torch.no_grad():
+        scalars = {
+            "losses/a_loss": surrogate.mean(),
+            "losses/entropy": entropy.mean(),
+            "losses/bounds_loss": bounds.mean(),
+            "info/kl": (ratio - 1.0 - log_ratio).mean(),
+            "info/clip_fraction": ((ratio - 1.0).abs() > clip).float().mean(),
+        }
+    return surrogate - entropy_coef * entropy + bounds_coef * bounds, scalars
+
+
+def critic_losses(
+    values: Tensor, old_values: Tensor, returns: Tensor, num_tasks: int, clip: float | None
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return each task's value loss (K,), half the squared error in normalized units, and scalars to log.
+
+    With ``clip``, the larger of the error and the error of the prediction held within ``clip`` of the old one: a sample
+    whose prediction moved beyond it towards the target has no gradient (TOPPO paper, Remark 2).
+    """
+    loss = (values - returns).square()
+    hits = torch.zeros_like(loss)
+    if clip is not None:
+        clipped = (old_values + (values - old_values).clamp(-clip, clip) - returns).square()
+        hits = (clipped > loss).float()
+        loss = torch.maximum(loss, clipped)
+    per_task = 0.5 * loss.view(num_tasks, -1).mean(1)
+    return per_task, {"losses/c_loss": per_task.detach().mean(), "info/value_clip_fraction": hits.detach().mean()}

@@ -1,0 +1,385 @@
+"""Multi-task PPO on rl-games, and TOPPO with its four parts switched on."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from rl_games.common import schedulers, vecenv
+from rl_games.interfaces.base_algorithm import BaseAlgorithm
+from torch import Tensor
+
+from mtbench.evaluation.evaluate import Evaluator
+from mtbench.learning.agents.checkpoint import (
+    FORMAT,
+    check_compatible,
+    clone,
+    load_checkpoint,
+    rng_state,
+    save_checkpoint,
+    set_rng_state,
+)
+from mtbench.learning.agents.losses import actor_losses, critic_losses
+from mtbench.learning.agents.minibatches import StratifiedMinibatches
+from mtbench.learning.agents.rollout import Rollout, Targets, collect, compute_targets
+from mtbench.learning.agents.sides import Side
+from mtbench.learning.balancing import diagnostics, make_weighting
+from mtbench.learning.networks.model import MultiTaskModel
+from mtbench.learning.observers import MultiTaskObserver
+
+
+class StopRequest(KeyboardInterrupt):
+    """SIGINT or SIGTERM arrived."""
+
+
+class MTPPO(BaseAlgorithm):
+    """PPO over K tasks at once (TOPPO paper, Algorithm C.1; with everything of TOPPO off, its vanilla MT-PPO).
+
+    An rl-games algorithm: the Runner creates it from ``params`` with rl-games' names, it makes its environments through
+    ``vecenv``, uses rl-games' schedulers and reports to an ``AlgoObserver``. It implements ``BaseAlgorithm`` directly
+    rather than deriving from ``A2CAgent``, because what differs is nearly all of that class: minibatches are
+    stratified by task, normalizers and log-std are per task, a time-out bootstraps from the final observation
+    (rl-games uses the value of the state before the step), the loss of each task has its own gradient, and checkpoints
+    continue a run exactly and load without pickled code.
+
+    Args:
+        base_name: given by the Runner, unused.
+        params: rl-games' parameters; ``cfg/train/MTPPO.yaml`` lists them all.
+        evaluator: called at intervals and at the end; None: no evaluation.
+    """
+
+    def __init__(self, base_name: str, params: dict[str, Any], evaluator: Evaluator | None = None) -> None:
+        self.config = config = params["config"]
+        self._device = torch.device(config["device"])
+        self.vec_env = vecenv.create_vec_env(config["env_name"], config["num_actors"], **config["env_config"])
+        self.env_info = self.vec_env.get_env_info()
+        self.task_names: list[str] = list(self.env_info["task_names"])
+        self.num_tasks = len(self.task_names)
+        self.num_actors = int(config["num_actors"])
+        self.task_index: Tensor = self.env_info["task_index"].to(self._device)
+        self.horizon_length = int(config["horizon_length"])
+        self.batch_size = self.num_actors * self.horizon_length
+        self.gamma, self.tau, self.e_clip = config["gamma"], config["tau"], config["e_clip"]
+        self.entropy_coef, self.critic_coef = config["entropy_coef"], config["critic_coef"]
+        self.bounds_loss_coef, self.grad_norm = config["bounds_loss_coef"], config["grad_norm"]
+        self.mini_epochs_num = int(config["mini_epochs"])
+        self.rewards_shaper = config["reward_shaper"]
+
+        self.model_config = {
+            "num_obs": self.env_info["observation_space"].shape[0],
+            "num_tasks": self.num_tasks,
+            "num_actions": self.env_info["action_space"].shape[0],
+            "network": params["network"],
+            "normalize_input": config["normalize_input"],
+            "value_norm": config["value_norm"],
+        }
+        self.model = MultiTaskModel(**self.model_config, value_norm_options=config["value_norm_options"])
+        self.model.to(self._device)
+        trained = [p for p in self.model.parameters() if p.requires_grad]
+        self.last_lr = float(config["learning_rate"])
+        self.optimizer = torch.optim.Adam(trained, self.last_lr, eps=float(config["adam_eps"]), fused=True)
+        adaptive = config["lr_schedule"] == "adaptive"
+        self.scheduler = schedulers.AdaptiveScheduler(config["kl_threshold"]) if adaptive else None
+
+        seed = int(params["seed"])
+        self.generators = {
+            "actions": torch.Generator(self._device).manual_seed(seed),
+            "minibatches": torch.Generator(self._device).manual_seed(seed + 1),
+            "balancing": torch.Generator().manual_seed(seed + 2),
+        }
+        networks = {"actor": self.model.network.actor, "critic": self.model.network.critic}
+        self.sides = {
+            side: Side(
+                network,
+                self.model.owned_parameters(side),
+                make_weighting(
+                    config["balancing"][side],
+                    generator=self.generators["balancing"],
+                    **config["balancing_options"][side],
+                ),
+            )
+            for side, network in networks.items()
+        }
+        self.minibatches = StratifiedMinibatches(
+            self.task_index.repeat(self.horizon_length), self.num_tasks, int(config["num_minibatches"])
+        )
+
+        self.experiment_dir = Path(config["train_dir"]) / config["full_experiment_name"]
+        self.nn_dir = self.experiment_dir / "nn"
+        self.save_frequency = int(config["save_frequency"])
+        self.epoch_num, self.frame, self.wall_clock, self.best_success = 0, 0, 0.0, -1.0
+        self.evaluator = evaluator
+        self.next_evaluation: int = config["eval_interval"] or 0
+        self.obs: Tensor | None = None
+        self._stop_signal = ""
+        self.observer: MultiTaskObserver = config["features"]["observer"]
+        self.observer.after_init(self)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return self._device
+
+    # -- the loop ------------------------------------------------------------------------------------------------------
+
+    def train(self) -> tuple[float, int]:
+        """Train until a limit or a signal; return the best evaluated success rate and the number of epochs."""
+        if self.obs is None:
+            self.obs = self.vec_env.reset()["obs"]
+        started = time.perf_counter() - self.wall_clock
+        limit = self.wall_clock + 60.0 * (self.config["max_minutes"] or float("inf"))
+        self.observer.before_training()
+        boundary = self.get_full_state_weights()
+        release_signals = self._catch_signals()
+        try:
+            while not self._finished() and self.wall_clock < limit:
+                scalars = self.train_epoch()
+                self.wall_clock = time.perf_counter() - started
+                self.observer.write_epoch(scalars)
+                self.observer.after_print_stats(self.frame, self.epoch_num, self.wall_clock)
+                boundary = self.get_full_state_weights()
+                if self.epoch_num % self.save_frequency == 0:
+                    save_checkpoint(self.nn_dir / "last.pth", boundary)
+                if self._evaluation_due():
+                    self.evaluate()
+                    boundary = self.get_full_state_weights()
+            if self.evaluator is not None and self.observer.last_evaluation != self.frame:
+                self.evaluate()
+            self.save(str(self.nn_dir / "last.pth"))
+            self.observer.finished(self.nn_dir / "last.pth")
+        except StopRequest:
+            save_checkpoint(self.nn_dir / "last.pth", boundary)
+            self.observer.stopped(self._stop_signal, boundary["frame"], self.nn_dir / "last.pth")
+        finally:
+            release_signals()
+            self.observer.close()
+        return self.best_success, self.epoch_num
+
+    def train_epoch(self) -> dict[str, Tensor | float]:
+        """Collect one rollout and learn from it; return scalars to log, by TensorBoard name."""
+        assert self.obs is not None
+        started = time.perf_counter()
+        rollout, self.obs = collect(
+            self.vec_env,
+            self.model,
+            self.obs,
+            self.task_index,
+            self.horizon_length,
+            self.generators["actions"],
+            self._after_step,
+            self.rewards_shaper,
+        )
+        self.observer.after_steps()
+        collected = time.perf_counter()
+        log: dict[str, list[Tensor]] = {}
+        for mini_epoch in range(self.mini_epochs_num):
+            if mini_epoch == 0 or self.config["recompute_advantages"]:
+                targets = compute_targets(
+                    rollout, self.model, self.num_tasks, self.gamma, self.tau, update_statistics=mini_epoch == 0
+                )
+                log.setdefault("info/explained_variance", []).append(targets.explained_variance)
+            for index, rows in enumerate(self.minibatches.passes(self.generators["minibatches"])):
+                self._check_stop()
+                scalars = self.update(rollout, targets, rows, diagnose=mini_epoch == index == 0)
+                for name, value in scalars.items():
+                    log.setdefault(name, []).append(value)
+            if self.scheduler is not None:
+                kl = torch.stack(log["info/kl"][-self.minibatches.num_minibatches :]).mean()
+                self.last_lr, _ = self.scheduler.update(self.last_lr, self.entropy_coef, self.epoch_num, 0, kl.item())
+                for group in self.optimizer.param_groups:
+                    group["lr"] = self.last_lr
+        # Only now, so that the inputs of a rollout are the same when it is collected and when it is learned from.
+        self.model.update_statistics(rollout.obs, rollout.task)
+        self.epoch_num += 1
+        self.frame += self.batch_size
+        ended = time.perf_counter()
+        means: dict[str, Tensor | float] = {name: torch.stack(values).mean() for name, values in log.items()}
+        return means | {
+            "performance/step_inference_time": collected - started,
+            "performance/rl_update_time": ended - collected,
+            "performance/step_inference_fps": self.batch_size / (collected - started),
+            "performance/step_inference_rl_update_fps": self.batch_size / (ended - started),
+            "info/last_lr": self.last_lr,
+            "info/epochs": self.epoch_num,
+            "rewards/step": rollout.rewards.mean(),
+        }
+
+    def update(self, rollout: Rollout, targets: Targets, rows: Tensor, diagnose: bool = False) -> dict[str, Tensor]:
+        """Take one optimizer step on the samples ``rows``, K equal slices; return scalars to log."""
+        inputs, task = rollout.inputs[rows], self.minibatches.task
+        scalars: dict[str, Tensor] = {}
+
+        def actor() -> Tensor:
+            losses, seen = actor_losses(
+                self.model.network.actor(inputs),
+                self.model.network.log_std,
+                rollout.actions[rows],
+                rollout.log_probs[rows],
+                targets.advantages[rows],
+                self.e_clip,
+                self.entropy_coef,
+                self.bounds_loss_coef,
+                self.config["normalize_advantage"],
+            )
+            scalars.update(seen)
+            return losses
+
+        def critic() -> Tensor:
+            losses, seen = critic_losses(
+                self.model.value(inputs, task),
+                targets.values[rows],
+                targets.returns[rows],
+                self.num_tasks,
+                self.e_clip if self.config["clip_value"] else None,
+            )
+            scalars.update(seen)
+            return self.critic_coef * losses
+
+        self.optimizer.zero_grad(set_to_none=True)
+        for name, losses_of in (("actor", actor), ("critic", critic)):
+            matrix = self.sides[name].backward(losses_of, diagnose)
+            if matrix is not None:
+                scalars[f"balancing/{name}_norm_spread"] = diagnostics.norm_spread(matrix)
+                scalars[f"balancing/{name}_mean_cosine"] = diagnostics.mean_cosine(matrix)
+        if self.config["truncate_grads"]:
+            norm = torch.nn.utils.clip_grad_norm_(self.optimizer.param_groups[0]["params"], self.grad_norm)
+            scalars["info/grad_norm"] = norm
+            scalars["info/grad_clip_fraction"] = (norm > self.grad_norm).float()
+        self.optimizer.step()
+        return scalars
+
+    def evaluate(self) -> None:
+        """Evaluate the mean policy, log it, and keep the checkpoint if it is the best so far."""
+        if self.evaluator is None:
+            return
+        result = self.evaluator(self.model, self._check_stop)
+        self.next_evaluation = self.frame + (self.config["eval_interval"] or 0)
+        self.observer.write_evaluation(result)
+        if result.mean_success > self.best_success:
+            self.best_success = result.mean_success
+            self.save(str(self.nn_dir / "best.pth"))
+
+    def _finished(self) -> bool:
+        epochs, frames = self.config["max_epochs"], self.config["max_frames"]
+        return (epochs is not None and self.epoch_num >= epochs) or (frames is not None and self.frame >= frames)
+
+    def _evaluation_due(self) -> bool:
+        return self.evaluator is not None and 0 < self.next_evaluation <= self.frame
+
+    # -- stopping ------------------------------------------------------------------------------------------------------
+
+    def _after_step(self, extras: dict[str, Any]) -> None:
+        self.observer.process_infos(extras, None)
+        self._check_stop()
+
+    def _check_stop(self) -> None:
+        if self._stop_signal:
+            raise StopRequest
+
+    def _catch_signals(self) -> Callable[[], None]:
+        """Let SIGINT and SIGTERM stop at the next step; return what puts the old handlers back. A second one acts at
+        once.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return lambda: None
+        previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+        def release() -> None:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            self._stop_signal = signal.Signals(number).name
+            release()
+
+        for number in previous:
+            signal.signal(number, stop)
+        return release
+
+    # -- state ---------------------------------------------------------------------------------------------------------
+
+    def get_weights(self) -> dict[str, Any]:
+        """Return what an evaluation needs: networks and normalizers."""
+        return clone({"model": self.model.state_dict()})
+
+    def set_weights(self, weights: dict[str, Any]) -> None:
+        """Load :meth:`get_weights`."""
+        self.model.load_state_dict(weights["model"])
+
+    def get_full_state_weights(self) -> dict[str, Any]:
+        """Return all that continues the run exactly, as tensors and plain data. Nothing in it changes afterwards."""
+        return self.get_weights() | clone(
+            {
+                "format": FORMAT,
+                "tasks": self.task_names,
+                "model_config": self.model_config,
+                "num_envs": self.num_actors,
+                "epoch": self.epoch_num,
+                "frame": self.frame,
+                "wall_clock": self.wall_clock,
+                "best_success": self.best_success,
+                "next_evaluation": self.next_evaluation,
+                "last_lr": self.last_lr,
+                "optimizer": self.optimizer.state_dict(),
+                "obs": self.obs,
+                "env_state": self.vec_env.get_env_state(),
+                "rng": rng_state(),
+                "generators": {name: generator.get_state() for name, generator in self.generators.items()},
+            }
+        )
+
+    def set_full_state_weights(self, weights: dict[str, Any], set_epoch: bool = True) -> None:
+        """Continue from :meth:`get_full_state_weights` of a run with the same tasks, environments and networks."""
+        self.set_weights(weights)
+        self.optimizer.load_state_dict(weights["optimizer"])
+        if set_epoch:
+            self.epoch_num, self.frame = weights["epoch"], weights["frame"]
+            self.next_evaluation = weights["next_evaluation"]
+        self.wall_clock, self.best_success, self.last_lr = (
+            weights["wall_clock"],
+            weights["best_success"],
+            weights["last_lr"],
+        )
+        self.vec_env.reset()
+        self.vec_env.set_env_state(weights["env_state"])
+        self.obs = weights["obs"].to(self._device)
+        for name, generator in self.generators.items():
+            generator.set_state(weights["generators"][name])
+        set_rng_state(weights["rng"])
+
+    def save(self, fn: str) -> None:
+        """Write a checkpoint to the path ``fn``."""
+        save_checkpoint(Path(fn), self.get_full_state_weights())
+
+    def restore(self, fn: str, set_epoch: bool = True) -> None:
+        """Read a checkpoint; :class:`UserError` when it does not fit."""
+        state = load_checkpoint(fn)
+        check_compatible(state, fn, self.task_names, self.model_config, self.num_actors)
+        self.set_full_state_weights(state, set_epoch)
+
+    # -- rl-games' remaining interface ---------------------------------------------------------------------------------
+
+    def clear_stats(self) -> None:
+        """Forget the episodes counted so far."""
+        self.observer.after_clear_stats()
+
+    def get_param(self, param_name: str) -> Any:
+        """Return a hyperparameter by rl-games' name."""
+        return self.last_lr if param_name == "learning_rate" else getattr(self, param_name)
+
+    def set_param(self, param_name: str, param_value: Any) -> None:
+        """Change a hyperparameter by rl-games' name, for the next minibatch on."""
+        if param_name == "learning_rate":
+            self.last_lr = float(param_value)
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.last_lr
+        elif hasattr(self, param_name):
+            setattr(self, param_name, param_value)
+        else:
+            raise NotImplementedError(f"no parameter '{param_name}'")

@@ -1,0 +1,142 @@
+"""Collecting experience and turning it into PPO's targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from rl_games.common.ivecenv import IVecEnv
+from torch import Tensor
+
+from mtbench.learning.agents.gae import gae
+from mtbench.learning.networks.model import MultiTaskModel
+
+
+@dataclass
+class Rollout:
+    """T steps of N environments; samples are flattened time-major, n = T * N.
+
+    Attributes:
+        obs: (n, features + K) raw observations.
+        inputs: (n, features + K) the same after input normalization, frozen while this rollout is learned from.
+        actions: (n, actions) as sampled, before clipping to the action space.
+        log_probs: (n,) under the policy that acted.
+        task: (n,) long.
+        rewards, dones: (T, N).
+        final_index, final_inputs: sample index (m,) and network inputs (m, features + K) of the last observation of
+            each episode that was cut off at its time limit.
+        last_inputs: (N, features + K) network inputs of the observation after the last step.
+    """
+
+    obs: Tensor
+    inputs: Tensor
+    actions: Tensor
+    log_probs: Tensor
+    task: Tensor
+    rewards: Tensor
+    dones: Tensor
+    final_index: Tensor
+    final_inputs: Tensor
+    last_inputs: Tensor
+
+
+@dataclass
+class Targets:
+    """What a rollout asks of the networks, (n,) each.
+
+    Attributes:
+        advantages: raw; normalized per task inside each minibatch.
+        returns, values: value target and the old prediction, in the critic's normalized units.
+        explained_variance: scalar, mean over tasks of 1 - Var(return - value) / Var(return).
+    """
+
+    advantages: Tensor
+    returns: Tensor
+    values: Tensor
+    explained_variance: Tensor
+
+
+@torch.no_grad()
+def collect(
+    env: IVecEnv,
+    model: MultiTaskModel,
+    obs: Tensor,
+    task_index: Tensor,
+    horizon: int,
+    generator: torch.Generator,
+    on_step: Callable[[dict[str, Any]], None],
+    shape_reward: Callable[[Tensor], Tensor],
+) -> tuple[Rollout, Tensor]:
+    """Step the environments ``horizon`` times from ``obs`` (N, features + K); return the rollout and the next
+    observation.
+
+    ``on_step`` gets the extras of every step and may raise to stop.
+    """
+    steps: dict[str, list[Tensor]] = {
+        name: [] for name in ("obs", "actions", "log_probs", "rewards", "dones", "time_outs", "final_obs")
+    }
+    for _ in range(horizon):
+        actions, log_probs = model.act(obs, task_index, generator)
+        following, rewards, dones, extras = env.step(actions.clamp(-1.0, 1.0))
+        record = (obs, actions, log_probs, shape_reward(rewards), dones, extras["time_outs"], extras["final_obs"])
+        for column, value in zip(steps.values(), record, strict=True):
+            column.append(value)
+        obs = following["obs"]
+        on_step(extras)
+    stacked = {name: torch.stack(column) for name, column in steps.items()}
+    flat_obs = stacked["obs"].flatten(0, 1)
+    task = task_index.repeat(horizon)
+    # One gather an epoch: the few observations at a time limit, instead of a second value of every step.
+    final_index = (stacked["time_outs"] & stacked["dones"]).flatten().nonzero().squeeze(1)
+    final_obs = stacked["final_obs"].flatten(0, 1)[final_index]
+    return Rollout(
+        obs=flat_obs,
+        inputs=model.normalize_obs(flat_obs, task),
+        actions=stacked["actions"].flatten(0, 1),
+        log_probs=stacked["log_probs"].flatten(),
+        task=task,
+        rewards=stacked["rewards"],
+        dones=stacked["dones"].bool(),
+        final_index=final_index,
+        final_inputs=model.normalize_obs(final_obs, task[final_index]),
+        last_inputs=model.normalize_obs(obs, task_index),
+    ), obs
+
+
+@torch.no_grad()
+def compute_targets(
+    rollout: Rollout, model: MultiTaskModel, num_tasks: int, gamma: float, lam: float, update_statistics: bool
+) -> Targets:
+    """Evaluate the critic on a rollout and return advantages and normalized value targets.
+
+    The value statistics take in the new returns before these are normalized (TOPPO paper, Algorithm C.1, line 3), once
+    a
+    rollout: ``update_statistics`` is False when advantages are recomputed in a later pass.
+    """
+    num_envs = rollout.rewards.shape[1]
+    values = model.values(rollout.inputs, rollout.task)
+    last = model.values(rollout.last_inputs, rollout.task[:num_envs])
+    following = torch.cat((values[num_envs:], last)).masked_fill(rollout.dones.flatten(), 0.0)
+    if rollout.final_index.numel() > 0:
+        following[rollout.final_index] = model.values(rollout.final_inputs, rollout.task[rollout.final_index])
+    shape = rollout.rewards.shape
+    advantages = gae(rollout.rewards, values.view(shape), following.view(shape), rollout.dones, gamma, lam).flatten()
+    returns = advantages + values
+    if update_statistics:
+        model.update_value_statistics(returns, rollout.task)
+    unexplained = _variance_per_task(advantages, rollout.task, num_tasks)
+    total = _variance_per_task(returns, rollout.task, num_tasks)
+    return Targets(
+        advantages=advantages,
+        returns=model.normalize_value(returns, rollout.task),
+        values=model.normalize_value(values, rollout.task),
+        explained_variance=(1.0 - unexplained / total.clamp_min(1e-8)).mean(),
+    )
+
+
+def _variance_per_task(x: Tensor, task: Tensor, num_tasks: int) -> Tensor:
+    count = torch.bincount(task, minlength=num_tasks).clamp_min(1)
+    mean = torch.zeros(num_tasks, device=x.device).index_add_(0, task, x) / count
+    return torch.zeros(num_tasks, device=x.device).index_add_(0, task, (x - mean[task]).square()) / count

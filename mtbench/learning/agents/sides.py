@@ -1,0 +1,47 @@
+"""One side of the agent, actor or critic: per-task losses in, ``.grad`` out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from torch import Tensor, nn
+
+from mtbench.learning.agents.gradients import PerTaskTape, assign_flat
+from mtbench.learning.balancing import Mean, Weighting, combine, gram
+
+
+class Side:
+    """Aggregate the task gradients of one network by a weighting of their Gram matrix.
+
+    Args:
+        network: the parameters that tasks share.
+        owned: parameters whose rows belong to one task; they take their own gradient of the mean loss.
+        weighting: Gram matrix -> weights. The mean needs no Gram matrix and takes one plain backward pass.
+    """
+
+    def __init__(self, network: nn.Module, owned: Sequence[nn.Parameter], weighting: Weighting) -> None:
+        self.owned = list(owned)
+        self.weighting = weighting
+        self.plain = isinstance(weighting, Mean)
+        self.tape = PerTaskTape(network)
+
+    def backward(self, losses_of: Callable[[], Tensor], diagnose: bool = False) -> Tensor | None:
+        """Run the forward pass ``losses_of`` -> (K,), set the gradients, and return the Gram matrix (K, K) if there is
+        one.
+
+        ``diagnose`` asks for the Gram matrix of plain means too; the gradients set are the same with and without.
+        """
+        if self.plain and not diagnose:
+            losses_of().mean().backward()
+            return None
+        with self.tape:
+            losses = losses_of()
+        gradients, owned = self.tape.gradients(losses, self.owned, retain_graph=self.plain)
+        matrix = gram(gradients)
+        if self.plain:
+            losses.mean().backward()
+            return matrix
+        assign_flat(self.tape.parameters, combine(self.weighting(matrix), gradients))
+        for parameter, gradient in zip(self.owned, owned, strict=True):
+            parameter.grad = gradient / losses.numel()
+        return matrix

@@ -1,0 +1,69 @@
+"""Runs a Hydra application and turns the mistakes of its user into one sentence on stderr."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from mtbench.learning.errors import UserError, nearest
+
+
+def run_application(main: Callable[[], None], cfg: Path) -> int:
+    """Call ``main``, a function under ``@hydra.main`` with the configuration folder ``cfg``; return the exit code.
+
+    A user's mistake gives one sentence on stderr and 2. With ``HYDRA_FULL_ERROR=1`` it keeps its traceback, as do real
+    faults always.
+    """
+    wants_traceback = bool(os.environ.get("HYDRA_FULL_ERROR"))
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra raises instead of printing
+    try:
+        main()
+    except (UserError, HydraException, OmegaConfBaseException) as error:
+        if wants_traceback:
+            raise
+        print(f"error: {_sentence(error, cfg)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped before the first epoch, nothing to save", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _sentence(error: Exception, cfg: Path) -> str:
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, name = str(error.missing_cfg_file).rpartition("/")
+        options = sorted(error.options or [])
+        return f"there is no {group}={name}{nearest(name, options)}; choose one of: {', '.join(options)}"
+    text = str(error)
+    if isinstance(error, OverrideParseException):
+        return f"'{error.override}' cannot be read as key=value; quote values with spaces or brackets"
+    missing = re.search(r"Could not override '([^']+)'", text) or re.search(r"Key '([^']+)' is not in struct", text)
+    if missing:
+        key = missing.group(1).split("@")[0]
+        known = list(_keys(cfg))
+        return f"there is no setting '{key}'{nearest(key, known)}; cfg/config.yaml and the files it names list them all"
+    return " ".join(text.split())
+
+
+def _keys(cfg: Path) -> Iterator[str]:
+    """Yield all settings of the default configuration, dotted, and the config groups."""
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(cfg), version_base="1.3"):
+        config = compose("config")
+    stack: list[tuple[str, Any]] = [("", OmegaConf.to_container(config))]
+    while stack:
+        prefix, node = stack.pop()
+        for name, value in node.items():
+            yield f"{prefix}{name}"
+            if isinstance(value, dict):
+                stack.append((f"{prefix}{name}.", value))

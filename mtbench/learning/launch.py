@@ -1,0 +1,228 @@
+"""From a composed configuration to a run: everything that can be wrong is checked before anything heavy starts."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shlex
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from mtbench.learning.errors import UserError, unknown
+
+CFG = Path(__file__).resolve().parents[2] / "cfg"
+ENGINES = ("mujoco", "isaacgym")
+EVALUATION_SEED = 12345  # fixed, so that every run and scheme faces the same goals
+
+
+def launch(cfg: DictConfig, overrides: Sequence[str]) -> None:
+    """Train, or with ``test=True`` evaluate.
+
+    Args:
+        cfg: ``cfg/config.yaml`` composed.
+        overrides: what the user typed, for the command that resumes.
+
+    Raises:
+        UserError: anything in the configuration that cannot work.
+    """
+    _check_engine(cfg)
+    _choose_devices(cfg)
+    _fill_schedule(cfg)
+    _check_numbers(cfg)
+    tasks = list(cfg.task.env.tasks)
+    state = _read_checkpoint(cfg)
+    cfg.experiment = _experiment(cfg)
+    config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    params = config["train"]["params"]
+    _check_parts(params, len(tasks))
+    if state is not None:
+        from mtbench.learning.agents.checkpoint import check_compatible
+
+        model = {key: params["config"][key] for key in ("normalize_input", "value_norm")}
+        model["network"] = params["network"]
+        check_compatible(state, cfg.checkpoint, tasks, model, None if cfg.test else cfg.num_envs)
+    if cfg.torch_deterministic:
+        _make_deterministic()
+    _run(config, params, overrides)
+
+
+def _run(config: dict[str, Any], params: dict[str, Any], overrides: Sequence[str]) -> None:
+    import torch
+    from rl_games.torch_runner import Runner
+
+    from mtbench.evaluation.evaluate import Evaluator
+    from mtbench.evaluation.player import MTPPOPlayer
+    from mtbench.learning import vec_env
+    from mtbench.learning.agents.mt_ppo import MTPPO
+    from mtbench.learning.observers import MultiTaskObserver
+
+    vec_env.register()
+    torch.manual_seed(config["seed"])  # the Runner does not seed with 0
+    task = config["task"]
+    devices = {"sim_device": config["sim_device"], "rl_device": config["rl_device"]}
+    still = {**task, "env": {**task["env"], "randomInitialProgress": False}}
+    evaluator = Evaluator(
+        lambda num_envs: vec_env.make_env(still, num_envs=num_envs, seed=EVALUATION_SEED, **devices),
+        num_tasks=len(task["env"]["tasks"]),
+        num_goals=config["eval_goals"],
+        max_steps=task["env"]["episodeLength"],
+    )
+    params["config"] |= {
+        "env_config": {"task": task, "seed": config["seed"], **devices},
+        "eval_interval": config["eval_interval"],
+        "max_minutes": config["max_minutes"],
+    }
+    run_dir = Path(params["config"]["train_dir"]) / params["config"]["full_experiment_name"]
+    if not config["test"]:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(config, run_dir / "config.yaml")
+        _start_wandb(config, run_dir)
+    typed = [shlex.quote(item) for item in overrides if not item.startswith("checkpoint=")]
+    runner = Runner(MultiTaskObserver(" ".join(["python train.py", *typed])))
+    during = evaluator if config["eval_interval"] else None
+    runner.algo_factory.register_builder("mt_ppo", lambda **kwargs: MTPPO(**kwargs, evaluator=during))
+    runner.player_factory.register_builder("mt_ppo", lambda **kwargs: MTPPOPlayer(**kwargs, evaluator=evaluator))
+    runner.load({"params": params})
+    runner.run({"train": not config["test"], "play": config["test"], "checkpoint": config["checkpoint"] or None})
+
+
+def _check_engine(cfg: DictConfig) -> None:
+    if cfg.physics_engine not in ENGINES:
+        raise unknown("physics_engine", cfg.physics_engine, ENGINES)
+    if cfg.physics_engine == "isaacgym":
+        if importlib.util.find_spec("isaacgym") is None:
+            raise UserError(
+                "physics_engine=isaacgym needs NVIDIA's isaacgym package, which is not installed; use mujoco"
+            )
+        import isaacgym  # noqa: F401  # it must be imported before torch
+    os.environ["MTBENCH_PHYSICS_ENGINE"] = cfg.physics_engine
+
+
+def _choose_devices(cfg: DictConfig) -> None:
+    import torch
+
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if cfg.sim_device is None:
+        cfg.sim_device = "cuda:0" if cfg.physics_engine == "isaacgym" and gpus else "cpu"
+    if cfg.rl_device is None:
+        cfg.rl_device = "cuda:0" if gpus else "cpu"
+    for flag in ("sim_device", "rl_device"):
+        try:
+            device = torch.device(cfg[flag])
+        except RuntimeError as error:
+            raise UserError(f"{flag}={cfg[flag]} is not a device; use cpu or cuda:0") from error
+        if device.type not in ("cpu", "cuda"):
+            raise UserError(f"{flag}={cfg[flag]} is not supported; use cpu or cuda:0")
+        if device.type == "cuda" and (device.index or 0) >= gpus:
+            raise UserError(
+                f"{flag}={cfg[flag]}, but this machine has {gpus} CUDA GPUs that PyTorch can use; use {flag}=cpu"
+            )
+
+
+def _fill_schedule(cfg: DictConfig) -> None:
+    chosen = OmegaConf.load(CFG / "schedule" / ("cpu.yaml" if cfg.rl_device == "cpu" else "gpu.yaml"))
+    for key, value in cfg.schedule.items():
+        if value is None:
+            cfg.schedule[key] = chosen[key]
+    if cfg.num_envs is None:
+        cfg.num_envs = cfg.schedule.num_envs
+
+
+def _check_numbers(cfg: DictConfig) -> None:
+    tasks = list(cfg.task.env.tasks)
+    if not tasks:
+        raise UserError("task.env.tasks is empty; name at least one task, for example task.env.tasks=[reach]")
+    if len(set(tasks)) != len(tasks):
+        raise UserError(f"task.env.tasks names a task twice: {', '.join(tasks)}")
+    positive = ("num_envs", "max_iterations", "max_frames", "eval_interval", "eval_goals", "save_interval")
+    counts = {name: cfg[name] for name in positive} | {f"schedule.{name}": cfg.schedule[name] for name in cfg.schedule}
+    for name, value in counts.items():
+        if value is None or isinstance(value, bool):
+            continue
+        if not isinstance(value, int) or value < 1:
+            raise UserError(f"{name}={value} must be a whole number of at least 1")
+    if cfg.max_minutes is not None and not (isinstance(cfg.max_minutes, int | float) and cfg.max_minutes > 0):
+        raise UserError(f"max_minutes={cfg.max_minutes} must be a positive number")
+    if not isinstance(cfg.seed, int) or cfg.seed < 0:
+        raise UserError(f"seed={cfg.seed} must be a whole number of at least 0")
+    if cfg.num_envs < len(tasks):
+        raise UserError(
+            f"num_envs={cfg.num_envs} is fewer than the {len(tasks)} tasks; every task needs at least one environment"
+        )
+
+
+def _check_parts(params: dict[str, Any], num_tasks: int) -> None:
+    """Build the named parts once in miniature, so that a wrong name does not wait for the environments."""
+    from mtbench.learning.balancing import make_weighting
+    from mtbench.learning.networks.model import MultiTaskModel
+
+    config = params["config"]
+    try:
+        for side, name in config["balancing"].items():
+            make_weighting(name, **config["balancing_options"][side])
+        MultiTaskModel(
+            num_obs=num_tasks + 1,
+            num_tasks=num_tasks,
+            num_actions=1,
+            network=params["network"],
+            normalize_input=config["normalize_input"],
+            value_norm=config["value_norm"],
+            value_norm_options=config["value_norm_options"],
+        )
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{error}") from error
+
+
+def _read_checkpoint(cfg: DictConfig) -> dict[str, Any] | None:
+    if not cfg.checkpoint:
+        if cfg.test:
+            raise UserError("test=True needs a policy; add checkpoint=runs/<name>/nn/best.pth")
+        return None
+    from mtbench.learning.agents.checkpoint import load_checkpoint
+
+    return load_checkpoint(cfg.checkpoint)
+
+
+def _experiment(cfg: DictConfig) -> str:
+    """Return the run's name: the given one, that of the run the checkpoint lies in, or a new one."""
+    runs = Path(cfg.train.params.config.train_dir)
+    if cfg.checkpoint and not cfg.experiment:
+        path = Path(cfg.checkpoint).resolve()
+        if path.parent.name == "nn" and path.parents[2] == runs.resolve():
+            return path.parents[1].name
+    name = cfg.experiment or f"{cfg.task.name}_{cfg.train_name}_{time.strftime('%Y-%m-%d_%H-%M-%S')}"
+    last = runs / name / "nn" / "last.pth"
+    if last.exists() and not cfg.checkpoint:
+        raise UserError(f"run '{name}' exists; continue it with checkpoint={last} or choose another experiment=")
+    return name
+
+
+def _make_deterministic() -> None:
+    import torch
+
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+
+
+def _start_wandb(config: dict[str, Any], run_dir: Path) -> None:
+    if not config["wandb_activate"]:
+        return
+    if importlib.util.find_spec("wandb") is None:
+        raise UserError(
+            "wandb_activate=true needs the wandb package: pip install wandb, or leave it false and use TensorBoard"
+        )
+    import wandb
+
+    wandb.init(
+        project=config["wandb_project"],
+        entity=config["wandb_entity"],
+        group=config["wandb_group"],
+        name=run_dir.name,
+        dir=str(run_dir),
+        sync_tensorboard=True,
+        config=config,
+    )

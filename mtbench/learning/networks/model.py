@@ -1,0 +1,121 @@
+"""A network with its running normalizations: what is trained, saved and evaluated as one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mtbench.learning.balancing import PopArt
+from mtbench.learning.errors import unknown
+from mtbench.learning.networks import make_network
+from mtbench.learning.networks.normalization import PerTaskInputNormalizer
+
+VALUE_NORMS = ("none", "running", "popart")
+
+
+class MultiTaskModel(nn.Module):
+    """Policy and value of K tasks over raw observations (n, features + K), one-hot last.
+
+    Args:
+        num_obs: features + K.
+        num_tasks: K.
+        num_actions: size of an action.
+        network: name and settings, see :func:`make_network`.
+        normalize_input: per-task running normalization of the features.
+        value_norm: ``none`` (the critic predicts raw returns), ``running`` (it predicts returns standardized by
+            per-task running statistics) or ``popart`` (those statistics and a per-task affine head, rescaled whenever
+            they move so that the predicted returns stay what they were).
+        value_norm_options: of :class:`~mtbench.learning.balancing.PopArt`.
+    """
+
+    def __init__(
+        self,
+        num_obs: int,
+        num_tasks: int,
+        num_actions: int,
+        network: Mapping[str, Any],
+        normalize_input: bool,
+        value_norm: str,
+        value_norm_options: Mapping[str, Any],
+    ) -> None:
+        super().__init__()
+        if value_norm not in VALUE_NORMS:
+            raise unknown("value_norm", value_norm, VALUE_NORMS)
+        self.network = make_network(**network, num_inputs=num_obs, num_tasks=num_tasks, num_actions=num_actions)
+        self.input_norm = PerTaskInputNormalizer(num_tasks, num_obs - num_tasks) if normalize_input else None
+        self.value_stats = None if value_norm == "none" else PopArt(num_tasks, **value_norm_options)
+        #: the same module where its affine head is in use and trained
+        self.value_head = self.value_stats if value_norm == "popart" else None
+        if self.value_stats is not None:
+            self.value_stats.requires_grad_(self.value_head is not None)
+
+    def normalize_obs(self, obs: Tensor, task: Tensor) -> Tensor:
+        """Return the network's inputs for raw observations (n, features + K)."""
+        return obs if self.input_norm is None else self.input_norm(obs, task)
+
+    def normalize_value(self, value: Tensor, task: Tensor) -> Tensor:
+        """Map raw values (n,) to the units the critic predicts."""
+        return value if self.value_stats is None else self.value_stats.normalize(value, task)
+
+    def denormalize_value(self, value: Tensor, task: Tensor) -> Tensor:
+        """Map predictions of the critic (n,) to raw values."""
+        return value if self.value_stats is None else self.value_stats.denormalize(value, task)
+
+    @torch.no_grad()
+    def update_statistics(self, obs: Tensor, task: Tensor) -> None:
+        """Merge a rollout's observations into the input statistics."""
+        if self.input_norm is not None:
+            self.input_norm.update(obs, task)
+
+    @torch.no_grad()
+    def update_value_statistics(self, returns: Tensor, task: Tensor) -> None:
+        """Merge returns (n,) of tasks (n,) into the value statistics; PopArt rescales its head to match."""
+        if self.value_stats is not None:
+            self.value_stats.update(returns, task)
+
+    def value(self, inputs: Tensor, task: Tensor) -> Tensor:
+        """Return the critic's prediction (n,), in normalized units, for network inputs (n, features + K)."""
+        value = self.network.critic(inputs).squeeze(-1)
+        return value if self.value_head is None else self.value_head(value, task)
+
+    def owned_parameters(self, side: str) -> list[nn.Parameter]:
+        """Return the parameters whose rows belong to one task each: of ``actor`` or ``critic``."""
+        if side == "actor":
+            return [self.network.log_std]
+        return [] if self.value_head is None else list(self.value_head.parameters())
+
+    def num_parameters(self) -> int:
+        """Count what is trained."""
+        return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
+
+    @torch.no_grad()
+    def values(self, inputs: Tensor, task: Tensor, chunk: int = 16384) -> Tensor:
+        """Return raw values (n,) for network inputs (n, features + K), a chunk at a time to bound the memory."""
+        parts = [
+            self.denormalize_value(self.value(rows, ids), ids)
+            for rows, ids in zip(inputs.split(chunk), task.split(chunk), strict=True)
+        ]
+        return torch.cat(parts)
+
+    @torch.no_grad()
+    def act(self, obs: Tensor, task: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """Sample actions (n, actions) and their log-probabilities (n,) for raw observations; without a generator the
+        mean.
+        """
+        mean = self.network.actor(self.normalize_obs(obs, task))
+        log_std = self.network.log_std[task]
+        if generator is None:
+            noise = torch.zeros_like(mean)
+        else:
+            noise = torch.randn(mean.shape, generator=generator, device=mean.device)
+        actions = mean + noise * log_std.exp()
+        return actions, gaussian_log_prob(actions, mean, log_std)
+
+
+def gaussian_log_prob(actions: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
+    """Return the log-density (n,) of a diagonal Gaussian; arguments (n, actions)."""
+    z = (actions - mean) * torch.exp(-log_std)
+    return -(0.5 * z.square() + log_std).sum(-1) - 0.918938533204673 * actions.shape[-1]

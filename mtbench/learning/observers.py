@@ -1,0 +1,164 @@
+"""What a run shows: a progress line, TensorBoard, and metrics.csv."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from rl_games.common.algo_observer import AlgoObserver
+from tensorboardX import SummaryWriter
+from torch import Tensor
+
+from mtbench.evaluation.evaluate import Evaluation
+from mtbench.learning.balancing import FairGrad
+
+if TYPE_CHECKING:
+    from mtbench.learning.agents.mt_ppo import MTPPO
+
+
+class MultiTaskObserver(AlgoObserver):
+    """Per-task metrics of an agent, under the names rl-games and IsaacGymEnvs use where they have one.
+
+    Episodes that end in training are summed per task on the device and read once an epoch. They carry exploration
+    noise; ``eval/*`` and metrics.csv hold deterministic evaluations.
+
+    Args:
+        resume_command: what the user types to continue, without the checkpoint.
+    """
+
+    def __init__(self, resume_command: str = "python train.py") -> None:
+        self.resume_command = resume_command
+        self.last_evaluation = -1
+        self.evaluation: Evaluation | None = None
+
+    # -- rl-games' hooks -----------------------------------------------------------------------------------------------
+
+    def after_init(self, algo: MTPPO) -> None:
+        """Learn the shape of the run."""
+        self.algo = algo
+        self._sums = torch.zeros(4, algo.num_tasks, device=algo.device)  # episodes, success, return, length
+        self._diverged = torch.zeros((), dtype=torch.long, device=algo.device)
+        self._train_success: list[float] = [float("nan")] * algo.num_tasks
+
+    def process_infos(self, infos: dict[str, Any], done_indices: Tensor | None) -> None:
+        """Add the episodes that ended in this step, without reading anything back from the device."""
+        episode = infos["episode"]
+        task = self.algo.task_index[episode["env_ids"]]
+        rows = (torch.ones_like(episode["return"]), episode["success"], episode["return"], episode["length"])
+        for total, values in zip(self._sums, rows, strict=True):
+            total.index_add_(0, task, values.to(total.dtype))
+        self._diverged += infos["diverged"]
+
+    def after_clear_stats(self) -> None:
+        """Forget the episodes counted so far."""
+        self._sums.zero_()
+
+    def after_print_stats(self, frame: int, epoch_num: int, total_time: float) -> None:
+        """Print the progress line."""
+        known = [value for value in self._train_success if value == value]
+        success = f"{100 * sum(known) / len(known):5.1f}%" if known else "   - "
+        evaluated = f"  eval {100 * self.evaluation.mean_success:5.1f}%" if self.evaluation else ""
+        rate = (frame - self._first_frame) / max(total_time - self._first_time, 1e-9)
+        print(
+            f"epoch {epoch_num:5d}  frames {frame:11,d}  {rate:7,.0f} frames/s  success {success}{evaluated}"
+            f"  ETA {self._eta(frame, epoch_num, rate)}",
+            flush=True,
+        )
+
+    # -- the agent's calls ---------------------------------------------------------------------------------------------
+
+    def before_training(self) -> None:
+        """Open the files. When a run is continued, rows and events from beyond its checkpoint are dropped."""
+        algo = self.algo
+        self._first_frame, self._first_time = algo.frame, algo.wall_clock
+        summaries = algo.experiment_dir / "summaries"
+        summaries.mkdir(parents=True, exist_ok=True)
+        self.writer = SummaryWriter(str(summaries), purge_step=algo.frame + 1 if algo.frame else None)
+        self._csv = algo.experiment_dir / "metrics.csv"
+        self._header = ["frames", "wall_clock", "mean_success"]
+        self._header += [f"{kind}/{name}" for kind in ("success", "return") for name in algo.task_names]
+        rows: list[list[str]] = []
+        if algo.frame and self._csv.exists():
+            with self._csv.open(newline="") as file:
+                rows = [row for row in list(csv.reader(file))[1:] if int(row[0]) <= algo.frame]
+            self.last_evaluation = max((int(row[0]) for row in rows), default=-1)
+        with self._csv.open("w", newline="") as file:
+            csv.writer(file).writerows([self._header, *rows])
+        print(
+            f"{algo.num_tasks} tasks, {algo.num_actors} environments, {algo.model.num_parameters():,} parameters on "
+            f"{algo.device}; writing to {algo.experiment_dir}",
+            flush=True,
+        )
+
+    def write_epoch(self, scalars: dict[str, Tensor | float]) -> None:
+        """Log an epoch's scalars, the episodes that ended in it, and the state of the solvers."""
+        algo, frame = self.algo, self.algo.frame
+        names = list(scalars)
+        values = torch.stack([torch.as_tensor(scalars[n], dtype=torch.float64, device=algo.device) for n in names])
+        for name, value in zip(names, values.tolist(), strict=True):
+            self.writer.add_scalar(name, value, frame)
+        sums = torch.cat((self._sums, self._diverged.expand(1, algo.num_tasks))).tolist()
+        episodes, success, returns, lengths, diverged = sums
+        self._sums.zero_()
+        finished = [i for i, count in enumerate(episodes) if count > 0]
+        for i in finished:
+            self._train_success[i] = success[i] / episodes[i]
+            self.writer.add_scalar(f"Episode/success/{algo.task_names[i]}", self._train_success[i], frame)
+            self.writer.add_scalar(f"Episode/return/{algo.task_names[i]}", returns[i] / episodes[i], frame)
+        if finished:
+            mean_return = sum(returns[i] / episodes[i] for i in finished) / len(finished)
+            mean_success = sum(self._train_success[i] for i in finished) / len(finished)
+            for axis, step in (("step", frame), ("iter", algo.epoch_num), ("time", int(algo.wall_clock))):
+                self.writer.add_scalar(f"rewards/{axis}", mean_return, step)
+                self.writer.add_scalar(f"episode_lengths/{axis}", sum(lengths) / sum(episodes), step)
+            self.writer.add_scalar("Episode/success", mean_success, frame)
+        self.writer.add_scalar("info/diverged_envs", diverged[0], frame)
+        for side, part in algo.sides.items():
+            if isinstance(part.weighting, FairGrad):
+                for name, count in part.weighting.fallbacks.items():
+                    self.writer.add_scalar(f"balancing/{side}_fallback_{name}", count, frame)
+                self.writer.add_scalar(f"balancing/{side}_newton_iterations", part.weighting.iterations, frame)
+
+    def write_evaluation(self, result: Evaluation) -> None:
+        """Log a deterministic evaluation and append its row to metrics.csv."""
+        frame = self.algo.frame
+        self.evaluation, self.last_evaluation = result, frame
+        for name, success, total in zip(result.tasks, result.success, result.returns, strict=True):
+            self.writer.add_scalar(f"eval/success/{name}", success, frame)
+            self.writer.add_scalar(f"eval/return/{name}", total, frame)
+        self.writer.add_scalar("eval/mean_success", result.mean_success, frame)
+        for k in (1, 3, 5, 10, 20):
+            if k < len(result.tasks):
+                self.writer.add_scalar(f"eval/worst_{k}_success", result.worst(k), frame)
+        row = [frame, round(self.algo.wall_clock, 2), result.mean_success, *result.success, *result.returns]
+        with self._csv.open("a", newline="") as file:
+            csv.writer(file).writerow(row)
+        print(f"evaluation at {frame:,d} frames, {result.episodes} episodes a task\n{result.table()}", flush=True)
+
+    def finished(self, checkpoint: Path) -> None:
+        """Say where the result is."""
+        print(f"done after {self.algo.frame:,d} frames; {checkpoint} continues the run or is evaluated with test=True")
+
+    def stopped(self, cause: str, frame: int, checkpoint: Path) -> None:
+        """Say how to go on after a signal."""
+        command = f"{self.resume_command} checkpoint={checkpoint}"
+        print(f"\nstopped by {cause}, saved at {frame:,d} frames; resume: {command}")
+
+    def close(self) -> None:
+        """Flush and close."""
+        self.writer.close()
+        sys.stdout.flush()
+
+    def _eta(self, frame: int, epoch: int, rate: float) -> str:
+        limits = []
+        if self.algo.config["max_frames"] is not None:
+            limits.append(self.algo.config["max_frames"] - frame)
+        if self.algo.config["max_epochs"] is not None:
+            limits.append((self.algo.config["max_epochs"] - epoch) * self.algo.batch_size)
+        if not limits:
+            return "-"
+        seconds = int(max(min(limits), 0) / max(rate, 1e-9))
+        return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
