@@ -1,0 +1,1 @@
+"""Meta-World's manipulation tasks on a Franka arm."""

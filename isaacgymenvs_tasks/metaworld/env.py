@@ -1,0 +1,489 @@
+"""Many Meta-World tasks on a Franka in one batch.
+
+Frames and units: metres, radians; x away from the robot, y to its left, z up, the origin of an environment below the middle of
+its table. Heights that leave this module (observations, ``State``) are measured from the table top, as in Meta-World; only
+the simulation itself has the table top at ``TABLE_TOP`` (MTBench).
+
+Observation, 39 + K numbers: tcp position 3, openness 1, first object's position 3 and quaternion 4 (xyzw), the same 7 of the
+second object or zeros; the same 18 of the step before; goal 3; one-hot of the task. In the first observation of an episode
+the step before equals the present one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from isaacgym import gymapi, gymtorch
+from torch import Tensor
+
+from isaacgymenvs_tasks.metaworld import kinematics
+from isaacgymenvs_tasks.metaworld.control import DAMPING, STIFFNESS, EndEffectorControl, z_axis
+from isaacgymenvs_tasks.metaworld.task import Placement, State, TaskSpec, Vec3, reset_bounds
+from isaacgymenvs_tasks.vec_task import VecTask
+
+ASSETS = Path(__file__).resolve().parents[2] / "assets"
+
+TABLE_TOP = 1.027  #: height of the table top in the simulation (MTBench)
+TABLE_SIZE = (1.2, 1.2, 0.054)
+ROBOT_BASE = (-0.55, 0.0, 1.037)  #: link 0; a hand that points down reaches 0.27 to 0.79 m from its axis
+#: Box for the target of the tcp; heights above the table. Tips end 9.5 mm below the tcp.
+WORKSPACE_LOW, WORKSPACE_HIGH = (-0.3, -0.5, 0.005), (0.3, 0.5, 0.45)
+FINGER_STROKE = 0.04
+CANDIDATES = 32  #: draws of the reset vector made at once, of which the first valid one is taken
+
+FRAME = 18  #: numbers of one observed frame
+LINKS = tuple(f"panda_link{i}" for i in range(1, 8))
+HAND, LEFT, RIGHT, FIRST, SECOND, ANCHOR = range(7, 13)  #: columns of the gathered bodies after the seven links
+
+
+class MetaWorld(VecTask):
+    """``cfg["env"]["tasks"]`` names the tasks; environments are divided evenly among them, in that order.
+
+    Attributes:
+        task_names: K names; ``task_index``: (num_envs,) long, sorted; ``task_slices``: K slices of the batch.
+        specs: K task specifications.
+        success_buf: (num_envs,) bool, success in the last step.
+    """
+
+    def __init__(
+        self,
+        cfg: Mapping[str, Any],
+        rl_device: str = "cpu",
+        sim_device: str = "cpu",
+        graphics_device_id: int = -1,
+        headless: bool = True,
+        registry: Mapping[str, TaskSpec] | None = None,
+    ) -> None:
+        """``registry`` replaces the tasks of :mod:`isaacgymenvs_tasks.metaworld.scenes`."""
+        if registry is None:
+            from isaacgymenvs_tasks.metaworld.scenes import TASKS
+
+            registry = TASKS
+        self.specs = select_tasks(cfg["env"]["tasks"], registry)
+        self.task_names = [spec.name for spec in self.specs]
+        self.num_tasks = len(self.specs)
+        env = cfg["env"]
+        num_envs = int(env["numEnvs"])
+        if num_envs < self.num_tasks:
+            raise ValueError(f"num_envs is {num_envs}, but {self.num_tasks} tasks need at least one environment each")
+        counts = [num_envs // self.num_tasks + (k < num_envs % self.num_tasks) for k in range(self.num_tasks)]
+        edges = np.cumsum([0, *counts]).tolist()
+        self.task_slices = [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        self._counts = counts
+        self.fixed = bool(env.get("fixed", False))
+        self.terminate_on_success = bool(env.get("terminateOnSuccess", False))
+        self.random_initial_progress = bool(env.get("randomInitialProgress", True))
+        self.reward_scale = float(env.get("rewardScale", 1.0))
+        self.reset_noise = float(env.get("resetNoise", 0.075))
+        numbers = {"numObservations": 2 * FRAME + 3 + self.num_tasks, "numActions": 4}
+        super().__init__({**cfg, "env": {**env, **numbers}}, rl_device, sim_device, graphics_device_id, headless)
+
+    # -- construction --------------------------------------------------------------------------------------------
+
+    def create_sim(self) -> None:
+        gym = self.gym
+        compute = self.device.index or 0
+        self.sim = gym.create_sim(compute, self.graphics_device_id, gymapi.SIM_PHYSX, self.sim_params)
+        options = gymapi.AssetOptions()
+        options.fix_base_link = True
+        table = gym.create_box(self.sim, *TABLE_SIZE, options)
+        options = gymapi.AssetOptions()
+        options.fix_base_link = True
+        options.disable_gravity = True
+        robot = gym.load_asset(self.sim, str(ASSETS / "franka"), "franka.xml", options)
+        self.robot_bodies = gym.get_asset_rigid_body_dict(robot)
+        drives = gym.get_asset_dof_properties(robot)
+        drives["driveMode"][:7] = gymapi.DOF_MODE_POS
+        drives["stiffness"][:7], drives["damping"][:7] = STIFFNESS, DAMPING
+        drives["driveMode"][7:] = gymapi.DOF_MODE_EFFORT
+
+        assets: dict[tuple[str, bool], Any] = {}
+        for spec in self.specs:
+            for actor in spec.actors:
+                key = actor.asset, actor.fixed_base
+                if key not in assets:
+                    options = gymapi.AssetOptions()
+                    options.fix_base_link = actor.fixed_base
+                    assets[key] = gym.load_asset(self.sim, str(ASSETS / "metaworld"), actor.asset, options)
+        self._assets = assets
+
+        spacing = gymapi.Vec3(1.0, 1.0, 1.0)
+        per_row = math.isqrt(self.num_envs - 1) + 1
+        index = 0
+        for spec, count in zip(self.specs, self._counts, strict=True):
+            for _ in range(count):
+                env = gym.create_env(self.sim, gymapi.Vec3(-1.0, -1.0, 0.0), spacing, per_row)
+                # Filter 1 on all of the robot's shapes keeps it from colliding with itself.
+                handle = gym.create_actor(env, robot, _pose(ROBOT_BASE), "robot", index, 1)
+                gym.set_actor_dof_properties(env, handle, drives)
+                middle = (0.0, 0.0, TABLE_TOP - TABLE_SIZE[2] / 2)
+                gym.create_actor(env, table, _pose(middle), "table", index, 0)
+                for actor in spec.actors:
+                    asset = assets[actor.asset, actor.fixed_base]
+                    x, y, z = actor.placement.offset
+                    pose = _pose((x, y, z + TABLE_TOP), actor.yaw)
+                    gym.create_actor(env, asset, pose, actor.name, index, 0)
+                index += 1
+
+    def allocate_buffers(self) -> None:
+        super().allocate_buffers()
+        n, device = self.num_envs, self.device
+        counts = torch.tensor(self._counts, device=device)
+        self.task_index = torch.arange(self.num_tasks, device=device).repeat_interleave(counts)
+        self._one_hot = torch.nn.functional.one_hot(self.task_index, self.num_tasks).float()
+        self._build_index_tables()
+        self._build_reset_tables()
+        target = torch.stack([_hand_quat(spec.finger_axis) for spec in self.specs])[self.task_index].to(device)
+        low, high = (torch.tensor(box, device=device).expand(n, 3) for box in (WORKSPACE_LOW, WORKSPACE_HIGH))
+        scale = float(self.cfg["env"].get("actionScale", 0.01))
+        self.control = EndEffectorControl(target, self._start, low, high, scale)
+        self._position_targets = torch.zeros(len(self.dof_states), device=device)
+        self._efforts = torch.zeros(len(self.dof_states), device=device)
+        self.actions = torch.zeros(n, 4, device=device)
+        self.success_buf = torch.zeros(n, dtype=torch.bool, device=device)
+        self.episode_success = torch.zeros(n, dtype=torch.bool, device=device)
+        self.reset_vector = torch.zeros(n, 6, device=device)
+        self.drawn = torch.zeros(n, dtype=torch.bool, device=device)
+        self.started = torch.zeros((), dtype=torch.bool, device=device)
+        self.goal = torch.zeros(n, 3, device=device)
+        self.tcp_init = torch.zeros(n, 3, device=device)
+        self.objects_init = torch.zeros(n, 2, 3, device=device)
+        self.previous = torch.zeros(n, FRAME, device=device)
+        self._read()
+
+    def _build_index_tables(self) -> None:
+        """Where each environment's actors, DOFs and watched bodies are in the flat tensors."""
+        gym, n = self.gym, self.num_envs
+        width = 2 + max(len(spec.actors) for spec in self.specs)
+        spare = len(self.root_states)  # padding points behind the last actor
+        actors = torch.full((n, width), spare, dtype=torch.long)
+        bodies = torch.zeros(n, ANCHOR + 1, dtype=torch.long)
+        robot_dofs = torch.zeros(n, 9, dtype=torch.long)
+        self._body_offset = torch.zeros(n, 3, 3, device=self.device)
+        self._watched = torch.zeros(n, 3, 1, device=self.device)
+        #: per task: first DOF of its first environment and DOFs an environment, for a view of the scene's joints
+        self._task_dofs: list[tuple[int, int]] = []
+        domain = gymapi.DOMAIN_SIM
+        first = {"actor": 0, "body": 0, "dof": 0}  # environments of one task are alike: index one, then count on
+        for k, (spec, where) in enumerate(zip(self.specs, self.task_slices, strict=True)):
+            env = gym.get_env(self.sim, where.start)
+            size = {
+                "actor": gym.get_actor_count(env),
+                "body": gym.get_env_rigid_body_count(env),
+                "dof": gym.get_env_dof_count(env),
+            }
+            handle = {a.name: gym.find_actor_handle(env, a.name) for a in spec.actors}
+            row = [gym.find_actor_rigid_body_handle(env, 0, name) for name in LINKS]
+            row += [
+                gym.find_actor_rigid_body_handle(env, 0, name)
+                for name in ("panda_hand", "panda_leftfinger", "panda_rightfinger")
+            ]
+            points = [*spec.observed, *([None] if len(spec.observed) == 1 else []), spec.goal_point]
+            for j, point in enumerate(points):
+                if point is None:
+                    row.append(0)
+                    continue
+                if point.actor not in handle:
+                    raise ValueError(f"{spec.name}: no actor {point.actor!r}; actors are {sorted(handle)}")
+                body = gym.find_actor_rigid_body_handle(env, handle[point.actor], point.body)
+                if body == gymapi.INVALID_HANDLE:
+                    raise ValueError(f"{spec.name}: actor {point.actor!r} has no body {point.body!r}")
+                row.append(body)
+                self._body_offset[where, j] = torch.tensor(point.offset, device=self.device)
+                self._watched[where, j] = 1.0
+            count = torch.arange(self._counts[k])[:, None]
+            actors[where, : size["actor"]] = first["actor"] + count * size["actor"] + torch.arange(size["actor"])
+            bodies[where] = first["body"] + count * size["body"] + torch.tensor(row)
+            robot_dofs[where] = first["dof"] + count * size["dof"] + torch.arange(9)
+            self._task_dofs.append((first["dof"], size["dof"]))
+            if gym.get_actor_index(env, 0, domain) != first["actor"]:
+                raise RuntimeError("actors are not in creation order")
+            for what in first:
+                first[what] += size[what] * self._counts[k]
+        self._actor_index = actors.to(self.device)
+        self._body_index = bodies.reshape(-1).to(self.device)
+        self._dof_index = robot_dofs.to(self.device)
+
+    def _build_reset_tables(self) -> None:
+        """What a reset draws from and writes to, one row an environment."""
+        device, task = self.device, self.task_index
+        slots = self._actor_index.shape[1]
+        positions = torch.zeros(self.num_tasks, slots, 9)  # offset 3, weight of object and of goal (as 3 + 3)
+        quats = torch.zeros(self.num_tasks, slots, 4)
+        quats[..., 3] = 1.0
+        goals = torch.zeros(self.num_tasks, 9)
+        starts = torch.zeros(self.num_tasks, 7)
+        default_dofs = self.dof_states.clone()
+        for k, spec in enumerate(self.specs):
+            positions[k, 0, :3] = torch.tensor((ROBOT_BASE[0], ROBOT_BASE[1], ROBOT_BASE[2] - TABLE_TOP))
+            positions[k, 1, :3] = torch.tensor((0.0, 0.0, -TABLE_SIZE[2] / 2))
+            for j, actor in enumerate(spec.actors):
+                positions[k, 2 + j] = _placement(actor.placement)
+                quats[k, 2 + j] = torch.tensor((0.0, 0.0, math.sin(actor.yaw / 2), math.cos(actor.yaw / 2)))
+            goals[k] = _placement(spec.goal)
+            start = torch.tensor([spec.tcp_start]) + torch.tensor([0.0, 0.0, TABLE_TOP]) - torch.tensor(ROBOT_BASE)
+            try:
+                starts[k] = kinematics.inverse(start, spec.finger_axis)[0]
+            except ValueError as error:
+                raise ValueError(f"{spec.name}: tcp_start {spec.tcp_start} is out of reach: {error}") from error
+            begin, width = self._task_dofs[k]
+            rows = default_dofs[begin : begin + width * self._counts[k]].view(self._counts[k], width, 2)
+            rows[...] = self._joint_defaults(spec, starts[k])
+        bounds = torch.stack([reset_bounds(spec) for spec in self.specs]).to(device)
+        self._reset_low, self._reset_high = bounds[task, 0], bounds[task, 1]
+        self._min_distance = torch.tensor([spec.min_distance for spec in self.specs], device=device)[task]
+        self._placements = positions.to(device)[task]
+        self._goal_placement = goals.to(device)[task]
+        self._start = starts.to(device)[task]
+        self._default_dofs = default_dofs
+        # Root states that resets write; one spare row takes what padding points to.
+        self._roots = torch.zeros(len(self.root_states) + 1, 13, device=device)
+        self._roots[self._actor_index.reshape(-1), 3:7] = quats.to(device)[task].reshape(-1, 4)
+        self._lift = torch.tensor([0.0, 0.0, TABLE_TOP], device=device)
+
+    def _joint_defaults(self, spec: TaskSpec, start: Tensor) -> Tensor:
+        """(DOFs of an environment, 2): arm at its start, fingers open, the scene's joints as the task wants them."""
+        values = [*start.tolist(), FINGER_STROKE, FINGER_STROKE]
+        for actor in spec.actors:
+            names = self.gym.get_asset_dof_names(self._assets[actor.asset, actor.fixed_base])
+            unknown = sorted(set(actor.dofs) - set(names))
+            if unknown:
+                raise ValueError(f"{spec.name}: actor {actor.name!r} has no joint {unknown[0]!r}; joints are {names}")
+            values += [actor.dofs.get(name, 0.0) for name in names]
+        return torch.tensor([[v, 0.0] for v in values], device=self.device)
+
+    # -- step ----------------------------------------------------------------------------------------------------
+
+    def pre_physics_step(self, actions: Tensor) -> None:
+        self.actions = actions
+        q = self._dof_position[self._dof_index]
+        arm = self.control.arm(actions[:, :3], q[:, :7], self._links, self._hand_quat, self._hand_tcp)
+        self._position_targets[self._dof_index[:, :7]] = arm
+        self._efforts[self._dof_index[:, 7:]] = self.control.gripper(actions[:, 3], q[:, 7:])
+        self.gym.set_dof_position_target_tensor(self.sim, gymtorch.unwrap_tensor(self._position_targets))
+        self.gym.set_dof_actuation_force_tensor(self.sim, gymtorch.unwrap_tensor(self._efforts))
+
+    def post_physics_step(self) -> None:
+        self.previous = self._frame
+        self._read()
+        self.obs_buf = torch.cat((self._frame, self.previous, self.goal, self._one_hot), 1)
+        rewards, successes = [], []
+        for spec, state in zip(self.specs, self.states(), strict=True):
+            reward, success = spec.reward(state)
+            rewards.append(reward)
+            successes.append(success)
+        self.rew_buf = self.reward_scale * torch.cat(rewards)
+        self.success_buf = torch.cat(successes)
+        self.reset_buf = self.success_buf if self.terminate_on_success else torch.zeros_like(self.success_buf)
+        self.episode_success = self.episode_success | self.success_buf
+
+    def step(self, actions: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor, dict[str, Any]]:
+        """See :class:`VecTask`; adds ``task_indices`` (num_envs,) and ``ordered_task_names`` to ``extras``."""
+        result = super().step(actions)
+        result[3]["task_indices"] = self.task_index
+        result[3]["ordered_task_names"] = self.task_names
+        return result
+
+    def episode_info(self, env_ids: Tensor) -> dict[str, Tensor]:
+        """Success at any step of the episode."""
+        return {"success": self.episode_success[env_ids]}
+
+    def _read(self) -> None:
+        """Take what control, observations and rewards need out of the flat tensors."""
+        bodies = self.rigid_body_states[self._body_index].view(self.num_envs, ANCHOR + 1, 13)
+        self._dof_position = self.dof_states[:, 0].clone()
+        self._links = bodies[:, :7]
+        self._hand_quat = bodies[:, HAND, 3:7]
+        down = z_axis(self._hand_quat)
+        self._hand_tcp = bodies[:, HAND, :3] + kinematics.TCP_OFFSET * down - self._lift
+        self._pads = bodies[:, LEFT : RIGHT + 1, :3] + (kinematics.PAD_OFFSET * down - self._lift)[:, None]
+        self.tcp = self._pads.mean(1)
+        points = bodies[:, FIRST:]
+        turned = _rotate(points[..., 3:7], self._body_offset)
+        self._points = (points[..., :3] + turned - self._lift) * self._watched
+        self._point_quats = points[..., 3:7] * self._watched
+        fingers = self._dof_position[self._dof_index[:, 7:]]
+        self.openness = (fingers.sum(1) / (2 * FINGER_STROKE)).clamp(0.0, 1.0)
+        observed = torch.cat((self._points[:, :2], self._point_quats[:, :2]), -1).reshape(self.num_envs, 14)
+        self._frame = torch.cat((self.tcp, self.openness[:, None], observed), 1)
+
+    def states(self) -> list[State]:
+        """The batch as rewards and scripted policies see it, one ``State`` a task."""
+        columns = {
+            "action": self.actions,
+            "tcp": self.tcp,
+            "tcp_init": self.tcp_init,
+            "left_pad": self._pads[:, 0],
+            "right_pad": self._pads[:, 1],
+            "openness": self.openness,
+            "obj": self._points[:, 0],
+            "obj_quat": self._point_quats[:, 0],
+            "obj_init": self.objects_init[:, 0],
+            "obj2": self._points[:, 1],
+            "obj2_quat": self._point_quats[:, 1],
+            "obj2_init": self.objects_init[:, 1],
+            "goal": self.goal,
+        }
+        parts = {name: values.split(self._counts) for name, values in columns.items()}
+        out = []
+        for k, (first, width) in enumerate(self._task_dofs):
+            count = self._counts[k]
+            joints = self._dof_position[first : first + width * count].view(count, width)[:, 9:]
+            out.append(State(dof_pos=joints, **{name: values[k] for name, values in parts.items()}))
+        return out
+
+    # -- reset ---------------------------------------------------------------------------------------------------
+
+    def _draw(self, env_ids: Tensor) -> Tensor:
+        """(n, 6) reset vectors: uniform in the task's box, the first candidate whose object and goal are apart enough in
+        xy, or the one with the widest distance where none is."""
+        low, high = self._reset_low[env_ids, None], self._reset_high[env_ids, None]
+        size = (len(env_ids), CANDIDATES, 6)
+        draws = low + (high - low) * torch.rand(size, generator=self.generator, device=self.device)
+        apart = (draws[..., 3:5] - draws[..., :2]).norm(dim=-1)
+        valid = apart >= self._min_distance[env_ids, None]
+        choice = torch.where(valid.any(1), valid.float().argmax(1), apart.argmax(1))
+        return draws[torch.arange(len(env_ids), device=self.device), choice]
+
+    def reset_idx(self, env_ids: Tensor) -> None:
+        n = len(env_ids)
+        if self.random_initial_progress and not self.started:
+            limit = self.max_episode_length
+            self.progress_buf[env_ids] = torch.randint(limit, (n,), generator=self.generator, device=self.device)
+        self.started.fill_(True)
+        vector = self._draw(env_ids)
+        if self.fixed:
+            vector = torch.where(self.drawn[env_ids, None], self.reset_vector[env_ids], vector)
+        self.reset_vector[env_ids] = vector
+        self.drawn[env_ids] = True
+        self.goal[env_ids] = _follow(self._goal_placement[env_ids], vector)
+
+        actors = self._actor_index[env_ids]
+        position = _follow(self._placements[env_ids], vector[:, None]) + self._lift
+        rows = actors.reshape(-1)
+        self._roots[rows, :3] = position.reshape(-1, 3)
+        rows = rows[rows < len(self.root_states)].int()
+        roots = gymtorch.unwrap_tensor(self._roots[:-1])
+        self.gym.set_actor_root_state_tensor_indexed(self.sim, roots, gymtorch.unwrap_tensor(rows), len(rows))
+
+        noise = torch.rand((n, 7), generator=self.generator, device=self.device)
+        arm = self._start[env_ids] + self.reset_noise * (2.0 * noise - 1.0)
+        joints = self._dof_index[env_ids, :7]
+        self._default_dofs[joints, 0] = arm
+        self._position_targets[joints] = arm
+        dofs = gymtorch.unwrap_tensor(self._default_dofs)
+        self.gym.set_dof_state_tensor_indexed(self.sim, dofs, gymtorch.unwrap_tensor(rows), len(rows))
+
+        self.actions[env_ids] = 0.0
+        self.episode_success[env_ids] = False
+
+    def compute_observations(self, fresh: Tensor) -> None:
+        self._read()
+        mask = fresh[:, None]
+        follows = mask & (self._watched[:, 2] > 0)
+        self.goal = torch.where(follows, self._points[:, 2] + self._goal_placement[:, :3], self.goal)
+        self.tcp_init = torch.where(mask, self.tcp, self.tcp_init)
+        self.objects_init = torch.where(mask[:, None], self._points[:, :2], self.objects_init)
+        self.previous = torch.where(mask, self._frame, self.previous)
+        self.control.reset(fresh, self._hand_tcp)
+        self.obs_buf = torch.cat((self._frame, self.previous, self.goal, self._one_hot), 1)
+
+    # -- saving --------------------------------------------------------------------------------------------------
+
+    _SAVED = (
+        "actions",
+        "success_buf",
+        "episode_success",
+        "episode_return",
+        "episode_length",
+        "reset_vector",
+        "drawn",
+        "started",
+        "goal",
+        "tcp_init",
+        "objects_init",
+        "previous",
+        "progress_buf",
+        "_position_targets",
+    )
+
+    def get_env_state(self) -> dict[str, Any]:
+        """Everything needed to continue exactly: physics, buffers, the control's target and the generator's state."""
+        return {
+            "physics": self.gym.get_state(self.sim),
+            "buffers": {name: getattr(self, name).clone() for name in self._SAVED},
+            "control_target": self.control.target.clone(),
+            "generator": self.generator.get_state(),
+        }
+
+    def set_env_state(self, state: Mapping[str, Any]) -> None:
+        """The inverse of :meth:`get_env_state`, on an environment built from the same configuration."""
+        self.gym.set_state(self.sim, state["physics"])
+        for name in self._SAVED:
+            setattr(self, name, state["buffers"][name].clone().to(self.device))
+        self.control.target = state["control_target"].clone().to(self.device)
+        self.generator.set_state(state["generator"])
+        self.refresh()
+        self._read()
+        self.obs_buf = torch.cat((self._frame, self.previous, self.goal, self._one_hot), 1)
+
+
+def select_tasks(names: Sequence[str], registry: Mapping[str, TaskSpec]) -> list[TaskSpec]:
+    """The specifications of ``names``.
+
+    Raises:
+        ValueError: no name, a name twice or a name that does not exist.
+    """
+    names = [names] if isinstance(names, str) else list(names)
+    if not names:
+        raise ValueError("env.tasks is empty; name at least one task")
+    for name in names:
+        if name not in registry:
+            near = get_close_matches(name, registry, 1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise ValueError(f"unknown task {name!r}; {hint}Tasks are: {', '.join(registry)}")
+        if names.count(name) > 1:
+            raise ValueError(f"task {name!r} is named twice in env.tasks")
+    return [registry[name] for name in names]
+
+
+def _pose(position: Vec3, yaw: float = 0.0) -> gymapi.Transform:
+    pose = gymapi.Transform()
+    pose.p = gymapi.Vec3(*position)
+    pose.r = gymapi.Quat(0.0, 0.0, math.sin(yaw / 2), math.cos(yaw / 2))
+    return pose
+
+
+def _placement(placement: Placement) -> Tensor:
+    """A placement as 9 numbers: offset, and for each coordinate the weight of object and goal."""
+    row = torch.zeros(9)
+    row[:3] = torch.tensor(placement.offset)
+    if placement.follows is not None:
+        row[3 + 3 * placement.follows : 6 + 3 * placement.follows] = 1.0
+    return row
+
+
+def _follow(placement: Tensor, vector: Tensor) -> Tensor:
+    """Positions (..., 3) from placements (..., 9) and reset vectors (..., 6)."""
+    return placement[..., :3] + placement[..., 3:6] * vector[..., :3] + placement[..., 6:9] * vector[..., 3:]
+
+
+def _hand_quat(finger_axis: str) -> Tensor:
+    """Quaternion (4,) xyzw of a hand that points down: half a turn about the bisector of its x axis and the world's."""
+    y = kinematics.FINGER_DIRECTION[finger_axis]
+    # The hand's x axis is y cross (-z); a half turn about u maps x to 2 (u . x) u - x.
+    half = math.atan2(y[0], -y[1]) / 2
+    return torch.tensor((math.cos(half), math.sin(half), 0.0, 0.0))
+
+
+def _rotate(quat: Tensor, v: Tensor) -> Tensor:
+    """Rotate vectors (..., 3) by quaternions (..., 4) xyzw."""
+    u, w = quat[..., :3], quat[..., 3:]
+    t = 2.0 * torch.linalg.cross(u, v)
+    return v + w * t + torch.linalg.cross(u, t)

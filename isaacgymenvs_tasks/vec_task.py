@@ -1,0 +1,233 @@
+"""The vectorized task people know from IsaacGymEnvs: a subclass builds a simulation and fills buffers, this class steps it.
+
+Differences from the original that a task writer notices:
+
+- ``step`` resets finished environments before it returns, so observations always belong to running episodes; the last
+  observation of the finished one is in ``extras["final_obs"]``.
+- Observations, rewards and flags that ``step`` returns are not overwritten by the next step.
+- An environment whose physics is no longer finite ends its episode with reward 0, is reset and counted in
+  ``extras["diverged"]``; the others go on.
+- All randomness comes from ``self.generator``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from isaacgym import gymapi, gymtorch
+from torch import Tensor
+
+
+class Env(ABC):
+    """What a learner sees: counts, spaces, ``step`` and ``reset``. ``num_observations`` and ``num_actions`` come from ``cfg``."""
+
+    def __init__(
+        self, cfg: Mapping[str, Any], rl_device: str, sim_device: str, graphics_device_id: int, headless: bool
+    ) -> None:
+        self.cfg = cfg
+        self.rl_device = _device("rl_device", rl_device)
+        self.device = _device("sim_device", sim_device)
+        self.graphics_device_id = graphics_device_id
+        self.headless = headless
+        env = cfg["env"]
+        self.num_environments = int(env["numEnvs"])
+        if self.num_environments < 1:
+            raise ValueError(f"num_envs is {self.num_environments}; it must be at least 1")
+        self.num_observations = int(env["numObservations"])
+        self.num_actions = int(env["numActions"])
+        self.control_freq_inv = int(env.get("controlFrequencyInv", 1))
+        self.observation_space = spaces.Box(-np.inf, np.inf, (self.num_observations,), np.float32)
+        self.action_space = spaces.Box(-1.0, 1.0, (self.num_actions,), np.float32)
+
+    @property
+    def num_envs(self) -> int:
+        return self.num_environments
+
+    @property
+    def num_obs(self) -> int:
+        return self.num_observations
+
+    @property
+    def num_acts(self) -> int:
+        return self.num_actions
+
+    @abstractmethod
+    def step(self, actions: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor, dict[str, Any]]:
+        """Actions (num_envs, num_actions) -> observations, rewards (num_envs,), done (num_envs,) bool, extras."""
+
+    @abstractmethod
+    def reset(self) -> dict[str, Tensor]:
+        """Start new episodes everywhere and return their first observations."""
+
+
+class VecTask(Env):
+    """A task on a simulation. A subclass implements the five methods marked abstract.
+
+    Buffers: ``obs_buf`` (num_envs, num_obs), ``rew_buf`` (num_envs,), ``reset_buf`` (num_envs,) bool: the task ended the
+    episode, ``progress_buf`` (num_envs,) long: steps since the episode began, ``timeout_buf`` (num_envs,) bool, ``extras``,
+    ``episode_return`` and ``episode_length`` (num_envs,): rewards and steps so far (progress may start elsewhere than at 0).
+    Tensors over the simulation: ``root_states`` (actors, 13), ``dof_states`` (DOFs, 2), ``rigid_body_states`` (bodies, 13).
+    """
+
+    def __init__(
+        self, cfg: Mapping[str, Any], rl_device: str, sim_device: str, graphics_device_id: int, headless: bool
+    ) -> None:
+        super().__init__(cfg, rl_device, sim_device, graphics_device_id, headless)
+        if not headless:
+            raise ValueError("there is no viewer: run with headless=True")
+        self.generator = torch.Generator(device=self.device)
+        self.generator.manual_seed(int(cfg.get("seed", 0)))
+        self.max_episode_length = int(cfg["env"]["episodeLength"])
+        self.gym = gymapi.acquire_gym()
+        self.sim_params = self._sim_params(cfg.get("sim", {}))
+        self.create_sim()
+        self.gym.prepare_sim(self.sim)
+        self.root_states = gymtorch.wrap_tensor(self.gym.acquire_actor_root_state_tensor(self.sim)).view(-1, 13)
+        self.dof_states = gymtorch.wrap_tensor(self.gym.acquire_dof_state_tensor(self.sim)).view(-1, 2)
+        self.rigid_body_states = gymtorch.wrap_tensor(self.gym.acquire_rigid_body_state_tensor(self.sim)).view(-1, 13)
+        self._index_states()
+        self.refresh()
+        self.allocate_buffers()
+
+    def _sim_params(self, cfg: Mapping[str, Any]) -> gymapi.SimParams:
+        params = gymapi.SimParams()
+        params.dt = float(cfg.get("dt", 1 / 60))
+        params.substeps = int(cfg.get("substeps", 2))
+        params.up_axis = gymapi.UP_AXIS_Z
+        params.gravity = gymapi.Vec3(0.0, 0.0, -9.81)
+        params.use_gpu_pipeline = self.device.type == "cuda"
+        params.physx.use_gpu = params.use_gpu_pipeline
+        params.physx.num_threads = int(cfg.get("num_threads") or 0)
+        return params
+
+    def _index_states(self) -> None:
+        """The environment of every root state and DOF, for the divergence guard."""
+        roots, dofs = [], []
+        for i in range(self.num_envs):
+            env = self.gym.get_env(self.sim, i)
+            roots.append(self.gym.get_actor_count(env))
+            dofs.append(self.gym.get_env_dof_count(env))
+        index = torch.arange(self.num_envs, device=self.device)
+        self._root_env = index.repeat_interleave(torch.tensor(roots, device=self.device))
+        self._dof_env = index.repeat_interleave(torch.tensor(dofs, device=self.device))
+
+    def allocate_buffers(self) -> None:
+        """Called once, when the simulation stands and its tensors can be read."""
+        n, device = self.num_envs, self.device
+        self.obs_buf = torch.zeros(n, self.num_obs, device=device)
+        self.rew_buf = torch.zeros(n, device=device)
+        self.reset_buf = torch.zeros(n, dtype=torch.bool, device=device)
+        self.timeout_buf = torch.zeros(n, dtype=torch.bool, device=device)
+        self.progress_buf = torch.zeros(n, dtype=torch.long, device=device)
+        self.episode_return = torch.zeros(n, device=device)
+        self.episode_length = torch.zeros(n, dtype=torch.long, device=device)
+        self.extras: dict[str, Any] = {}
+
+    @abstractmethod
+    def create_sim(self) -> None:
+        """Set ``self.sim`` (``gym.create_sim`` with ``self.sim_params``) and fill it with environments."""
+
+    @abstractmethod
+    def pre_physics_step(self, actions: Tensor) -> None:
+        """Turn actions (num_envs, num_actions) in [-1, 1] into commands to the simulation."""
+
+    @abstractmethod
+    def post_physics_step(self) -> None:
+        """Write ``obs_buf``, ``rew_buf`` and ``reset_buf`` for the state that was reached."""
+
+    @abstractmethod
+    def reset_idx(self, env_ids: Tensor) -> None:
+        """Start new episodes in these environments: set their root and DOF states (both, so that a diverged one recovers)."""
+
+    @abstractmethod
+    def compute_observations(self, fresh: Tensor) -> None:
+        """Write ``obs_buf`` again after a reset of the environments marked in ``fresh`` (num_envs,) bool."""
+
+    def episode_info(self, env_ids: Tensor) -> dict[str, Tensor]:
+        """What more to report of the episodes that just ended in these environments, before they are reset."""
+        return {}
+
+    def refresh(self) -> None:
+        """Bring the tensors over the simulation up to date."""
+        self.gym.refresh_actor_root_state_tensor(self.sim)
+        self.gym.refresh_dof_state_tensor(self.sim)
+        self.gym.refresh_rigid_body_state_tensor(self.sim)
+
+    def diverged(self) -> Tensor:
+        """(num_envs,) bool: environments with a root or DOF state that is not finite."""
+        bad = torch.zeros(self.num_envs, device=self.device)
+        for states, env in ((self.root_states, self._root_env), (self.dof_states, self._dof_env)):
+            bad.index_add_(0, env, (~torch.isfinite(states.sum(1))).float())
+        return bad > 0
+
+    def step(self, actions: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor, dict[str, Any]]:
+        self.pre_physics_step(actions.to(self.device).clamp(-1.0, 1.0))
+        for _ in range(self.control_freq_inv):
+            self.gym.simulate(self.sim)
+        self.gym.fetch_results(self.sim, True)
+        self.refresh()
+        self.progress_buf += 1
+        self.post_physics_step()
+        diverged = self.diverged()
+        self.rew_buf = torch.where(diverged, 0.0, self.rew_buf)
+        self.timeout_buf = (self.progress_buf >= self.max_episode_length) & ~self.reset_buf & ~diverged
+        done = self.reset_buf | self.timeout_buf | diverged
+        final_obs = torch.where(diverged[:, None], 0.0, self.obs_buf)
+        self.episode_return += self.rew_buf
+        self.episode_length += 1
+        env_ids = done.nonzero().squeeze(-1)
+        episode = {
+            "env_ids": env_ids,
+            "return": self.episode_return[env_ids],
+            "length": self.episode_length[env_ids],
+            **self.episode_info(env_ids),
+        }
+        self.extras = {
+            "time_outs": self.timeout_buf.to(self.rl_device),
+            "final_obs": final_obs.to(self.rl_device),
+            "episode": {k: v.to(self.rl_device) for k, v in episode.items()},
+            "diverged": diverged.sum().to(self.rl_device),
+        }
+        if len(env_ids):
+            self.reset_done(env_ids, done)
+        return self._observations(), self.rew_buf.to(self.rl_device), done.to(self.rl_device), self.extras
+
+    def reset(self) -> dict[str, Tensor]:
+        self.reset_done(
+            torch.arange(self.num_envs, device=self.device),
+            torch.ones(self.num_envs, dtype=torch.bool, device=self.device),
+        )
+        return self._observations()
+
+    def reset_done(self, env_ids: Tensor, done: Tensor) -> None:
+        """Reset ``env_ids``, which are those marked in ``done``, and observe again."""
+        self.progress_buf[env_ids] = 0
+        self.episode_return[env_ids] = 0.0
+        self.episode_length[env_ids] = 0
+        self.reset_idx(env_ids)
+        self.refresh()
+        self.compute_observations(done)
+
+    def _observations(self) -> dict[str, Tensor]:
+        return {"obs": self.obs_buf.to(self.rl_device, copy=True)}
+
+    def zero_actions(self) -> Tensor:
+        return torch.zeros(self.num_envs, self.num_actions, device=self.rl_device)
+
+    def close(self) -> None:
+        self.gym.destroy_sim(self.sim)
+
+
+def _device(option: str, name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"{option}={name} is not a device; use cpu or cuda:0") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"{option}={name}, but this machine has no CUDA device that PyTorch can use; use {option}=cpu")
+    return device
