@@ -1,7 +1,7 @@
 """Critic balancing: per-task gradients -> Gram matrix -> weights -> one update direction; and PopArt.
 
-Depends on torch and NumPy only. A new weighting is one file with a :class:`Weighting` under ``@register("name")`` and one
-import here.
+Depends on torch and NumPy only. A new weighting is one file with a :class:`Weighting` under ``@register("name")``
+and one import here.
 """
 
 from . import diagnostics

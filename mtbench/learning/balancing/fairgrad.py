@@ -8,11 +8,10 @@ from torch import Tensor
 
 from .weighting import Weighting, register
 
-_MAX_STEP = 3.0  # largest change of any log-weight in one iteration: keeps exp() from overshooting
+_MAX_STEP = 3.0  # largest step of a log-weight in the direction in which the objective grows exponentially
+_Y_MIN = -300.0  # exp() of it, and of it times 1 - 1/alpha for alpha >= 0.5, is still an ordinary double
 _ARMIJO = 1e-4
-_QUADRATIC = (
-    1e-6  # squared Newton decrement below which full steps converge and the objective's change drowns in rounding
-)
+_QUADRATIC = 1e-6  # squared Newton decrement below which full steps converge and the objective no longer resolves them
 
 
 @register("fairgrad")
@@ -22,32 +21,34 @@ class FairGrad(Weighting):
     For ``alpha = 1`` every task contributes ``w_i <g_i, d> = 1``, so ``|d|^2 = K``, and rescaling a task's gradient by
     ``c > 0`` divides its weight by ``c`` and leaves ``d`` as it is (TOPPO paper, Theorem 1).
 
-    **Method.** ``w`` is the minimizer of the convex ``w'Gw / 2 - sum_i u(w_i)``, ``u' = w^(-1/alpha)``. In ``y = log w``
-    the Newton system is ``(W G W + diag(w^(1-1/alpha)) / alpha) dy = w^(1-1/alpha) - w * (G w)``, positive definite
-    for any Gram matrix, singular ones included. It starts from the solution for a diagonal Gram matrix,
-    ``w_i = G_ii^(-alpha/(1+alpha))`` (Proposition C.1), in whose units everything is computed: a badly scaled Gram
-    matrix is then solved exactly like its well scaled twin. Steps are damped by an Armijo test on the objective.
+    **Method.** ``w`` minimizes the convex ``w'Gw / 2 - sum_i u(w_i)``, ``u' = w^(-1/alpha)``. In ``y = log w`` the
+    Newton system is ``(W G W + diag(w^(1-1/alpha)) / alpha) dy = w^(1-1/alpha) - w * (G w)``, positive definite for
+    any Gram matrix, singular ones included. It starts from the solution for a diagonal Gram matrix,
+    ``w_i = G_ii^(-alpha/(1+alpha))`` (Proposition C.1), in whose units everything is computed: for alpha = 1 a badly
+    scaled Gram matrix is then solved exactly like its well scaled twin. Steps are damped by an Armijo test on the
+    objective (the paper's is on the residual; the objective has no other stationary point to stall in).
 
     **When there is no solution.** It exists if and only if some direction improves every task. If none does (task
-    gradients that cancel in a non-negative combination), some weights would grow without bound. They stop at ``y_max``,
-    log-units above the start, and the others are solved with those held: fallback ``"capped"``. If Newton has not
-    converged after ``max_iterations``, the start itself is returned: fallback ``"diagonal"``. A task whose gradient is
-    exactly zero gets weight zero and the others are solved without it.
+    gradients that cancel in a non-negative combination), some weights grow without bound, and close to that case they
+    amplify nothing but the gradients' rounding. A solve that would leave ``log(w_i) <= y_max``, counted from the start,
+    is therefore repeated with the ridge ``G_ii (1 + exp(-2 y_max))``, which always has a solution, scale invariant too:
+    fallback ``"ridge"``. If Newton does not converge in ``max_iterations`` even so, the start itself is returned:
+    fallback ``"diagonal"``. A task whose gradient is exactly zero gets weight zero; the others are solved without it.
 
-    The values of the paper's cap, tolerance and iteration limit are not known to us. At the default ``y_max`` of 12, a
-    float32 gradient's rounding stays under about one per cent of ``d``.
+    The paper bounds the log-weights and has two fallbacks too, but its bound, tolerance and iteration limit are not
+    known to us, and its first fallback, SciPy, looks for the very solution that Newton has just found out of reach.
 
     Args:
         alpha: fairness, > 0. Small: closer to the plain sum. Large: closer to max-min.
-        y_max: bound on ``log(w_i)`` relative to the start.
+        y_max: bound on ``log(w_i)``, counted from the start. At 8, the rounding of float32 gradients stays near 1e-3.
         tolerance: largest relative KKT residual ``|1 - w_i^(1/alpha) (G w)_i|`` that counts as solved.
-        max_iterations: Newton iterations; two to six are usual, a cap takes about ``y_max`` more.
+        max_iterations: Newton iterations, before the ridge and again after it. Two to six are usual.
 
     Attributes:
         calls: solves so far.
         fallbacks: name -> how many of them ended in that fallback.
         iterations: Newton iterations of the last solve.
-        residual: relative KKT residual of the last solve, over the tasks that are not capped and not zero.
+        residual: relative KKT residual of the last weights, over all tasks whose gradient is not zero.
 
     The solve runs on the CPU in NumPy: for K <= 50 a Newton iteration takes some 50 microseconds there, and its
     convergence test would make a GPU wait for the host in every iteration. A Gram matrix on a GPU costs one copy of K*K
@@ -55,18 +56,18 @@ class FairGrad(Weighting):
     """
 
     def __init__(
-        self, alpha: float = 1.0, y_max: float = 12.0, tolerance: float = 1e-8, max_iterations: int = 50
+        self, alpha: float = 1.0, y_max: float = 8.0, tolerance: float = 1e-8, max_iterations: int = 50
     ) -> None:
         if alpha <= 0:
             raise ValueError(f"FairGrad needs alpha > 0, got {alpha}; alpha = 0 is the weighting 'mean' up to scale.")
-        if y_max <= 0 or tolerance <= 0 or max_iterations < 0:
-            raise ValueError("FairGrad needs y_max > 0, tolerance > 0 and max_iterations >= 0.")
+        if y_max <= 0 or tolerance <= 0 or max_iterations < 1:
+            raise ValueError("FairGrad needs y_max > 0, tolerance > 0 and max_iterations >= 1.")
         self.alpha = alpha
         self.y_max = y_max
         self.tolerance = tolerance
         self.max_iterations = max_iterations
         self.calls = 0
-        self.fallbacks = {"capped": 0, "diagonal": 0}
+        self.fallbacks = {"ridge": 0, "diagonal": 0}
         self.iterations = 0
         self.residual = 0.0
 
@@ -86,11 +87,26 @@ class FairGrad(Weighting):
         return torch.from_numpy(weights).to(gram.device)
 
     def _solve(self, gram: np.ndarray) -> np.ndarray:
-        alpha, power = self.alpha, 1.0 - 1.0 / self.alpha
-        start = gram.diagonal() ** (-alpha / (1.0 + alpha))
+        """Weights for a Gram matrix with a positive diagonal."""
+        start = gram.diagonal() ** (-self.alpha / (1.0 + self.alpha))
         # From here on weights are in units of the start: w = start * exp(y). One factor at a time, lest they overflow.
-        gram = gram * start[:, None] * start
-        scale = gram.diagonal().copy()
+        scaled = gram * start[:, None] * start
+        scale = scaled.diagonal().copy()  # also the start's share of the right-hand side, since G_ii s = s^(-1/alpha)
+        self.iterations = 0
+        y = self._newton(scaled, scale, self.y_max)
+        if y is None:
+            ridged = scaled + np.diag(scale * np.exp(-2.0 * self.y_max))
+            y = self._newton(ridged, scale, np.inf)
+            self.fallbacks["diagonal" if y is None else "ridge"] += 1
+            if y is None:
+                y = np.zeros(len(gram))
+        w = np.exp(y)
+        self.residual = float(np.abs(1.0 - w ** (1.0 / self.alpha) * (scaled @ w) / scale).max())
+        return start * w
+
+    def _newton(self, gram: np.ndarray, scale: np.ndarray, y_max: float) -> np.ndarray | None:
+        """``y <= y_max`` with ``(G w)_i = scale_i w_i^(-1/alpha)``, ``w = exp(y)``; None if it is not reached."""
+        power = 1.0 - 1.0 / self.alpha
         diagonal = np.diag_indices(len(gram))
 
         def evaluate(y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
@@ -102,32 +118,28 @@ class FairGrad(Weighting):
 
         y = np.zeros(len(gram))
         w, target, share, objective = evaluate(y)
-        for iteration in range(self.max_iterations + 1):
-            self.iterations = iteration
+        for _ in range(self.max_iterations):
             slope = target - share
-            capped = (y >= self.y_max) & (slope > 0)
-            slope[capped] = 0.0
-            self.residual = float(np.abs(slope / target).max())
-            if self.residual <= self.tolerance:
-                self.fallbacks["capped"] += bool(capped.any())
-                return start * w
-            if iteration == self.max_iterations:
-                break
-            free = np.where(capped, 0.0, w)
-            system = gram * free[:, None] * free
-            system[diagonal] += target / alpha
+            if np.abs(slope / target).max() <= self.tolerance:
+                return y
+            if ((y >= y_max) & (slope > 0)).any():
+                return None
+            system = gram * w[:, None] * w
+            system[diagonal] += target / self.alpha
             try:
                 step = np.linalg.solve(system, slope)
             except np.linalg.LinAlgError:
-                break
+                return None
             decrement = slope @ step
-            size = min(1.0, _MAX_STEP / np.abs(step).max())
+            size = _MAX_STEP / max(step.max(), (power * step).max(), _MAX_STEP)
             while True:
-                trial = np.minimum(y + size * step, self.y_max)
+                trial = np.clip(y + size * step, _Y_MIN, y_max)
                 w, target, share, value = evaluate(trial)
-                if decrement < _QUADRATIC or value <= objective - _ARMIJO * size * decrement or size < 1e-10:
+                if decrement < _QUADRATIC or value <= objective - _ARMIJO * size * decrement:
                     break
                 size *= 0.5
+                if size < 1e-10:
+                    return None
             y, objective = trial, value
-        self.fallbacks["diagonal"] += 1
-        return start
+            self.iterations += 1
+        return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -9,19 +11,19 @@ from torch import Tensor, nn
 class PopArt(nn.Module):
     """Per-task return statistics and the per-task affine head they act on (TOPPO paper, sections 4.1 and B.5).
 
-    The critic's shared output ``z`` becomes the normalized value ``gamma_i z + beta_i`` of task ``i`` (:meth:`forward`),
-    and ``sigma_i (gamma_i z + beta_i) + mu_i`` is the value in units of return (:meth:`denormalize`). When
-    :meth:`update` moves ``mu`` and ``sigma``, it moves ``gamma`` and ``beta`` the other way, so that no value changes.
+    The critic's shared output ``z`` becomes the normalized value ``gamma_i z + beta_i`` of task i (:meth:`forward`), and
+    ``sigma_i (gamma_i z + beta_i) + mu_i`` is the value in units of return (:meth:`denormalize`). When :meth:`update`
+    moves ``mu`` and ``sigma``, it moves ``gamma`` and ``beta`` the other way, so that no value changes.
 
-    ``weight`` and ``bias`` ``(K,)`` are gamma and beta: 2K parameters, each owned by one task. ``mean``, ``variance`` and
-    ``count`` ``(K,)`` are float64 buffers, so a ``state_dict`` holds all there is.
+    ``weight`` and ``bias`` ``(K,)`` are gamma and beta: 2K parameters, each owned by one task. ``mean``, ``variance``
+    and ``count`` ``(K,)`` are buffers that stay float64 whatever the module is cast to; a ``state_dict`` holds all.
 
     Args:
         num_tasks: K.
         beta: least rate at which a batch replaces the statistics. 0, the default and the paper's choice, weighs all
             returns ever seen alike (Welford's method, merged by batches as in Chan et al., 1983). With ``beta`` > 0 the
-            rate falls from 1 as in Welford's method and stays at ``beta``: an exponential moving average (Hessel et al.,
-            2019, use 3e-4) without a bias at the start.
+            rate falls from 1 as in Welford's method and stays at ``beta``: an exponential moving average (van Hasselt
+            et al., 2016) without a bias at the start.
         min_scale: lower bound on sigma (1e-4 in Hessel et al., 2019), for tasks whose returns are all the same.
     """
 
@@ -40,6 +42,14 @@ class PopArt(nn.Module):
         self.register_buffer("mean", torch.zeros(num_tasks, dtype=torch.float64))
         self.register_buffer("variance", torch.ones(num_tasks, dtype=torch.float64))
         self.register_buffer("count", torch.zeros(num_tasks, dtype=torch.float64))
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> PopArt:
+        """What ``to``, ``float`` and ``half`` go through: buffers follow to the device but keep their precision."""
+        statistics = dict(self.named_buffers())
+        super()._apply(fn, recurse)
+        for name, value in statistics.items():
+            setattr(self, name, value.to(getattr(self, name).device))
+        return self
 
     @property
     def scale(self) -> Tensor:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+
+from mtbench.learning.errors import unknown
 
 REGISTRY: dict[str, type[Weighting]] = {}
 
@@ -49,25 +50,15 @@ def make_weighting(name: str, *, generator: torch.Generator | None = None, **par
     """The weighting registered as ``name``.
 
     ``generator`` is handed to weightings that draw random numbers and ignored by the others, so callers need not know
-    which is which. ``params`` are the weighting's own parameters. Raises ``ValueError`` for a name or a parameter that
+    which is which. ``params`` are the weighting's own parameters. Raises ``UserError`` for a name or a parameter that
     does not exist, saying which ones do.
     """
     if name not in REGISTRY:
-        raise ValueError(_unknown("weighting", name, REGISTRY))
+        raise unknown("weighting", name, REGISTRY)
     cls = REGISTRY[name]
-    accepted = inspect.signature(cls).parameters
-    for param in params:
-        if param not in accepted:
-            raise ValueError(
-                _unknown(f"parameter of weighting '{name}'", param, (p for p in accepted if p != "generator"))
-            )
+    accepted = set(inspect.signature(cls).parameters)
     if "generator" in accepted:
         params["generator"] = generator
+    for param in params.keys() - accepted:
+        raise unknown(f"parameter of weighting {name}", param, accepted - {"generator"})
     return cls(**params)
-
-
-def _unknown(what: str, name: str, known: Iterable[str]) -> str:
-    names = sorted(known)
-    match = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f" Did you mean '{match[0]}'?" if match else ""
-    return f"Unknown {what}: '{name}'.{hint} Available: {', '.join(names) or 'none'}."
