@@ -516,6 +516,7 @@ class Gym:
     def acquire_net_contact_force_tensor(self, sim: Sim) -> Tensor:
         """(bodies, 3) newtons, world axes, of the last substep."""
         sim.prepare()
+        sim.measure_contacts()
         return Tensor(sim.contact_force)
 
     def acquire_dof_force_tensor(self, sim: Sim) -> Tensor:

@@ -27,6 +27,8 @@ from .datatypes import (
     Vec3,
 )
 
+#: Prefix of the sensors that measure the net contact force on each body.
+CONTACT_SENSOR = "contact/"
 MAX_CLASSES = 31  # collision classes are bits of a signed 32-bit mask
 
 
@@ -51,9 +53,9 @@ class Actor:
             for props in self.shape_props:
                 props.filter = self.filter
 
-    def structure(self) -> tuple:
-        """What must be equal for two actors to share a compiled model."""
-        return self.asset.uid, self.group, tuple(p.filter for p in self.shape_props)
+    def structure(self, group: int) -> tuple:
+        """What must be equal for two actors to share a compiled model; ``group`` as numbered within the environment."""
+        return self.asset.uid, group, tuple(p.filter for p in self.shape_props)
 
     def variant(self) -> tuple:
         """What may differ within a group, as a hashable value."""
@@ -71,7 +73,10 @@ class Env:
     in_aggregate: bool = False
 
     def structure(self) -> tuple:
-        return tuple(actor.structure() for actor in self.actors)
+        # A collision group only says who meets whom: clients number them by environment, so number them anew here.
+        numbers: dict[int, int] = {-1: -1}
+        groups = [numbers.setdefault(a.group, len(numbers)) for a in self.actors]
+        return tuple(actor.structure(group) for actor, group in zip(self.actors, groups, strict=True))
 
     def variant(self) -> tuple:
         return tuple(actor.variant() for actor in self.actors)
@@ -94,14 +99,16 @@ class Group:
     models: list[mujoco.MjModel]
 
 
-def build_groups(envs: Sequence[Env], params: SimParams, ground: PlaneParams | None) -> list[Group]:
+def build_groups(
+    envs: Sequence[Env], params: SimParams, ground: PlaneParams | None, contact_sensors: bool = False
+) -> list[Group]:
     """Sort environments into groups and compile one model a group, plus one per distinct set of properties."""
     by_structure: dict[tuple, list[Env]] = {}
     for env in envs:
         by_structure.setdefault(env.structure(), []).append(env)
     groups = []
     for members in by_structure.values():
-        base = build_model(members[0], params, ground)
+        base = build_model(members[0], params, ground, contact_sensors)
         variants: dict[tuple, mujoco.MjModel] = {}
         for env in members:
             if env.variant() not in variants:
@@ -110,8 +117,13 @@ def build_groups(envs: Sequence[Env], params: SimParams, ground: PlaneParams | N
     return groups
 
 
-def build_model(env: Env, params: SimParams, ground: PlaneParams | None) -> mujoco.MjModel:
-    """Compile the structure of ``env``. Bodies 1.. are the actors' bodies in creation order, depth first."""
+def build_model(
+    env: Env, params: SimParams, ground: PlaneParams | None, contact_sensors: bool = False
+) -> mujoco.MjModel:
+    """Compile the structure of ``env``. Bodies 1.. are the actors' bodies in creation order, depth first.
+
+    With ``contact_sensors``, one sensor a body, in that order, gives the net contact force on it.
+    """
     spec = mujoco.MjSpec()
     spec.compiler.fusestatic = False
     spec.compiler.degree = False
@@ -153,6 +165,16 @@ def build_model(env: Env, params: SimParams, ground: PlaneParams | None) -> mujo
                 trntype=mujoco.mjtTrn.mjTRN_JOINT,
                 biastype=mujoco.mjtBias.mjBIAS_AFFINE,
             )
+        if contact_sensors:
+            for name in actor.asset.body_names:
+                sensor = spec.add_sensor(
+                    name=f"{CONTACT_SENSOR}{i}/{name}",
+                    type=mujoco.mjtSensor.mjSENS_CONTACT,
+                    objtype=mujoco.mjtObj.mjOBJ_BODY,
+                    objname=f"{i}/{name}",
+                )
+                # data: force only, reduction: net force (world axes), one slot
+                sensor.intprm[:3] = 1 << mujoco.mjtConDataField.mjCONDATA_FORCE.value, 3, 1
     classes.apply()
     try:
         return spec.compile()

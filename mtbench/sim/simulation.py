@@ -55,10 +55,7 @@ class Simulation:
         # Actors may have been created in any order; tensors go env by env.
         self.actors = [a for env in self.envs for a in env.actors]
         self.actor_env = [env for env in self.envs for _ in env.actors]
-        groups = build_groups(self.envs, self.params, self.ground)
-        # Groups are built on the host; the layout lives where the engine does.
-        self.layout: Layout = build_layout(self.envs, groups, torch.device("cpu"))
-        self.engine = CpuEngine(groups, self.layout.sizes, self.params.physx.num_threads)
+        self._start_engine(contact_sensors=False)
         n, b, d = len(self.actors), len(self.layout.body_row), len(self.layout.dof_qpos)
         self.root_state, self.dof_state = self._zeros(n, 13), self._zeros(d, 2)
         self.body_state, self.contact_force = self._zeros(b, 13), self._zeros(b, 3)
@@ -71,6 +68,23 @@ class Simulation:
         self.refresh_bodies()
         self.refresh_roots()
         self.refresh_dofs()
+
+    def _start_engine(self, contact_sensors: bool) -> None:
+        """Compile the models and start an engine on them, which takes over the state of the one before."""
+        before = self.engine
+        groups = build_groups(self.envs, self.params, self.ground, contact_sensors)
+        self.layout: Layout = build_layout(self.envs, groups, CpuEngine.device)
+        self.engine = CpuEngine(groups, self.layout.sizes, self.params.physx.num_threads)
+        self.contact_sensors = contact_sensors
+        if before is not None:
+            for name in ("qpos", "qvel", "mocap_pos", "mocap_quat"):
+                getattr(self.engine, name).copy_(getattr(before, name))
+            before.close()
+
+    def measure_contacts(self) -> None:
+        """Contact forces cost time in every step, so models have the sensors only once a client asks for the tensor."""
+        if not self.contact_sensors:
+            self._start_engine(contact_sensors=True)
 
     def _zeros(self, *shape: int) -> Tensor:
         assert self.engine is not None
@@ -156,8 +170,8 @@ class Simulation:
         self.dof_force[:] = self._engine.dof_force[self.layout.dof_qvel]
 
     def refresh_contact_forces(self) -> None:
-        forces = torch.as_tensor(self._engine.contact_forces(), device=self.contact_force.device)
-        self.contact_force[:] = forces[self.layout.body_row]
+        self._engine.forward()
+        self.contact_force[:] = self._engine.contact_force[self.layout.body_row]
 
     # -- writing -------------------------------------------------------------------------------------------------
 
@@ -223,7 +237,7 @@ class Simulation:
             position = position.reshape(-1, 3)
             if space == CoordinateSpace.LOCAL_SPACE:
                 position = self.body_state[:, :3] + _rotate(quat, position)
-            centre = torch.as_tensor(engine.centres_of_mass(), device=total.device)[layout.body_row].float()
+            centre = engine.xipos[layout.body_row].float()
             total[:, 3:] += torch.linalg.cross(position - centre, total[:, :3])
         engine.force[layout.body_row] += total.to(engine.force.dtype)
         engine.mark_force()
@@ -324,7 +338,7 @@ class Simulation:
         """Properties of one of ``env``'s actors were set: give the environment a model with them."""
         if self.prepared:
             engine, rank = self._engine, int(self.layout.env_rank[env.index])
-            engine.replace_model(rank, with_properties(engine.models[rank], env))
+            engine.replace_model(rank, with_properties(engine.model(rank), env))
             self._read_drives()
 
     def get_state(self) -> dict[str, Tensor]:

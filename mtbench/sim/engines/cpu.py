@@ -1,12 +1,11 @@
-"""MuJoCo on the CPU: one ``MjData`` an environment, kept alive so the solver warm-starts, stepped by a pool of threads.
+"""MuJoCo on the CPU: chunks of environments of one group, each a ``mujoco.batch.Batch``, stepped by a pool of threads.
 
-After the substeps, kinematics and velocities are computed once more for the state that was reached: MuJoCo's own derived
-quantities belong to the state one substep earlier.
+A step ends with the position and velocity stages of the state it reached (MuJoCo's derived quantities otherwise lag one
+substep behind), and the next step continues from them, so fresh poses cost nothing.
 """
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,60 +13,36 @@ from concurrent.futures import ThreadPoolExecutor
 import mujoco
 import numpy as np
 import torch
+from mujoco.batch import Batch, SimulationError
 from torch import Tensor
 
 from ..layout import Sizes
-from ..scene import Group
+from ..scene import CONTACT_SENSOR, Group
 
 #: A coordinate or velocity beyond this is a diverged simulation, as in MuJoCo (mjMAXVAL).
 MAX_VALUE = 1e10
+#: Chunks a thread, so that threads finish together though groups differ in cost.
 CHUNKS_PER_THREAD = 4
+VELOCITY_STAGE = mujoco.mjtStage.mjSTAGE_VEL.value
+NO_STAGE = mujoco.mjtStage.mjSTAGE_NONE.value
 
 
 class CpuEngine:
-    """Buffers are float64 CPU tensors in engine order (group by group), with one spare row at the end of each input.
+    """Buffers are float64 CPU tensors in engine order (group by group); inputs have one spare row at the end.
 
     Attributes:
         qpos, qvel, ctrl: (n + 1,) generalized state and drive commands.
         mocap_pos, mocap_quat: (n + 1, 3), (n + 1, 4 wxyz) poses of fixed bases.
         force: (bodies, 6) force and torque at the centre of mass, world axes; acts during the next step only.
-        xpos, xquat, cvel, com: (bodies, ...) pose (wxyz), MuJoCo's com-based velocity, subtree centre of mass.
+        xpos, xquat, xipos, cvel, com: (bodies, ...) pose (wxyz), centre of mass, MuJoCo's com-based velocity, subtree
+            centre of mass.
         xaxis, xanchor: (joints, 3) joint axes and anchors.
         dof_force: (n,) force of the drives in the last substep.
+        contact_force: (bodies, 3) net contact force in the last substep, world axes, if the models have the sensors.
         diverged: (envs,) bool, true from the step in which a state stopped being finite until it is set again.
     """
 
     device = torch.device("cpu")
-
-    def __init__(self, groups: list[Group], sizes: Sizes, num_threads: int = 0) -> None:
-        self.groups = groups
-        self.sizes = sizes
-        self.models = [m for g in groups for m in g.models]
-        mujoco.set_mju_user_warning(_quiet)
-        self.datas = [mujoco.MjData(m) for m in self.models]
-        n = len(self.models)
-
-        def buffer(*shape: int) -> np.ndarray:
-            return np.zeros(shape)
-
-        self._qpos, self._qvel, self._ctrl = buffer(sizes.qpos + 1), buffer(sizes.qvel + 1), buffer(sizes.ctrl + 1)
-        self._mocap_pos, self._mocap_quat = buffer(sizes.mocap + 1, 3), buffer(sizes.mocap + 1, 4)
-        self._force = buffer(sizes.bodies, 6)
-        self._xpos, self._xquat = buffer(sizes.bodies, 3), buffer(sizes.bodies, 4)
-        self._cvel, self._com = buffer(sizes.bodies, 6), buffer(sizes.bodies, 3)
-        self._xaxis, self._xanchor = buffer(sizes.joints, 3), buffer(sizes.joints, 3)
-        self._dof_force = buffer(sizes.qvel)
-        for name in "qpos qvel ctrl mocap_pos mocap_quat force xpos xquat cvel com xaxis xanchor dof_force".split():
-            setattr(self, name, torch.from_numpy(getattr(self, "_" + name)))
-        self._diverged = np.zeros(n, dtype=bool)
-        self.diverged = torch.from_numpy(self._diverged)
-        self._dirty = np.ones(n, dtype=bool)
-        self._has_force = False
-        self._bind()
-        self.threads = num_threads or available_cores()
-        self._pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
-        edges = np.linspace(0, n, min(n, self.threads * CHUNKS_PER_THREAD) + 1).astype(int)
-        self._chunks = list(itertools.pairwise(edges))
 
     qpos: Tensor
     qvel: Tensor
@@ -77,44 +52,49 @@ class CpuEngine:
     force: Tensor
     xpos: Tensor
     xquat: Tensor
+    xipos: Tensor
     cvel: Tensor
     com: Tensor
     xaxis: Tensor
     xanchor: Tensor
     dof_force: Tensor
+    contact_force: Tensor
 
-    def _bind(self) -> None:
-        """Pair each environment's slice of every buffer with the memory of its MjData, once."""
-        self._state_in: list[list[tuple[np.ndarray, np.ndarray]]] = []
-        self._ctrl_in: list[tuple[np.ndarray, np.ndarray]] = []
-        self._force_in: list[tuple[np.ndarray, np.ndarray]] = []
-        self._out: list[list[tuple[np.ndarray, np.ndarray]]] = []
-        q = v = u = c = b = j = 0
-        for m, d in zip(self.models, self.datas, strict=True):
-            nb = m.nbody - 1
-            qpos, qvel = self._qpos[q : q + m.nq], self._qvel[v : v + m.nv]
-            qpos[:], qvel[:] = d.qpos, d.qvel
-            mocap_pos, mocap_quat = self._mocap_pos[c : c + m.nmocap], self._mocap_quat[c : c + m.nmocap]
-            mocap_pos[:], mocap_quat[:] = d.mocap_pos, d.mocap_quat
-            self._state_in.append(
-                [(d.qpos, qpos), (d.qvel, qvel), (d.mocap_pos, mocap_pos), (d.mocap_quat, mocap_quat)]
-            )
-            self._ctrl_in.append((d.ctrl, self._ctrl[u : u + m.nu]))
-            self._force_in.append((d.xfrc_applied[1:], self._force[b : b + nb]))
-            self._out.append(
-                [
-                    (qpos, d.qpos),
-                    (qvel, d.qvel),
-                    (self._xpos[b : b + nb], d.xpos[1:]),
-                    (self._xquat[b : b + nb], d.xquat[1:]),
-                    (self._cvel[b : b + nb], d.cvel[1:]),
-                    (self._com[b : b + nb], d.subtree_com[1:]),
-                    (self._xaxis[j : j + m.njnt], d.xaxis),
-                    (self._xanchor[j : j + m.njnt], d.xanchor),
-                    (self._dof_force[v : v + m.nv], d.qfrc_actuator),
-                ]
-            )
-            q, v, u, c, b, j = q + m.nq, v + m.nv, u + m.nu, c + m.nmocap, b + nb, j + m.njnt
+    def __init__(self, groups: list[Group], sizes: Sizes, num_threads: int = 0) -> None:
+        mujoco.set_mju_user_warning(_quiet)
+        shapes = {
+            "qpos": (sizes.qpos + 1,),
+            "qvel": (sizes.qvel + 1,),
+            "ctrl": (sizes.ctrl + 1,),
+            "mocap_pos": (sizes.mocap + 1, 3),
+            "mocap_quat": (sizes.mocap + 1, 4),
+            "force": (sizes.bodies, 6),
+            "xpos": (sizes.bodies, 3),
+            "xquat": (sizes.bodies, 4),
+            "xipos": (sizes.bodies, 3),
+            "cvel": (sizes.bodies, 6),
+            "com": (sizes.bodies, 3),
+            "xaxis": (sizes.joints, 3),
+            "xanchor": (sizes.joints, 3),
+            "dof_force": (sizes.qvel,),
+            "contact_force": (sizes.bodies, 3),
+        }
+        self._buffers = {name: np.zeros(shape) for name, shape in shapes.items()}
+        for name, values in self._buffers.items():
+            setattr(self, name, torch.from_numpy(values))
+        count = sum(len(g.envs) for g in groups)
+        self._diverged, self._dirty = np.zeros(count, dtype=bool), np.ones(count, dtype=bool)
+        self.diverged = torch.from_numpy(self._diverged)
+        self._has_force = False
+        threads = num_threads or available_cores()
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        most = max(1, -(-count // (threads * CHUNKS_PER_THREAD)))
+        self._chunks: list[_Chunk] = []
+        at = dict.fromkeys([*shapes, "env"], 0)
+        for group in groups:
+            for first in range(0, len(group.envs), most):
+                models = group.models[first : first + most]
+                self._chunks.append(_Chunk(models, at, self._buffers, self._dirty, self._diverged))
 
     def mark(self, ranks: Tensor) -> None:
         """The states of these environments (engine ranks) were written by the client."""
@@ -126,142 +106,182 @@ class CpuEngine:
     def step(self, substeps: int) -> None:
         """Advance every environment whose state is finite by ``substeps`` physics steps."""
         self.forward()
-        force = self._has_force
-
-        def run(start: int, stop: int) -> None:
-            step, kinematics, com_pos = mujoco.mj_step, mujoco.mj_kinematics, mujoco.mj_comPos
-            com_vel, copyto = mujoco.mj_comVel, np.copyto
-            for e in range(start, stop):
-                if self._diverged[e]:
-                    continue
-                m, d = self.models[e], self.datas[e]
-                copyto(*self._ctrl_in[e])
-                if force:
-                    copyto(*self._force_in[e])
-                step(m, d, substeps)
-                kinematics(m, d)
-                com_pos(m, d)
-                com_vel(m, d)
-                for target, source in self._out[e]:
-                    copyto(target, source)
-
-        self._parallel(run)
-        if force:
-            self._force[:] = 0.0
-            for target, _ in self._force_in:
-                target[:] = 0.0
+        self._parallel(lambda chunk: chunk.step(substeps, self._has_force))
+        if self._has_force:
+            self._buffers["force"][:] = 0.0
             self._has_force = False
-        self._find_diverged()
 
     def forward(self) -> None:
         """Bring derived quantities of environments whose state was set up to date."""
-        if not self._dirty.any():
-            return
-        for e in np.flatnonzero(self._dirty):
-            m, d = self.models[e], self.datas[e]
-            if self._diverged[e]:
-                mujoco.mj_resetData(m, d)  # also clears what the diverged state left in the solver
-                self._diverged[e] = False
-            for target, source in self._state_in[e]:
-                np.copyto(target, source)
-            mujoco.mj_kinematics(m, d)
-            mujoco.mj_comPos(m, d)
-            mujoco.mj_comVel(m, d)
-            for target, source in self._out[e]:
-                np.copyto(target, source)
-        self._dirty[:] = False
+        if self._dirty.any():
+            self._parallel(_Chunk.forward)
 
-    def _parallel(self, run: Callable[[int, int], None]) -> None:
+    def _parallel(self, run: Callable[[_Chunk], None]) -> None:
         if self._pool is None:
-            run(0, len(self.models))
-            return
-        for future in [self._pool.submit(run, a, b) for a, b in self._chunks]:
-            future.result()
+            for chunk in self._chunks:
+                run(chunk)
+        else:
+            for _ in self._pool.map(run, self._chunks):
+                pass
 
-    def _find_diverged(self) -> None:
-        """Mark environments whose state is not finite, and show them as NaN all over."""
-        if (np.abs(self._qpos[:-1]) < MAX_VALUE).all() and (np.abs(self._qvel[:-1]) < MAX_VALUE).all():
-            return
-        for e, out in enumerate(self._out):
-            if not all((np.abs(target) < MAX_VALUE).all() for target, _ in out[:2]):
-                self._diverged[e] = True
-                for target, _ in out:
-                    target[:] = np.nan
+    def _find(self, env: int) -> tuple[_Chunk, int]:
+        for chunk in self._chunks:
+            if env < len(chunk.dirty):
+                return chunk, env
+            env -= len(chunk.dirty)
+        raise IndexError("environment rank out of range")
 
-    def contact_forces(self) -> np.ndarray:
-        """Net contact force on every body in the last substep, world axes, (bodies, 3) newtons."""
-        total = np.zeros((self.sizes.bodies, 3))
-        b = 0
-        for m, d in zip(self.models, self.datas, strict=True):
-            nb = m.nbody - 1
-            if d.ncon:
-                force = np.zeros((m.nbody, 3))
-                wrench = np.empty(6)
-                for i in range(d.ncon):
-                    contact = d.contact[i]
-                    mujoco.mj_contactForce(m, d, i, wrench)
-                    world = contact.frame.reshape(3, 3).T @ wrench[:3]
-                    force[m.geom_bodyid[contact.geom[0]]] -= world
-                    force[m.geom_bodyid[contact.geom[1]]] += world
-                total[b : b + nb] = force[1:]
-            b += nb
-        return total
+    def model(self, env: int) -> mujoco.MjModel:
+        """The model of one environment (engine rank)."""
+        chunk, row = self._find(env)
+        return chunk.models[row]
+
+    def data(self, env: int) -> mujoco.MjData:
+        """A copy of one environment's whole ``MjData`` (engine rank), for drawing or inspection."""
+        chunk, row = self._find(env)
+        return chunk.batch.get_data(row, mujoco.MjData(chunk.models[row]))
 
     def mass_matrix(self, env: int) -> np.ndarray:
         """Joint-space inertia of one environment (engine rank), (nv, nv)."""
-        m, d = self.models[env], self.datas[env]
+        m, d = self.model(env), self.data(env)
         dense = np.empty((m.nv, m.nv))
-        mujoco.mj_crb(m, d)
         mujoco.mj_fullM(m, d, dense)
         return dense
 
-    def centres_of_mass(self) -> np.ndarray:
-        """(bodies, 3) in the world frame."""
-        return np.concatenate([d.xipos[1:] for d in self.datas])
-
     def first_qvel(self, env: int) -> int:
         """Entry of ``qvel`` at which an environment (engine rank) begins."""
-        return sum(m.nv for m in self.models[:env])
+        return sum(self.model(e).nv for e in range(env))
 
     def replace_model(self, env: int, model: mujoco.MjModel) -> None:
         """Give one environment (engine rank) a model with other properties; its state stays."""
-        self.models[env] = model
+        chunk, row = self._find(env)
+        chunk.models[row] = model
+        chunk.batch.set_models(chunk.models)
+        self._dirty[env] = True
 
     def get_state(self) -> Tensor:
         """Everything the next step depends on, all environments in one float64 vector."""
-        spec = mujoco.mjtState.mjSTATE_INTEGRATION
-        parts = []
         self.forward()
-        for m, d in zip(self.models, self.datas, strict=True):
-            state = np.empty(mujoco.mj_stateSize(m, spec))
-            mujoco.mj_getState(m, d, state, spec)
-            parts.append(state)
-        return torch.from_numpy(np.concatenate([*parts, self._diverged.astype(float)]))
+        rows = [chunk.batch.state.ravel() for chunk in self._chunks]
+        return torch.from_numpy(np.concatenate([*rows, self._diverged.astype(float)]))
 
     def set_state(self, state: Tensor) -> None:
         """The inverse of :meth:`get_state`."""
-        spec = mujoco.mjtState.mjSTATE_INTEGRATION
         values, at = state.numpy(), 0
-        expected = sum(mujoco.mj_stateSize(m, spec) for m in self.models) + len(self.models)
+        expected = sum(chunk.batch.state.size for chunk in self._chunks) + len(self._diverged)
         if values.shape != (expected,):
             raise ValueError(f"the saved physics state has {values.size} numbers, this simulation needs {expected}")
-        for e, (m, d) in enumerate(zip(self.models, self.datas, strict=True)):
-            size = mujoco.mj_stateSize(m, spec)
-            mujoco.mj_setState(m, d, values[at : at + size], spec)
-            for target, source in self._state_in[e]:
-                np.copyto(source, target)
+        for chunk in self._chunks:
+            size = chunk.batch.state.size
+            chunk.batch.state[:] = values[at : at + size].reshape(chunk.batch.state.shape)
+            chunk.read_state()
             at += size
-        self._dirty[:] = True
         self._diverged[:] = False
+        self._dirty[:] = True
         self.forward()
         self._diverged[:] = values[at:] > 0
-        for e in np.flatnonzero(self._diverged):
-            for target, _ in self._out[e]:
-                target[:] = np.nan
+        for chunk in self._chunks:
+            chunk.hide_diverged()
 
     def close(self) -> None:
         if self._pool is not None:
             self._pool.shutdown()
+
+
+class _Chunk:
+    """Some environments of one group: a batch stepped by one thread, and its rows of the engine's buffers."""
+
+    def __init__(
+        self,
+        models: list[mujoco.MjModel],
+        at: dict[str, int],
+        buffers: dict[str, np.ndarray],
+        dirty: np.ndarray,
+        diverged: np.ndarray,
+    ) -> None:
+        self.models, n, m = list(models), len(models), models[0]
+        self.batch = Batch(m, nsim=n, nthread=1, persistent=True)
+        self.batch.set_models(self.models)
+        counts = {"qpos": m.nq, "qvel": m.nv, "ctrl": m.nu, "dof_force": m.nv, "env": 1}
+        counts |= dict.fromkeys(("mocap_pos", "mocap_quat"), m.nmocap)
+        counts |= dict.fromkeys(("force", "xpos", "xquat", "xipos", "cvel", "com", "contact_force"), m.nbody - 1)
+        counts |= dict.fromkeys(("xaxis", "xanchor"), m.njnt)
+
+        def rows(name: str) -> np.ndarray:
+            """This chunk's part of a buffer, (n, per environment, ...)."""
+            first, size = at[name], counts[name]
+            part = buffers[name][first : first + n * size]
+            return part.reshape(n, size, *part.shape[1:])
+
+        bind = self.batch.bind
+        # (batch's array, engine's array): state goes in both ways, derived quantities come out only
+        self.state = [(bind(k), rows(k)) for k in ("qpos", "qvel", "mocap_pos", "mocap_quat")]
+        self.ctrl = bind("ctrl"), rows("ctrl")
+        self.force = bind("xfrc_applied")[:, 1:], rows("force")
+        bodies = {"xpos": "xpos", "xquat": "xquat", "xipos": "xipos", "cvel": "cvel", "subtree_com": "com"}
+        self.derived = [(bind(k)[:, 1:], rows(v)) for k, v in bodies.items()]
+        self.derived += [(bind("xaxis"), rows("xaxis")), (bind("xanchor"), rows("xanchor"))]
+        self.derived.append((bind("qfrc_actuator"), rows("dof_force")))
+        if m.nsensor and m.sensor(0).name.startswith(CONTACT_SENSOR):
+            self.derived.append((bind("sensordata").reshape(n, m.nbody - 1, 3), rows("contact_force")))
+        self.dirty = dirty[at["env"] : at["env"] + n]
+        self.diverged = diverged[at["env"] : at["env"] + n]
+        self.read_state()
+        for name, size in counts.items():
+            at[name] += n * size
+
+    def read_state(self) -> None:
+        """Batch to engine."""
+        for inner, outer in self.state:
+            outer[:] = inner
+
+    def step(self, substeps: int, with_force: bool) -> None:
+        inner, outer = self.ctrl
+        inner[:] = outer
+        if with_force:
+            inner, outer = self.force
+            inner[:] = outer
+        try:
+            self.batch.step(~self.diverged if self.diverged.any() else None, substeps, VELOCITY_STAGE)
+        except SimulationError as error:
+            self.diverged[error.ids] = True
+        if with_force:
+            self.force[0][:] = 0.0
+        for inner, outer in self.state[:2]:
+            outer[:] = inner
+        for inner, outer in self.derived:
+            outer[:] = inner
+        (_, qpos), (_, qvel) = self.state[:2]
+        if self.diverged.any() or not ((np.abs(qpos) < MAX_VALUE).all() and (np.abs(qvel) < MAX_VALUE).all()):
+            fine = (np.abs(qpos) < MAX_VALUE).all(axis=1) & (np.abs(qvel) < MAX_VALUE).all(axis=1)
+            self.diverged |= ~fine
+            self.hide_diverged()
+
+    def forward(self) -> None:
+        """Take over states the client wrote, and compute what follows from them."""
+        if not self.dirty.any():
+            return
+        ids = np.flatnonzero(self.dirty)
+        again = np.flatnonzero(self.dirty & self.diverged)
+        if len(again):  # also forget what the diverged state left in the solver
+            self.batch.reset(again, stage=NO_STAGE)
+        for inner, outer in self.state:
+            inner[ids] = outer[ids]
+        self.dirty[:] = False
+        self.diverged[ids] = False
+        try:
+            self.batch.forward(ids, VELOCITY_STAGE)
+        except SimulationError as error:
+            self.diverged[error.ids] = True
+        for inner, outer in (*self.state, *self.derived):
+            outer[ids] = inner[ids]
+        self.hide_diverged()
+
+    def hide_diverged(self) -> None:
+        """Show diverged environments as NaN all over."""
+        if self.diverged.any():
+            for _, outer in (*self.state[:2], *self.derived):
+                outer[self.diverged] = np.nan
 
 
 def available_cores() -> int:
