@@ -22,7 +22,7 @@ from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.task import State
 
-GAIN = 20.0  #: 1/m; full speed from 0.05 m on
+GAIN = 12.0  #: 1/m; full speed from 0.08 m on, little overshoot
 GRIP_STEPS = 12  #: steps the gripper gets to close
 REQUIRED_SUCCESS = 0.9
 
