@@ -171,7 +171,8 @@ class Simulation:
 
     def refresh_contact_forces(self) -> None:
         self._engine.forward()
-        self.contact_force[:] = self._engine.contact_force[self.layout.body_row]
+        # MuJoCo's sensor gives the force the body exerts.
+        self.contact_force[:] = -self._engine.contact_force[self.layout.body_row]
 
     # -- writing -------------------------------------------------------------------------------------------------
 

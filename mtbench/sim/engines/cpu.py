@@ -38,7 +38,7 @@ class CpuEngine:
             centre of mass.
         xaxis, xanchor: (joints, 3) joint axes and anchors.
         dof_force: (n,) force of the drives in the last substep.
-        contact_force: (bodies, 3) net contact force in the last substep, world axes, if the models have the sensors.
+        contact_force: (bodies, 3) net contact force the body exerts in the last substep, world axes, if there are sensors.
         diverged: (envs,) bool, true from the step in which a state stopped being finite until it is set again.
     """
 
