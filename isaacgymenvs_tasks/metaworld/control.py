@@ -15,7 +15,11 @@ from torch import Tensor
 
 STIFFNESS, DAMPING = 1600.0, 80.0  #: position drives of the seven joints (MTBench), N m/rad and N m s/rad
 LAMBDA = 0.05  #: damping of the least squares (MTBench)
-LEAD = 0.04  #: m; at full speed, 0.6 m/s, a drive lags DAMPING / STIFFNESS = 0.05 s, that is 0.03 m
+#: N m. The published limits are 87 and 12. MuJoCo clips a drive's force before its implicit damping takes a share,
+#: (D h + K h^2) / I of what remains, which is 6.5 for the wrist: clipped at 12 it accelerates like a joint of 1.8 N m and the
+#: hand swings off its line by centimetres; from 25 on it follows. Isaac Gym clips what remains.
+EFFORT = (87.0, 87.0, 87.0, 87.0, 30.0, 30.0, 30.0)
+LEAD = 0.06  #: m; at 0.6 m/s along each axis a drive lags DAMPING / STIFFNESS = 0.05 s, that is 0.052 m
 #: Published joint velocities (rad/s): a drive that is led by v * DAMPING / STIFFNESS settles at v.
 JOINT_SPEED = (2.175, 2.175, 2.175, 2.175, 2.61, 2.61, 2.61)
 POSTURE_GAIN = 0.1  #: fraction of the distance to the start posture that the null space recovers in a step
@@ -86,7 +90,7 @@ class EndEffectorControl:
         gram = torch.baddbmm(self.ridge, transposed.mT, transposed)
         solved = torch.linalg.solve_ex(gram, error)[0]
         dq = rest + torch.einsum("nji,ni->nj", transposed, solved)
-        return q + torch.clamp(dq, -self.lead, self.lead)
+        return q + dq / (dq.abs() / self.lead).amax(1, keepdim=True).clamp(min=1.0)
 
     def gripper(self, action: Tensor, fingers: Tensor) -> Tensor:
         """Efforts (n, 2) on the fingers (positive opens) from actions (n,) (positive closes) and positions (n, 2)."""

@@ -23,7 +23,7 @@ from isaacgym import gymapi, gymtorch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld import kinematics
-from isaacgymenvs_tasks.metaworld.control import DAMPING, STIFFNESS, EndEffectorControl, z_axis
+from isaacgymenvs_tasks.metaworld.control import DAMPING, EFFORT, STIFFNESS, EndEffectorControl, z_axis
 from isaacgymenvs_tasks.metaworld.task import Placement, State, TaskSpec, Vec3, reset_bounds
 from isaacgymenvs_tasks.vec_task import VecTask
 
@@ -101,6 +101,7 @@ class MetaWorld(VecTask):
         drives = gym.get_asset_dof_properties(robot)
         drives["driveMode"][:7] = gymapi.DOF_MODE_POS
         drives["stiffness"][:7], drives["damping"][:7] = STIFFNESS, DAMPING
+        drives["effort"][:7] = EFFORT
         drives["driveMode"][7:] = gymapi.DOF_MODE_EFFORT
 
         assets: dict[tuple[str, bool], Any] = {}
