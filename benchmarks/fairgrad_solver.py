@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,6 +36,7 @@ from mtbench.learning.balancing import FairGrad, PCGrad
 
 DIMENSION = 1000
 KKT_TOLERANCE = 1e-6
+COLUMNS = ("kind", "regime", "tasks", "repetition", "solver", "milliseconds", "residual", "relative_residual")
 
 
 @dataclass(frozen=True)
@@ -96,13 +98,12 @@ def main() -> None:
         "fairgrad": {"ours": fairgrad, "scipy": scipy_fairgrad, "torchjd": FairGradWeighting(1.0)},
         "pcgrad": {"ours": PCGrad(torch.Generator().manual_seed(args.seed)), "torchjd": PCGradWeighting()},
     }
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for kind, solvers in kinds.items():
         for num_tasks in args.tasks:
-            print(
-                f"\n{kind}, K = {num_tasks}: median ms" + (" (worst relative residual)" if kind == "fairgrad" else "")
-            )
+            print(f"\n{kind}, K = {num_tasks}: median ms (worst relative KKT residual), times ours")
             for name, regime in REGIMES.items():
+                new = []
                 rng = np.random.default_rng(args.seed)
                 for repetition in range(-1, args.repeats):
                     gram = torch.from_numpy(make_gram(num_tasks, regime, rng))
@@ -110,45 +111,41 @@ def main() -> None:
                         begin = time.perf_counter()
                         weights = function(gram)
                         elapsed = time.perf_counter() - begin
-                        if repetition < 0:
-                            continue
-                        absolute, relative = residuals(gram, weights) if kind == "fairgrad" else ("", "")
-                        rows.append(
-                            dict(
-                                kind=kind, regime=name, tasks=num_tasks, repetition=repetition, solver=solver,
-                                milliseconds=1e3 * elapsed, residual=absolute, relative_residual=relative,
+                        kkt = residuals(gram, weights) if kind == "fairgrad" else (None, None)
+                        if repetition >= 0:
+                            new.append(
+                                dict(
+                                    zip(
+                                        COLUMNS,
+                                        (kind, name, num_tasks, repetition, solver, 1e3 * elapsed, *kkt),
+                                        strict=True,
+                                    )
+                                )
                             )
-                        )  # fmt: skip
-                print(
-                    f"  {name:40s}"
-                    + _summary([r for r in rows if (r["kind"], r["regime"], r["tasks"]) == (kind, name, num_tasks)])
-                )
+                rows += new
+                print(f"  {name:40s}{_summary(new)}")
     print(f"\nfallbacks in {fairgrad.calls} solves: {fairgrad.fallbacks}")
 
     args.output.parent.mkdir(parents=True, exist_ok=True)
     with args.output.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
+        writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
 
 
-def _summary(rows: list[dict]) -> str:
+def _summary(rows: list[dict[str, Any]]) -> str:
     """One line: each solver's median time, its worst residual, and how much slower than ours it is."""
-    times: dict[str, list[float]] = {}
-    worst: dict[str, float] = {}
-    for row in rows:
-        times.setdefault(row["solver"], []).append(row["milliseconds"])
-        worst[row["solver"]] = max(worst.get(row["solver"], 0.0), row["relative_residual"] or 0.0)
+    solvers = dict.fromkeys(row["solver"] for row in rows)
+    times = {s: statistics.median(row["milliseconds"] for row in rows if row["solver"] == s) for s in solvers}
     cells = []
-    for solver, values in times.items():
-        median = statistics.median(values)
-        cell = f"{solver} {median:8.3f}"
-        if worst[solver]:
-            cell += f" ({worst[solver]:.0e})"
+    for solver, median in times.items():
+        cell = f"{solver} {median:.3f}"
+        if rows[0]["relative_residual"] is not None:
+            cell += f" ({max(row['relative_residual'] for row in rows if row['solver'] == solver):.0e})"
         if solver != "ours":
-            cell += f" {median / statistics.median(times['ours']):5.0f}x"
-        cells.append(cell)
-    return "  ".join(cells)
+            cell += f" {median / times['ours']:.0f}x"
+        cells.append(f"{cell:32s}")
+    return "".join(cells).rstrip()
 
 
 if __name__ == "__main__":

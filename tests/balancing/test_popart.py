@@ -77,7 +77,7 @@ def test_normalize_and_denormalize_are_inverse_and_standardize() -> None:
 
 def test_moving_average() -> None:
     popart = PopArt(1, beta=0.25)
-    mean, square = 0.0, 0.0
+    mean = square = np.float64(0)
     for step, values in enumerate(([1.0, 3.0], [5.0, 5.0], [0.0, 2.0], [9.0, 1.0], [4.0, 4.0], [7.0, 8.0])):
         rate = max(0.25, 1 / (step + 1))
         mean += rate * (np.mean(values) - mean)
