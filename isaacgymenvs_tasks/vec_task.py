@@ -5,7 +5,7 @@ Differences from the original that a task writer notices:
 - ``step`` resets finished environments before it returns, so observations always belong to running episodes; the last
   observation of the finished one is in ``extras["final_obs"]``.
 - Observations, rewards and flags that ``step`` returns are not overwritten by the next step.
-- An environment whose physics is no longer finite ends its episode with reward 0, is reset and counted in
+- An environment whose physics or action is not finite ends its episode with reward 0, is reset and counted in
   ``extras["diverged"]``; the others go on.
 - All randomness comes from ``self.generator``.
 """
@@ -24,7 +24,7 @@ from torch import Tensor
 
 
 class Env(ABC):
-    """What a learner sees: counts, spaces, ``step`` and ``reset``. ``num_observations`` and ``num_actions`` come from ``cfg``."""
+    """What a learner sees: counts, spaces, ``step`` and ``reset``."""
 
     def __init__(
         self, cfg: Mapping[str, Any], rl_device: str, sim_device: str, graphics_device_id: int, headless: bool
@@ -166,14 +166,15 @@ class VecTask(Env):
         return bad > 0
 
     def step(self, actions: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor, dict[str, Any]]:
-        self.pre_physics_step(actions.to(self.device).clamp(-1.0, 1.0))
+        actions = actions.to(self.device).clamp(-1.0, 1.0)
+        self.pre_physics_step(actions)
         for _ in range(self.control_freq_inv):
             self.gym.simulate(self.sim)
         self.gym.fetch_results(self.sim, True)
         self.refresh()
         self.progress_buf += 1
         self.post_physics_step()
-        diverged = self.diverged()
+        diverged = self.diverged() | ~torch.isfinite(actions.sum(1))
         self.rew_buf = torch.where(diverged, 0.0, self.rew_buf)
         self.timeout_buf = (self.progress_buf >= self.max_episode_length) & ~self.reset_buf & ~diverged
         done = self.reset_buf | self.timeout_buf | diverged

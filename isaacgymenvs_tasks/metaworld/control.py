@@ -1,11 +1,12 @@
-"""End-effector control of the Franka: a displacement of the tcp and a gripper effort, as in MTBench, batched over environments.
+"""End-effector control of the Franka, batched: a displacement of the tcp and a gripper effort, as in MTBench.
 
 The action's first three entries move a target for the tcp by ``scale`` metres each. Joint targets come from damped least
 squares, ``dq = J^T (J J^T + lambda^2 I)^-1 e``, on the full pose error ``e``: from the tcp to its target, and from the hand's
 orientation to pointing down with the fingers along the task's axis. Jacobian and error belong to the same point, the tcp.
 
-Two things keep the targets from running away under contact: the tcp target stays within ``LEAD`` of the tcp, and joint targets
-are counted from the joint positions of this moment, never from earlier targets.
+Two things keep the targets from running away under contact: the tcp target stays within ``LEAD`` of the tcp, and joint
+targets are counted from the joint positions of this moment, never from earlier targets. In free space displacements add
+up, unlike targets that are counted from the tcp of this moment, which would crawl at a third of the speed.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Many Meta-World tasks on a Franka in one batch.
 
-Frames and units: metres, radians; x away from the robot, y to its left, z up, the origin of an environment below the middle of
-its table. Heights that leave this module (observations, ``State``) are measured from the table top, as in Meta-World; only
-the simulation itself has the table top at ``TABLE_TOP`` (MTBench).
+Frames and units: metres, radians; x away from the robot, y to its left, z up, the origin of an environment below the
+middle of its table. Heights that leave this module (observations, ``State``) are measured from the table top, as in
+Meta-World; only the simulation itself has the table top at ``TABLE_TOP`` (MTBench).
 
 Observation, 39 + K numbers: tcp position 3, openness 1, first object's position 3 and quaternion 4 (xyzw), the same 7 of the
 second object or zeros; the same 18 of the step before; goal 3; one-hot of the task. In the first observation of an episode
@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ class MetaWorld(VecTask):
             raise ValueError(f"num_envs is {num_envs}, but {self.num_tasks} tasks need at least one environment each")
         counts = [num_envs // self.num_tasks + (k < num_envs % self.num_tasks) for k in range(self.num_tasks)]
         edges = np.cumsum([0, *counts]).tolist()
-        self.task_slices = [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        self.task_slices = [slice(a, b) for a, b in pairwise(edges)]
         self._counts = counts
         self.fixed = bool(env.get("fixed", False))
         self.terminate_on_success = bool(env.get("terminateOnSuccess", False))

@@ -108,5 +108,7 @@ def inverse(tcp: Tensor, finger_axis: str, iterations: int = 200, tolerance: flo
     miss = (goal - position).norm(dim=-1) + rotation_error(target, rotation).norm(dim=-1)
     if (miss > tolerance).any():
         worst = int(miss.argmax())
-        raise ValueError(f"the hand cannot point down at {[round(x, 3) for x in tcp[worst].tolist()]} (link 0 frame, metres)")
+        raise ValueError(
+            f"the hand cannot point down at {[round(x, 3) for x in tcp[worst].tolist()]} (link 0 frame, metres)"
+        )
     return q.to(tcp.dtype)

@@ -45,7 +45,9 @@ def test_forward_kinematics(model, q, tcp, z, y):
     position, hand, _ = kinematics.forward(torch.tensor([q], dtype=torch.float64))
     np.testing.assert_allclose(position[0], in_model, atol=1e-9)
     np.testing.assert_allclose(hand[0], rotation, atol=1e-9)
-    pads = [data.body(f).xpos + kinematics.PAD_OFFSET * rotation[:, 2] for f in ("panda_leftfinger", "panda_rightfinger")]
+    pads = [
+        data.body(f).xpos + kinematics.PAD_OFFSET * rotation[:, 2] for f in ("panda_leftfinger", "panda_rightfinger")
+    ]
     np.testing.assert_allclose(np.mean(pads, 0), in_model, atol=1e-9)
 
 
@@ -103,7 +105,7 @@ def test_jacobian_of_the_kinematics_by_differences():
 def test_control_solves_the_damped_least_squares():
     """The joint step equals J^T (J J^T + lambda^2 I)^-1 e of the plain formula, and with it moves tcp and hand as asked."""
     q = kinematics.inverse(torch.tensor([[0.5, 0.1, 0.1], [0.45, -0.1, 0.2]]), "x")
-    tcp, rotation, jacobian = (value.float() for value in kinematics.forward(q.double()))
+    tcp, _, jacobian = (value.float() for value in kinematics.forward(q.double()))
     down = torch.tensor([[1.0, 1.0, 0.0, 0.0]]).expand(2, 4) / math.sqrt(2)
     box = torch.ones(2, 3)
     law = control.EndEffectorControl(down, q.clone(), -box, box, 0.01)
