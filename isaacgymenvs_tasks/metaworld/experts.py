@@ -47,11 +47,11 @@ def over(state: State, point: Tensor, height: float, radius: float = 0.02) -> Te
     return target
 
 
-def descend(state: State, memory: Tensor, point: Tensor, height: float) -> tuple[Tensor, Tensor]:
-    """Come down on ``point`` (n, 3) with shut fingers. Returns (arrived (n,) bool, action (n, 4))."""
-    arrived = (state.tcp - point).abs().amax(-1) < 0.015
+def descend(state: State, memory: Tensor, point: Tensor, height: float, near: float = 0.015) -> tuple[Tensor, Tensor]:
+    """Come down on ``point`` (n, 3) with shut fingers until ``near`` it. Returns (arrived (n,) bool, action (n, 4))."""
+    arrived = (state.tcp - point).abs().amax(-1) < near
     memory[:, 0] = torch.maximum(memory[:, 0], arrived.float())
-    return memory[:, 0] > 0, steer(state, over(state, point, height), 1.0)
+    return memory[:, 0] > 0, steer(state, over(state, point, height, 1.5 * near), 1.0)
 
 
 def carry(state: State, memory: Tensor, point: Tensor) -> tuple[Tensor, Tensor]:
@@ -97,9 +97,9 @@ def try_policy(env: Any, rounds: int, random: bool = False, seed: int = 0) -> di
         while not bool(done.any()):
             actions = torch.rand(env.num_envs, 4, generator=generator) * 2.0 - 1.0
             if not random:
-                for k, rows in enumerate(slices):
+                for spec, state, rows in zip(env.specs, env.states(), slices, strict=True):
                     part = memory[rows]
-                    actions[rows] = env.specs[k].expert(env.task_state(k), part)
+                    actions[rows] = spec.expert(state, part)
                     memory[rows] = part
             _, reward, done, _ = env.step(actions)
             rewards.append(reward.clone())

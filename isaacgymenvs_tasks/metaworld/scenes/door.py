@@ -47,9 +47,9 @@ def open_expert(state: State, memory: Tensor) -> Tensor:
     """Drop closed fingers into the gap behind the bar and pull the door round its hinge."""
     angle = state.dof_pos[:, 0]
     gap = state.obj + _turned(angle, 0.0, *GAP)
-    hooked, action = descend(state, memory, gap, 0.08)
+    hooked, action = descend(state, memory, gap, 0.06, 0.02)
     hinge = state.obj - _turned(angle, HANDLE[0], HANDLE[1])
-    ahead = hinge + _turned(angle - 0.2, HANDLE[0], HANDLE[1] + GAP[0], GAP[1])
+    ahead = hinge + _turned(angle - 0.3, HANDLE[0], HANDLE[1] + GAP[0], GAP[1])
     return torch.where(hooked[:, None], steer(state, ahead, 1.0), action)
 
 
@@ -62,7 +62,7 @@ DOOR_OPEN = TaskSpec(
     reset_high=(0.3, 0.05, 0.15),
     goal=Placement((-0.45, 0.3, HANDLE[2]), OBJECT),
     observed=(Point("safe", "door", HANDLE),),
-    tcp_start=(-0.12, 0.0, 0.28),
+    tcp_start=(-0.12, 0.0, 0.31),
     reward=open_reward,
     expert=open_expert,
     finger_axis="y",
