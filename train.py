@@ -2,18 +2,8 @@
 
 import sys
 
-import hydra
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
-
 from mtbench.learning.command_line import run_application
 from mtbench.learning.launch import CFG, launch
 
-
-@hydra.main(version_base="1.3", config_path="cfg", config_name="config")
-def main(cfg: DictConfig) -> None:
-    launch(cfg, HydraConfig.get().overrides.task)
-
-
 if __name__ == "__main__":
-    sys.exit(run_application(main, CFG))
+    sys.exit(run_application(launch, CFG))

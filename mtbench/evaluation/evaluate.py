@@ -90,8 +90,7 @@ class Evaluator:
         env.set_env_state(self._start)
         obs, task = self._first_obs, env.task_index
         finished = torch.zeros(env.num_envs, dtype=torch.bool, device=obs.device)
-        success = torch.zeros(env.num_envs, device=obs.device)
-        returns = torch.zeros(env.num_envs, device=obs.device)
+        success, returns = torch.zeros(2, env.num_envs, dtype=torch.float64, device=obs.device)
         for _ in range(self.max_steps):
             on_step()
             actions, _ = model.act(obs, task)
@@ -106,6 +105,6 @@ class Evaluator:
         count = torch.bincount(task, minlength=self.num_tasks)
 
         def per_task(x: Tensor) -> list[float]:
-            return (torch.zeros(self.num_tasks, device=x.device).index_add_(0, task, x) / count).tolist()
+            return (torch.zeros(self.num_tasks, dtype=x.dtype, device=x.device).index_add_(0, task, x) / count).tolist()
 
         return Evaluation(list(env.task_names), per_task(success), per_task(returns), self.num_goals)

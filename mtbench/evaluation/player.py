@@ -33,7 +33,7 @@ class MTPPOPlayer:
     def run(self) -> None:
         """Evaluate."""
         result = self.evaluator(self.model)
-        target = Path(self.config["train_dir"]) / self.config["full_experiment_name"] / "evaluation.csv"
+        target = Path(self.config["train_dir"]) / str(self.config["full_experiment_name"]) / "evaluation.csv"
         target.parent.mkdir(parents=True, exist_ok=True)
         result.write(target)
         print(f"{result.table()}\nwritten to {target}")

@@ -9,34 +9,49 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hydra
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mtbench.learning.errors import UserError, nearest
 
 
-def run_application(main: Callable[[], None], cfg: Path) -> int:
-    """Call ``main``, a function under ``@hydra.main`` with the configuration folder ``cfg``; return the exit code.
+def run_application(launch: Callable[[DictConfig, list[str]], None], cfg: Path) -> int:
+    """Compose the configuration in the folder ``cfg`` with the command line, call ``launch`` with it and with the
+    overrides that were typed, and return the exit code.
 
     A user's mistake gives one sentence on stderr and 2. With ``HYDRA_FULL_ERROR=1`` it keeps its traceback, as do real
     faults always.
     """
-    wants_traceback = bool(os.environ.get("HYDRA_FULL_ERROR"))
+    wants_traceback = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra raises instead of printing
+    mistakes: list[Exception] = []
+
+    @hydra.main(version_base="1.3", config_path=str(cfg), config_name="config")
+    def job(config: DictConfig) -> None:
+        try:
+            launch(config, list(HydraConfig.get().overrides.task))
+        except UserError as error:  # kept from Hydra, which would add lines of its own
+            mistakes.append(error)
+
     try:
-        main()
-    except (UserError, HydraException, OmegaConfBaseException) as error:
-        if wants_traceback:
-            raise
-        print(f"error: {_sentence(error, cfg)}", file=sys.stderr)
-        return 2
+        job()
+    except (HydraException, OmegaConfBaseException) as error:
+        mistakes.append(error)
     except KeyboardInterrupt:
         print("stopped before the first epoch, nothing to save", file=sys.stderr)
         return 130
-    return 0
+    finally:
+        os.environ["HYDRA_FULL_ERROR"] = wants_traceback or "0"
+    for error in mistakes:
+        if wants_traceback == "1":
+            raise error
+        print(f"error: {_sentence(error, cfg)}", file=sys.stderr)
+    return 2 if mistakes else 0
 
 
 def _sentence(error: Exception, cfg: Path) -> str:

@@ -30,6 +30,7 @@ def launch(cfg: DictConfig, overrides: Sequence[str]) -> None:
         UserError: anything in the configuration that cannot work.
     """
     _check_engine(cfg)
+    _check_wandb(cfg)
     _choose_devices(cfg)
     _fill_schedule(cfg)
     _check_numbers(cfg)
@@ -76,7 +77,7 @@ def _run(config: dict[str, Any], params: dict[str, Any], overrides: Sequence[str
         "eval_interval": config["eval_interval"],
         "max_minutes": config["max_minutes"],
     }
-    run_dir = Path(params["config"]["train_dir"]) / params["config"]["full_experiment_name"]
+    run_dir = Path(params["config"]["train_dir"]) / str(params["config"]["full_experiment_name"])
     if not config["test"]:
         run_dir.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(config, run_dir / "config.yaml")
@@ -102,6 +103,11 @@ def _check_engine(cfg: DictConfig) -> None:
     os.environ["MTBENCH_PHYSICS_ENGINE"] = cfg.physics_engine
 
 
+def _check_wandb(cfg: DictConfig) -> None:
+    if cfg.wandb_activate and importlib.util.find_spec("wandb") is None:
+        raise UserError("wandb_activate=true needs the wandb package: pip install wandb, or leave it false")
+
+
 def _choose_devices(cfg: DictConfig) -> None:
     import torch
 
@@ -118,9 +124,8 @@ def _choose_devices(cfg: DictConfig) -> None:
         if device.type not in ("cpu", "cuda"):
             raise UserError(f"{flag}={cfg[flag]} is not supported; use cpu or cuda:0")
         if device.type == "cuda" and (device.index or 0) >= gpus:
-            raise UserError(
-                f"{flag}={cfg[flag]}, but this machine has {gpus} CUDA GPUs that PyTorch can use; use {flag}=cpu"
-            )
+            there = f"only {gpus} CUDA GPU{'s' if gpus > 1 else ''}" if gpus else "no CUDA GPU"
+            raise UserError(f"{flag}={cfg[flag]}, but PyTorch finds {there} on this machine; use {flag}=cpu")
 
 
 def _fill_schedule(cfg: DictConfig) -> None:
@@ -211,10 +216,6 @@ def _make_deterministic() -> None:
 def _start_wandb(config: dict[str, Any], run_dir: Path) -> None:
     if not config["wandb_activate"]:
         return
-    if importlib.util.find_spec("wandb") is None:
-        raise UserError(
-            "wandb_activate=true needs the wandb package: pip install wandb, or leave it false and use TensorBoard"
-        )
     import wandb
 
     wandb.init(

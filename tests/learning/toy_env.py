@@ -76,7 +76,7 @@ class PointMass:
         state["position"] = state["position"] + 0.1 * actions.clamp(-1.0, 1.0)
         distance = (state["goal"] - state["position"]).norm(dim=1)
         reached = distance < 0.15
-        reward = self.scale * (1.0 - distance.clamp_max(2.0) + reached.float())
+        reward = self.scale * (reached.float() - distance.clamp_max(2.0))
         state["progress"] = state["progress"] + 1
         state["return"] = state["return"] + reward
         state["success"] = state["success"] | reached

@@ -110,7 +110,7 @@ class MTPPO(BaseAlgorithm):
             self.task_index.repeat(self.horizon_length), self.num_tasks, int(config["num_minibatches"])
         )
 
-        self.experiment_dir = Path(config["train_dir"]) / config["full_experiment_name"]
+        self.experiment_dir = Path(config["train_dir"]) / str(config["full_experiment_name"])
         self.nn_dir = self.experiment_dir / "nn"
         self.save_frequency = int(config["save_frequency"])
         self.epoch_num, self.frame, self.wall_clock, self.best_success = 0, 0, 0.0, -1.0

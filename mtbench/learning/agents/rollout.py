@@ -116,6 +116,13 @@ def compute_targets(
     rollout: ``update_statistics`` is False when advantages are recomputed in a later pass.
     """
     num_envs = rollout.rewards.shape[1]
+    if model.lacks_value_statistics:
+        # A new critic's output means nothing in units of return, least of all for a task with small rewards. The first
+        # statistics are those of the rewards alone, and the critic starts in their units.
+        zeros = torch.zeros_like(rollout.rewards)
+        returns = gae(rollout.rewards, zeros, zeros, rollout.dones, gamma, lam).flatten()
+        model.update_value_statistics(returns, rollout.task, preserve=False)
+        update_statistics = False
     values = model.values(rollout.inputs, rollout.task)
     last = model.values(rollout.last_inputs, rollout.task[:num_envs])
     following = torch.cat((values[num_envs:], last)).masked_fill(rollout.dones.flatten(), 0.0)

@@ -70,11 +70,20 @@ class MultiTaskModel(nn.Module):
         if self.input_norm is not None:
             self.input_norm.update(obs, task)
 
+    @property
+    def lacks_value_statistics(self) -> bool:
+        """Whether values are normalized, but no return was ever seen."""
+        return self.value_stats is not None and not bool(self.value_stats.count.any())
+
     @torch.no_grad()
-    def update_value_statistics(self, returns: Tensor, task: Tensor) -> None:
-        """Merge returns (n,) of tasks (n,) into the value statistics; PopArt rescales its head to match."""
-        if self.value_stats is not None:
-            self.value_stats.update(returns, task)
+    def update_value_statistics(self, returns: Tensor, task: Tensor, preserve: bool = True) -> None:
+        """Merge returns (n,) of tasks (n,) into the value statistics; PopArt rescales its head to match unless not to."""
+        if self.value_stats is None:
+            return
+        self.value_stats.update(returns, task)
+        if not preserve:
+            self.value_stats.weight.fill_(1.0)
+            self.value_stats.bias.zero_()
 
     def value(self, inputs: Tensor, task: Tensor) -> Tensor:
         """Return the critic's prediction (n,), in normalized units, for network inputs (n, features + K)."""

@@ -1,0 +1,76 @@
+"""An agent on the toy environment, built the way train.py builds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+from rl_games.common.tr_helpers import DefaultRewardsShaper
+
+from mtbench.evaluation.evaluate import Evaluator
+from mtbench.learning import vec_env
+from mtbench.learning.agents.mt_ppo import MTPPO
+from mtbench.learning.launch import CFG
+from mtbench.learning.observers import MultiTaskObserver
+
+TOY = [
+    "task=metaworld",
+    "task.factory=tests.learning.toy_env:make",
+    "task.env.tasks=[near,far,left,right]",
+    "task.env.episodeLength=20",
+    "schedule=cpu",
+    "sim_device=cpu",
+    "rl_device=cpu",
+]
+SMALL = [
+    "num_envs=30",
+    "schedule.horizon_length=16",
+    "schedule.num_minibatches=3",
+    "schedule.mini_epochs=2",
+    "actor.units=[32,32]",
+    "critic.units=[32,32]",
+    "eval_interval=null",
+]
+AgentFactory = Callable[..., MTPPO]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Small matrices are faster on one thread, and the machine is shared."""
+    torch.set_num_threads(1)
+
+
+def configure(directory: Path, *overrides: str) -> dict[str, Any]:
+    """Compose the configuration and resolve it, without what launch() checks."""
+    with initialize_config_dir(str(CFG), version_base="1.3"):
+        cfg = compose("config", [*TOY, *SMALL, f"train.params.config.train_dir={directory}", *overrides])
+    return OmegaConf.to_container(cfg, resolve=True)  # type: ignore[return-value]
+
+
+@pytest.fixture
+def make_agent(tmp_path: Path) -> AgentFactory:
+    """Return ``make(*overrides, name="run", evaluate=False)``, a new agent at each call."""
+
+    def make(*overrides: str, name: str = "run", evaluate: bool = False) -> MTPPO:
+        config = configure(tmp_path, f"experiment={name}", *overrides)
+        vec_env.register()
+        torch.manual_seed(config["seed"])
+        params = config["train"]["params"]
+        devices = {"sim_device": "cpu", "rl_device": "cpu"}
+        params["config"] |= {
+            "env_config": {"task": config["task"], "seed": config["seed"], **devices},
+            "eval_interval": config["eval_interval"],
+            "max_minutes": None,
+            "reward_shaper": DefaultRewardsShaper(),
+            "features": {"observer": MultiTaskObserver()},
+        }
+        still = {**config["task"], "env": {**config["task"]["env"], "randomInitialProgress": False}}
+        evaluator = Evaluator(lambda n: vec_env.make_env(still, num_envs=n, seed=1, **devices), 4, 10, 20)
+        return MTPPO("run", params, evaluator if evaluate else None)
+
+    return make

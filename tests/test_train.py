@@ -1,0 +1,124 @@
+"""train.py as a new user runs it: one command trains, evaluates, resumes; mistakes end in one sentence."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mtbench.learning.command_line import run_application
+from mtbench.learning.launch import CFG, launch
+
+ROOT = Path(__file__).resolve().parents[1]
+TOY = [
+    "task=metaworld",
+    "task.factory=tests.learning.toy_env:make",
+    "task.env.tasks=[near,far]",
+    "task.env.episodeLength=10",
+    "sim_device=cpu",
+    "rl_device=cpu",
+    "num_envs=16",
+    "schedule.horizon_length=8",
+    "actor.units=[16]",
+    "critic.units=[16]",
+    "eval_goals=3",
+]
+
+
+def train(directory: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
+    """Run train.py in ``directory``, where it puts runs/."""
+    command = [sys.executable, str(ROOT / "train.py"), *overrides]
+    return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short run; returns its working directory."""
+    directory = tmp_path_factory.mktemp("user")
+    result = train(directory, *TOY, "max_iterations=2", "experiment=first")
+    assert result.returncode == 0, result.stderr
+    assert "frames/s" in result.stdout and "ETA" in result.stdout
+    return directory
+
+
+def test_a_run_leaves_what_it_should_and_nothing_else(finished: Path) -> None:
+    assert [path.name for path in finished.iterdir()] == ["runs"]
+    run = finished / "runs" / "first"
+    assert {path.name for path in run.iterdir()} == {"config.yaml", "metrics.csv", "nn", "summaries"}
+    assert {path.name for path in (run / "nn").iterdir()} == {"last.pth", "best.pth"}
+
+
+def test_evaluating_a_checkpoint(finished: Path) -> None:
+    result = train(finished, *TOY, "test=True", "checkpoint=runs/first/nn/best.pth")
+    assert result.returncode == 0, result.stderr
+    assert "near" in result.stdout and "mean" in result.stdout
+    assert (finished / "runs" / "first" / "evaluation.csv").read_text().startswith("task,episodes,success,return")
+
+
+def test_continuing_a_run_keeps_its_folder(finished: Path) -> None:
+    result = train(finished, *TOY, "max_iterations=3", "checkpoint=runs/first/nn/last.pth")
+    assert result.returncode == 0, result.stderr
+    assert "epoch     3" in result.stdout and "epoch     2" not in result.stdout
+    rows = (finished / "runs" / "first" / "metrics.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows] == ["frames", "256", "384"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["task=MT11"], ["no task=MT11", "nearest: MT10"]),
+        (["train=TOPO"], ["no train=TOPO", "nearest: TOPPO", "MTPPO"]),
+        (["num_env=4"], ["no setting 'num_env'", "nearest: num_envs"]),
+        (["num_envs=-4"], ["num_envs=-4", "at least 1"]),
+        (["num_envs=3"], ["num_envs=3", "10 tasks"]),
+        (["sim_device=cuda:99"], ["sim_device=cuda:99", "sim_device=cpu"]),
+        (["physics_engine=isaacgim"], ["physics_engine 'isaacgim'", "nearest: isaacgym"]),
+        (["balancing.critic=fairgard"], ["fairgard", "fairgrad"]),
+        (["test=True"], ["checkpoint="]),
+        ([*TOY, "task.env.tasks=[near,fra]"], ["fra", "far"]),
+    ],
+)
+def test_mistakes_end_at_once_in_one_sentence(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    overrides: list[str],
+    words: list[str],
+) -> None:
+    """In this process, to be quick; the exit code and the streams are those train.py hands on."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["train.py", *overrides])
+    assert run_application(launch, CFG) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
+    assert all(word in error for word in words), error
+    assert not any(tmp_path.rglob("*.pth"))
+
+
+def test_a_mistake_seen_from_outside(tmp_path: Path) -> None:
+    result = train(tmp_path, "task=MT11")
+    assert (result.returncode, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert not any(tmp_path.iterdir())
+
+
+def test_checkpoints_that_do_not_fit(
+    finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = finished / "runs" / "first" / "nn" / "best.pth"
+    half = finished / "runs" / "half.pth"
+    half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    cases = [
+        (["checkpoint=runs/half.pth"], "damaged or incomplete"),
+        (["task.env.tasks=[near,left]", f"checkpoint={whole}"], "same tasks in the same order"),
+        (["train=MTPPO", "test=True", f"checkpoint={whole}"], "another architecture"),
+        (["num_envs=18", f"checkpoint={whole}"], "num_envs=16, not 18"),
+        (["experiment=first"], "run 'first' exists"),
+    ]
+    for overrides, words in cases:
+        monkeypatch.chdir(finished)
+        monkeypatch.setattr(sys, "argv", ["train.py", *TOY, *overrides])
+        assert run_application(launch, CFG) == 2
+        error = capsys.readouterr().err
+        assert words in error and error.count("\n") == 1, error
