@@ -93,15 +93,15 @@ def try_policy(env: Any, rounds: int, random: bool = False, seed: int = 0) -> di
     for _ in range(rounds):
         memory = torch.zeros(env.num_envs, 4)
         rewards: list[Tensor] = []
-        done = torch.zeros(env.num_envs, dtype=torch.bool)
-        while not bool(done.any()):
+        for _ in range(env.max_episode_length):
             actions = torch.rand(env.num_envs, 4, generator=generator) * 2.0 - 1.0
             if not random:
-                for spec, state, rows in zip(env.specs, env.states(), slices, strict=True):
+                for spec, rows, state in zip(env.specs, slices, env.states(), strict=True):
                     part = memory[rows]
                     actions[rows] = spec.expert(state, part)
                     memory[rows] = part
             _, reward, done, _ = env.step(actions)
+            memory[done] = 0.0
             rewards.append(reward.clone())
         _collect(trials, env, torch.stack(rewards), slices)
     return trials

@@ -62,7 +62,8 @@ def placement(state: State, radius: float, margin_radius: float | None = None) -
 
 
 def from_above(state: State, point: Tensor, radius: float, height: float) -> Tensor:
-    """1 while the tcp is ``height`` above ``point`` (n, 3) or horizontally within ``radius`` of it, else less the lower it is.
+    """1 while the tcp is ``height`` above ``point`` (n, 3) or horizontally within ``radius`` of it; less, the lower it is.
+
 
     Meta-World's floor term in door_open and box_close; 0.1 at ``2 * height`` too low.
     """

@@ -1,0 +1,135 @@
+"""The reward vocabulary against scalar references and analytic values."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from isaacgymenvs_tasks.metaworld import rewards
+from isaacgymenvs_tasks.metaworld.task import State
+
+
+def make_state(n: int, seed: int = 0, dofs: int = 1) -> State:
+    """Random positions in the workspace, random actions."""
+    g = torch.Generator().manual_seed(seed)
+
+    def points() -> torch.Tensor:
+        return torch.rand(n, 3, generator=g) * 0.8 - torch.tensor([0.4, 0.4, 0.0])
+
+    quat = torch.nn.functional.normalize(torch.randn(n, 4, generator=g), dim=-1)
+    tcp = points()
+    half = torch.rand(n, 1, generator=g) * 0.04 * torch.tensor([1.0, 0.0, 0.0])
+    return State(
+        action=torch.rand(n, 4, generator=g) * 2 - 1,
+        tcp=tcp,
+        tcp_init=points(),
+        left_pad=tcp + half,
+        right_pad=tcp - half,
+        openness=torch.rand(n, generator=g),
+        obj=points(),
+        obj_quat=quat,
+        obj_init=points(),
+        obj2=points(),
+        obj2_quat=quat,
+        obj2_init=points(),
+        goal=points(),
+        dof_pos=torch.rand(n, dofs, generator=g) * 4 - 2,
+    )
+
+
+def scalar_tolerance(x: float, lower: float, upper: float, margin: float, gaussian: bool) -> float:
+    """dm_control's definition with value 0.1 at the margin, one number at a time."""
+    if lower <= x <= upper:
+        return 1.0
+    if margin == 0:
+        return 0.0
+    d = (lower - x if x < lower else x - upper) / margin
+    return math.exp(-0.5 * (d * math.sqrt(-2 * math.log(0.1))) ** 2) if gaussian else 1 / ((d * math.sqrt(9)) ** 2 + 1)
+
+
+@given(
+    x=st.floats(0, 2), lower=st.floats(0, 0.5), width=st.floats(0, 1), margin=st.floats(0.01, 2), gaussian=st.booleans()
+)
+def test_tolerance_matches_the_scalar_definition(
+    x: float, lower: float, width: float, margin: float, gaussian: bool
+) -> None:
+    upper = lower + width
+    value = rewards.tolerance(
+        torch.tensor([x], dtype=torch.float64), upper, torch.tensor([margin]), lower=lower, gaussian=gaussian
+    )
+    assert value.item() == pytest.approx(scalar_tolerance(x, lower, upper, margin, gaussian), abs=1e-5)
+
+
+def test_tolerance_is_one_inside_a_tenth_at_the_margin_and_a_step_without_margin() -> None:
+    x = torch.tensor([0.0, 0.03, 0.05, 0.25])
+    assert torch.allclose(rewards.tolerance(x, 0.05, 0.2), torch.tensor([1.0, 1.0, 1.0, 0.1]))
+    assert torch.allclose(rewards.tolerance(x, 0.05, 0.2, gaussian=True), torch.tensor([1.0, 1.0, 1.0, 0.1]))
+    assert torch.allclose(rewards.tolerance(x, 0.05, torch.zeros(4)), torch.tensor([1.0, 1.0, 1.0, 0.0]), atol=1e-6)
+
+
+@given(a=st.floats(0, 1), b=st.floats(0, 1))
+def test_hamacher_product(a: float, b: float) -> None:
+    value = rewards.hamacher(torch.tensor([a], dtype=torch.float64), torch.tensor([b], dtype=torch.float64)).item()
+    expected = 0.0 if a + b - a * b < 1e-9 else a * b / (a + b - a * b)
+    assert value == pytest.approx(expected, abs=1e-3 if a + b < 1e-6 else 1e-6)
+    assert -1e-9 <= value <= min(a, b) + 1e-6
+
+
+def scalar_caging(s: State, i: int, k: int, radius: float, pad: float, plane: float) -> float:
+    """Meta-World's high-density caging reward, one environment at a time."""
+
+    def product(a: float, b: float) -> float:
+        return a * b / (a + b - a * b) if a + b > 0 else 0.0
+
+    sides = []
+    for p in (s.left_pad, s.right_pad):
+        margin = abs(abs(float(p[i, k] - s.obj_init[i, k])) - pad)
+        sides.append(scalar_tolerance(abs(float(p[i, k] - s.obj[i, k])), radius, pad, margin, False))
+    others = [j for j in range(3) if j != k]
+    margin = max(math.dist(s.obj_init[i, others].tolist(), s.tcp_init[i, others].tolist()) - plane, 0.0)
+    flat = scalar_tolerance(math.dist(s.obj[i, others].tolist(), s.tcp[i, others].tolist()), 0.0, plane, margin, False)
+    cage = product(product(*sides), flat)
+    closing = min(max(float(s.action[i, 3]), 0.0), 1.0) if cage > 0.97 else 0.0
+    return (cage + product(cage, closing)) / 2
+
+
+@pytest.mark.parametrize("axis", ["x", "y"])
+def test_caging_matches_the_scalar_definition(axis: str) -> None:
+    state = make_state(64)
+    # Half of them hold the object, so that closing counts.
+    near = torch.arange(64) % 2 == 0
+    obj = torch.where(near[:, None], state.tcp + 0.001, state.obj)
+    k = {"x": 0, "y": 1}[axis]
+    grip = torch.zeros(3)
+    grip[k] = 0.03
+    state = dataclasses.replace(state, obj=obj, left_pad=state.tcp + grip, right_pad=state.tcp - grip)
+    value = rewards.caging(state, finger_axis=axis, object_radius=0.015, pad_threshold=0.05, plane_threshold=0.005)
+    expected = torch.tensor([scalar_caging(state, i, k, 0.015, 0.05, 0.005) for i in range(64)])
+    assert torch.allclose(value, expected, atol=1e-4)
+    assert value[near].min() >= 0.5 and value[near].max() > 0.9
+
+
+def test_closing_pays_only_around_the_object() -> None:
+    state = make_state(2)
+    x = torch.tensor([0.03, 0.0, 0.0])
+    state = dataclasses.replace(
+        state,
+        obj=state.tcp.clone(),
+        left_pad=state.tcp + x,
+        right_pad=state.tcp - x,
+        action=torch.tensor([[0.0, 0, 0, 1.0], [0.0, 0, 0, -1.0]]),
+    )
+    value = rewards.caging(state, finger_axis="x", object_radius=0.015, pad_threshold=0.05, plane_threshold=0.005)
+    assert value.tolist() == pytest.approx([1.0, 0.5])
+
+
+def test_from_above_ignores_the_height_when_aligned() -> None:
+    state = make_state(3)
+    point = state.tcp - torch.tensor([[0.0, 0.0, 0.01], [0.1, 0.0, 0.06], [0.1, 0.0, -0.06]])
+    value = rewards.from_above(state, point, 0.02, 0.05)
+    assert value.tolist() == pytest.approx([1.0, 1.0, 0.1])
