@@ -71,8 +71,11 @@ class VecTask(Env):
     Buffers: ``obs_buf`` (num_envs, num_obs), ``rew_buf`` (num_envs,), ``reset_buf`` (num_envs,) bool: the task ended the
     episode, ``progress_buf`` (num_envs,) long: steps since the episode began, ``timeout_buf`` (num_envs,) bool, ``extras``,
     ``episode_return`` and ``episode_length`` (num_envs,): rewards and steps so far (progress may start elsewhere than at 0).
-    Tensors over the simulation: ``root_states`` (actors, 13), ``dof_states`` (DOFs, 2), ``rigid_body_states`` (bodies, 13).
+    ``sim`` is the simulation; tensors over it: ``root_states`` (actors, 13), ``dof_states`` (DOFs, 2), ``rigid_body_states``
+    (bodies, 13).
     """
+
+    sim: Any
 
     def __init__(
         self, cfg: Mapping[str, Any], rl_device: str, sim_device: str, graphics_device_id: int, headless: bool
@@ -106,14 +109,14 @@ class VecTask(Env):
         return params
 
     def _index_states(self) -> None:
-        """The environment of every root state and DOF, for the divergence guard."""
-        roots, dofs = [], []
+        """The environment of every rigid body and DOF, for the divergence guard."""
+        bodies, dofs = [], []
         for i in range(self.num_envs):
             env = self.gym.get_env(self.sim, i)
-            roots.append(self.gym.get_actor_count(env))
+            bodies.append(self.gym.get_env_rigid_body_count(env))
             dofs.append(self.gym.get_env_dof_count(env))
         index = torch.arange(self.num_envs, device=self.device)
-        self._root_env = index.repeat_interleave(torch.tensor(roots, device=self.device))
+        self._body_env = index.repeat_interleave(torch.tensor(bodies, device=self.device))
         self._dof_env = index.repeat_interleave(torch.tensor(dofs, device=self.device))
 
     def allocate_buffers(self) -> None:
@@ -153,15 +156,14 @@ class VecTask(Env):
         return {}
 
     def refresh(self) -> None:
-        """Bring the tensors over the simulation up to date."""
-        self.gym.refresh_actor_root_state_tensor(self.sim)
+        """Bring DOF and rigid-body states up to date. A task that reads ``root_states`` refreshes them as well."""
         self.gym.refresh_dof_state_tensor(self.sim)
         self.gym.refresh_rigid_body_state_tensor(self.sim)
 
     def diverged(self) -> Tensor:
-        """(num_envs,) bool: environments with a root or DOF state that is not finite."""
+        """(num_envs,) bool: environments with a DOF or rigid body (roots are among them) whose state is not finite."""
         bad = torch.zeros(self.num_envs, device=self.device)
-        for states, env in ((self.root_states, self._root_env), (self.dof_states, self._dof_env)):
+        for states, env in ((self.rigid_body_states, self._body_env), (self.dof_states, self._dof_env)):
             bad.index_add_(0, env, (~torch.isfinite(states.sum(1))).float())
         return bad > 0
 

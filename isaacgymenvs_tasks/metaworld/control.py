@@ -69,13 +69,13 @@ class EndEffectorControl:
         """Environments in ``mask`` (n,) hold where they are."""
         self.target = torch.where(mask[:, None], tcp, self.target)
 
-    def arm(self, action: Tensor, q: Tensor, links: Tensor, hand_quat: Tensor, tcp: Tensor) -> Tensor:
+    def arm(self, action: Tensor, q: Tensor, origin: Tensor, axis: Tensor, hand_quat: Tensor, tcp: Tensor) -> Tensor:
         """Joint position targets (n, 7).
 
         Args:
             action: (n, 3) in [-1, 1].
             q: (n, 7) joint positions.
-            links: (n, 7, >=7) poses of links 1 to 7, position and quaternion; joint i turns about z of link i.
+            origin, axis: (n, 7, 3) positions and z axes of links 1 to 7: joint i turns about z of link i.
             hand_quat: (n, 4); tcp: (n, 3).
         """
         ahead = self.target + self.scale * action - tcp
@@ -83,8 +83,7 @@ class EndEffectorControl:
         self.target = torch.clamp(tcp + ahead, self.low, self.high)
         turn = torch.einsum("nij,nj->ni", self.map, hand_quat)
         error = torch.cat((self.target - tcp, 2.0 * turn[:, :3] * turn[:, 3:].sign()), -1)
-        axis = z_axis(links[..., 3:7])
-        linear = torch.linalg.cross(axis, tcp[:, None] - links[..., :3])
+        linear = torch.linalg.cross(axis, tcp[:, None] - origin)
         transposed = torch.cat((linear, axis), -1)
         rest = POSTURE_GAIN * (self.posture - q)
         error = error - torch.einsum("nji,nj->ni", transposed, rest)

@@ -265,7 +265,7 @@ class MetaWorld(VecTask):
     def pre_physics_step(self, actions: Tensor) -> None:
         self.actions = actions
         q = self._dof_position[self._dof_index]
-        arm = self.control.arm(actions[:, :3], q[:, :7], self._links, self._hand_quat, self._hand_tcp)
+        arm = self.control.arm(actions[:, :3], q[:, :7], *self._joints, self._hand_quat, self._hand_tcp)
         self._position_targets[self._dof_index[:, :7]] = arm
         self._efforts[self._dof_index[:, 7:]] = self.control.gripper(actions[:, 3], q[:, 7:])
         self.gym.set_dof_position_target_tensor(self.sim, gymtorch.unwrap_tensor(self._position_targets))
@@ -298,11 +298,12 @@ class MetaWorld(VecTask):
 
     def _read(self) -> None:
         """Take what control, observations and rewards need out of the flat tensors."""
-        bodies = self.rigid_body_states[self._body_index].view(self.num_envs, ANCHOR + 1, 13)
+        bodies = self.rigid_body_states.index_select(0, self._body_index).view(self.num_envs, ANCHOR + 1, 13)
         self._dof_position = self.dof_states[:, 0].clone()
-        self._links = bodies[:, :7]
         self._hand_quat = bodies[:, HAND, 3:7]
-        down = z_axis(self._hand_quat)
+        axes = z_axis(bodies[:, : HAND + 1, 3:7])
+        down = axes[:, HAND]
+        self._joints = bodies[:, :HAND, :3] - self._lift, axes[:, :HAND]
         self._hand_tcp = bodies[:, HAND, :3] + kinematics.TCP_OFFSET * down - self._lift
         self._pads = bodies[:, LEFT : RIGHT + 1, :3] + (kinematics.PAD_OFFSET * down - self._lift)[:, None]
         self.tcp = self._pads.mean(1)

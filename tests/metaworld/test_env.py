@@ -273,7 +273,7 @@ def test_actions_that_are_not_finite_end_only_their_episode(make_env):
     env.reset()
     actions = _random(3)
     actions[1] = float("nan")
-    obs, reward, done, extras = _step(env, actions)
+    _, _, done, extras = _step(env, actions)
     assert done.tolist() == [False, True, False] and int(extras["diverged"]) == 1
     obs, _, done, _ = _step(env, _random(3))
     assert torch.isfinite(obs).all() and not done.any()

@@ -8,6 +8,7 @@ import mujoco
 import numpy as np
 import pytest
 import torch
+from isaacgym import gymtorch
 
 from isaacgymenvs_tasks.metaworld import control, kinematics
 from isaacgymenvs_tasks.metaworld.env import ASSETS
@@ -112,11 +113,27 @@ def test_control_solves_the_damped_least_squares():
     law.reset(torch.tensor([True, True]), tcp)
     links = _links(q)
     action = torch.tensor([[1.0, 0.0, -0.5], [0.0, -1.0, 0.5]])
-    target = law.arm(action, q, links, down, tcp)
+    target = law.arm(action, q, *links, down, tcp)
     error = torch.cat((0.01 * action, torch.zeros(2, 3)), -1)[..., None]
     gram = jacobian @ jacobian.mT + 0.05**2 * torch.eye(6)
     expected = q + (jacobian.mT @ torch.linalg.inv(gram) @ error)[..., 0]
     torch.testing.assert_close(target, expected, atol=2e-6, rtol=1e-5)
+
+
+def test_jacobian_of_the_control_is_the_simulators(make_env):
+    """Position and axes of the links give the Tensor API's Jacobian of the hand, carried to the tcp."""
+    env = make_env(num_envs=3)
+    jacobian = gymtorch.wrap_tensor(env.gym.acquire_jacobian_tensor(env.sim, "robot"))
+    env.reset()
+    env.step(torch.ones(3, 4))
+    env.gym.refresh_jacobian_tensors(env.sim)
+    hand = jacobian[:, env.robot_bodies["panda_hand"] - 1, :, :7]
+    arm = env._hand_tcp + env._lift - env.rigid_body_states[env._body_index].view(3, -1, 13)[:, 7, :3]
+    linear = hand[:, :3] + torch.linalg.cross(hand[:, 3:], arm[..., None].expand(-1, -1, 7), dim=1)
+    origin, axis = env._joints
+    ours = torch.linalg.cross(axis, env._hand_tcp[:, None] - origin)
+    torch.testing.assert_close(ours.mT, linear, atol=1e-5, rtol=0)
+    torch.testing.assert_close(axis.mT, hand[:, 3:], atol=1e-5, rtol=0)
 
 
 def test_control_turns_the_hand_back():
@@ -134,7 +151,7 @@ def test_control_turns_the_hand_back():
             quat = np.zeros(4)
             mujoco.mju_mat2Quat(quat, rotation[0].double().numpy().ravel())
             hand = sign * torch.tensor(quat[[1, 2, 3, 0]], dtype=torch.float32)[None]
-            moved = law.arm(torch.zeros(1, 3), moved, _links(moved), hand, tcp)
+            moved = law.arm(torch.zeros(1, 3), moved, *_links(moved), hand, tcp)
         _, rotation, _ = kinematics.forward(moved)
         assert _tilt(rotation) < 0.2
 
@@ -146,7 +163,7 @@ def test_target_stays_near_a_blocked_hand():
     law = control.EndEffectorControl(down, q, -torch.ones(1, 3), torch.ones(1, 3), 0.01)
     law.reset(torch.tensor([True]), tcp)
     for _ in range(100):
-        target = law.arm(torch.tensor([[1.0, 0.0, 0.0]]), q, _links(q), down, tcp)
+        target = law.arm(torch.tensor([[1.0, 0.0, 0.0]]), q, *_links(q), down, tcp)
     assert (law.target - tcp).norm() == pytest.approx(control.LEAD, abs=1e-5)
     assert ((target - q).abs() <= law.lead + 1e-6).all()
 
@@ -220,16 +237,17 @@ def test_grasp_and_lift(make_env, task):
     assert (_box(env)[:, 2] < 0.05).all()
 
 
-def _links(q: torch.Tensor) -> torch.Tensor:
-    """Poses of links 1 to 7 (n, 7, 7) from MuJoCo, xyzw."""
+def _links(q: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Positions and z axes of links 1 to 7, each (n, 7, 3), from MuJoCo."""
     model = mujoco.MjModel.from_xml_path(str(ASSETS / "franka" / "franka.xml"))
     data, rows = mujoco.MjData(model), []
     for row in q:
         data.qpos[:7] = row.numpy()
         mujoco.mj_kinematics(model, data)
         ids = [model.body(f"panda_link{i}").id for i in range(1, 8)]
-        rows.append(np.concatenate((data.xpos[ids], data.xquat[ids][:, [1, 2, 3, 0]]), -1))
-    return torch.tensor(np.array(rows), dtype=torch.float32)
+        rows.append(np.stack((data.xpos[ids], data.xmat[ids].reshape(7, 3, 3)[..., 2])))
+    origin, axis = torch.tensor(np.array(rows), dtype=torch.float32).unbind(1)
+    return origin, axis
 
 
 def _tilt(rotation: torch.Tensor) -> float:
