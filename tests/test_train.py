@@ -89,6 +89,7 @@ def test_mistakes_end_at_once_in_one_sentence(
 ) -> None:
     """In this process, to be quick; the exit code and the streams are those train.py hands on."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(ROOT)
     monkeypatch.setattr(sys, "argv", ["train.py", *overrides])
     assert run_application(launch, CFG) == 2
     error = capsys.readouterr().err

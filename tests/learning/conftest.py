@@ -40,8 +40,9 @@ AgentFactory = Callable[..., MTPPO]
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> None:
-    """Small matrices are faster on one thread, and the machine is shared."""
+def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make ``tests.learning.toy_env`` importable; one thread, which is faster for small matrices."""
+    monkeypatch.syspath_prepend(CFG.parent)
     torch.set_num_threads(1)
 
 
