@@ -5,7 +5,7 @@ Departures:
 
 - The whole layout is 0.1 m nearer to the robot (x = Y_mw - 0.7): with its hand held vertical the Franka reaches 0.77
   m from its base axis, Meta-World's goals lie up to 0.85 m from there. MTBench moves only the goals of pick_place.
-- Meta-World's puck is a cube here (see ``assets/metaworld/cube.xml``).
+- Meta-World's puck is a cube of 0.1 kg here (see ``assets/metaworld/cube.xml``).
 - ``pick_place`` uses the ordinary caging term instead of its own variant, and its success radius is 0.05 as is the
   radius of its bonus (Meta-World: 0.07 and 0.05).
 - Openness says nothing on a Franka that holds a 4 cm cube, so "held" is told from where the object is.
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
 from isaacgymenvs_tasks.metaworld.rewards import SUCCESS, caging, distance, finish, hamacher, placement, tolerance
-from isaacgymenvs_tasks.metaworld.task import GOAL, OBJECT, ActorSpec, Placement, Point, State, TaskSpec
+from isaacgymenvs_tasks.metaworld.task import GOAL, OBJECT, ActorSpec, Expert, Placement, Point, Reward, State, TaskSpec
 
 RADIUS = 0.05  #: m, success
 TCP_START = (-0.1, 0.0, 0.15)
@@ -63,7 +63,9 @@ def carry_expert(state: State, memory: Tensor) -> Tensor:
     return torch.where(holding[:, None], steer(state, target, 1.0), action)
 
 
-def _spec(task_id: int, name: str, description: str, goal_low: float, goal_high: float, reward, expert) -> TaskSpec:
+def _spec(
+    task_id: int, name: str, description: str, goal_low: float, goal_high: float, reward: Reward, expert: Expert
+) -> TaskSpec:
     return TaskSpec(
         task_id=task_id,
         name=name,

@@ -1,7 +1,7 @@
 """The safe with a hinged door: door_open (16).
 
 Follows Meta-World's ``sawyer_door_v3``: layout, the angle's reward, the funnel that makes the hand come down from
-above, and success (the handle within 0.08 m of the goal across the opening, 79 to 104 degrees). Departures:
+above, and success (the handle within 0.08 m of the goal across the opening, 78 to 101 degrees here). Departures:
 
 - The safe is 0.05 m nearer to the robot and 0.05 m further left, so that both ends of the handle's arc are in reach.
 - The handle sits 0.12 m higher (see ``assets/metaworld/door.xml``), and so does the hand at the start.

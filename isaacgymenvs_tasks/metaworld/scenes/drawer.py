@@ -29,7 +29,7 @@ from isaacgymenvs_tasks.metaworld.rewards import (
     placement,
     tolerance,
 )
-from isaacgymenvs_tasks.metaworld.task import OBJECT, ActorSpec, Placement, Point, State, TaskSpec
+from isaacgymenvs_tasks.metaworld.task import OBJECT, ActorSpec, Expert, Placement, Point, Reward, State, TaskSpec
 
 TRAVEL = 0.16  #: m
 RADIUS = 0.03  #: m, success
@@ -77,7 +77,7 @@ def close_expert(state: State, memory: Tensor) -> Tensor:
     return steer(state, front, 1.0)
 
 
-def _spec(task_id: int, name: str, description: str, opened: bool, reward, expert) -> TaskSpec:
+def _spec(task_id: int, name: str, description: str, opened: bool, reward: Reward, expert: Expert) -> TaskSpec:
     goal = (SHUT[0] - (TRAVEL if opened else 0.0), SHUT[1], SHUT[2])
     return TaskSpec(
         task_id=task_id,

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import steer
 from isaacgymenvs_tasks.metaworld.rewards import SUCCESS, approach, finish, hamacher, tolerance
-from isaacgymenvs_tasks.metaworld.task import OBJECT, ActorSpec, Placement, Point, State, TaskSpec
+from isaacgymenvs_tasks.metaworld.task import OBJECT, ActorSpec, Placement, Point, State, TaskSpec, Vec3
 
 RADIUS = 0.05  #: m, success
 TRAVEL = 0.2  #: m
@@ -47,7 +47,7 @@ def slide_expert(state: State, memory: Tensor) -> Tensor:
     return steer(state, beside, 1.0)
 
 
-def _spec(task_id: int, name: str, description: str, opened: bool, low, high) -> TaskSpec:
+def _spec(task_id: int, name: str, description: str, opened: bool, low: Vec3, high: Vec3) -> TaskSpec:
     side = -0.04 if opened else 0.01  # of the bar's pushing side along the sash
     return TaskSpec(
         task_id=task_id,
