@@ -123,9 +123,11 @@ def test_asset_introspection_and_options(make_world):
     assert body.inertia.x.x == pytest.approx(3.0 * (0.2**2 + 0.3**2) / 12)
 
 
-URDF = """<robot name="r"><link name="root"><inertial><mass value="1"/><inertia ixx=".1" iyy=".1" izz=".1" ixy="0" ixz="0" iyz="0"/>
+URDF = """<robot name="r"><link name="root"><inertial><mass value="1"/><inertia ixx=".1" iyy=".1" izz=".1" ixy="0"
+ ixz="0" iyz="0"/>
 </inertial><collision><geometry><box size=".1 .1 .1"/></geometry></collision></link>
-<link name="arm"><inertial><origin xyz="0 0 -.5"/><mass value="2"/><inertia ixx=".1" iyy=".1" izz=".01" ixy="0" ixz="0" iyz="0"/>
+<link name="arm"><inertial><origin xyz="0 0 -.5"/><mass value="2"/><inertia ixx=".1" iyy=".1" izz=".01" ixy="0"
+ ixz="0" iyz="0"/>
 </inertial></link><link name="tip"/>
 <joint name="swing" type="revolute"><parent link="root"/><child link="arm"/><axis xyz="0 1 0"/>
 <limit lower="-3" upper="3" effort="9" velocity="5"/><dynamics damping="0.2" friction="0.1"/></joint>

@@ -1,0 +1,123 @@
+"""Environment steps per second of MT10 on the CPU: physics alone and the whole env.step, beside plain mujoco.rollout.
+
+    python benchmarks/throughput.py [num_envs=512] [task=MT10] [rounds=7] [steps=30] [metaworld=PYTHON]
+
+Every round times all variants one after the other, on the same models and from the same states, so that a busy machine
+slows all of them; ratios are medians over rounds. ``metaworld=`` names the Python of another environment with the package
+``metaworld`` (it pins an older MuJoCo), whose MT10 with ten environments is timed in a process of its own after each round.
+Raw figures go to benchmarks/results/throughput.csv.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mujoco
+import numpy as np
+import torch
+from hydra import compose, initialize_config_dir
+from mujoco import rollout
+
+import isaacgymenvs_tasks
+
+ROOT = Path(__file__).resolve().parents[1]
+METAWORLD = """
+import time, gymnasium as gym, metaworld, numpy as np
+envs = gym.make_vec("Meta-World/MT10", seed=1, vector_strategy="sync")
+envs.reset(seed=1)
+for n in (10, 60):
+    start = time.perf_counter()
+    for _ in range(n):
+        envs.step(envs.action_space.sample())
+print(envs.num_envs * n / (time.perf_counter() - start))
+"""
+
+
+def rate(env, steps: int, run) -> float:
+    """Environment steps per second of ``run``, called ``steps`` times."""
+    start = time.perf_counter()
+    for _ in range(steps):
+        run()
+    return env.num_envs * steps / (time.perf_counter() - start)
+
+
+def rollout_rate(env, steps: int, threads: int) -> float:
+    """``mujoco.rollout`` of every group for ``steps`` control steps from the present states, commands held."""
+    engine = env.sim.engine
+    groups: dict[int, list[int]] = {}
+    for i in range(env.num_envs):
+        groups.setdefault(id(engine.model(i)), []).append(i)
+    work, substeps = [], env.sim_params.substeps
+    spec = mujoco.mjtState.mjSTATE_FULLPHYSICS
+    for ids in groups.values():
+        m = engine.model(ids[0])
+        states, controls = (
+            np.empty((len(ids), mujoco.mj_stateSize(m, spec))),
+            np.empty((len(ids), substeps * steps, m.nu)),
+        )
+        for row, i in enumerate(ids):
+            d = engine.data(i)
+            mujoco.mj_getState(m, d, states[row], spec)
+            controls[row] = d.ctrl
+        # Poses of fixed bases are no part of the full physics state: they come with each thread's MjData.
+        work.append((m, [engine.data(ids[0]) for _ in range(threads)], states, controls))
+    with rollout.Rollout(nthread=threads) as pool:
+        start = time.perf_counter()
+        for m, datas, states, controls in work:
+            pool.rollout(m, datas, states, controls, nstep=substeps * steps)
+        return env.num_envs * steps / (time.perf_counter() - start)
+
+
+def main(arguments: list[str]) -> None:
+    options = {"num_envs": "512", "task": "MT10", "rounds": "7", "steps": "30", "metaworld": ""}
+    for argument in arguments:
+        key, _, value = argument.partition("=")
+        if key not in options:
+            raise SystemExit(f"no option {key!r}; options are {', '.join(options)}")
+        options[key] = value
+    num_envs, steps = int(options["num_envs"]), int(options["steps"])
+    with initialize_config_dir(str(ROOT / "cfg"), version_base=None):
+        config = compose("config", [f"task={options['task']}"])
+    env = isaacgymenvs_tasks.make(config.task, num_envs=num_envs, seed=0, sim_device="cpu", rl_device="cpu")
+    env.reset()
+    generator = torch.Generator().manual_seed(0)
+
+    def action() -> torch.Tensor:
+        return torch.rand(num_envs, 4, generator=generator) * 2 - 1
+
+    for _ in range(60):  # into the episodes, hands among the objects
+        env.step(action())
+    threads = len(os.sched_getaffinity(0))
+    rows = []
+    for round_ in range(int(options["rounds"])):
+        row = {
+            "mujoco.rollout": rollout_rate(env, steps, threads),
+            "physics (gym.simulate)": rate(env, steps, lambda: env.gym.simulate(env.sim)),
+            "env.step": rate(env, steps, lambda: env.step(action())),
+        }
+        if options["metaworld"]:
+            result = subprocess.run([options["metaworld"], "-c", METAWORLD], capture_output=True, text=True, check=True)
+            row["metaworld (10 envs)"] = float(result.stdout.split()[-1])
+        rows.append(row)
+        print(f"round {round_}: " + ", ".join(f"{k} {v:,.0f}" for k, v in row.items()), flush=True)
+    print(f"\n{options['task']}, {num_envs} environments, {threads} threads, medians of {len(rows)} rounds")
+    for name in rows[0]:
+        share = statistics.median(r[name] / r["mujoco.rollout"] for r in rows)
+        print(f"{name:<24}{statistics.median(r[name] for r in rows):>10,.0f} steps/s {share:>7.0%} of mujoco.rollout")
+    target = ROOT / "benchmarks" / "results" / "throughput.csv"
+    target.parent.mkdir(exist_ok=True)
+    with target.open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["round", *rows[0]])
+        writer.writeheader()
+        writer.writerows({"round": i} | {k: round(v, 1) for k, v in row.items()} for i, row in enumerate(rows))
+    print(f"raw figures: {target.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
