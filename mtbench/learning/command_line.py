@@ -47,10 +47,10 @@ def run_application(launch: Callable[[DictConfig, list[str]], None], cfg: Path) 
         return 130
     finally:
         os.environ["HYDRA_FULL_ERROR"] = wants_traceback or "0"
-    for error in mistakes:
+    for mistake in mistakes:
         if wants_traceback == "1":
-            raise error
-        print(f"error: {_sentence(error, cfg)}", file=sys.stderr)
+            raise mistake
+        print(f"error: {_sentence(mistake, cfg)}", file=sys.stderr)
     return 2 if mistakes else 0
 
 
