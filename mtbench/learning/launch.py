@@ -30,6 +30,8 @@ def launch(cfg: DictConfig, overrides: Sequence[str]) -> None:
         UserError: anything in the configuration that cannot work.
     """
     _check_engine(cfg)
+    if not cfg.headless:
+        raise UserError("headless=false needs a viewer, and there is none; leave headless=true")
     _check_wandb(cfg)
     _choose_devices(cfg)
     _fill_schedule(cfg)
@@ -78,14 +80,17 @@ def _run(config: dict[str, Any], params: dict[str, Any], overrides: Sequence[str
         "max_minutes": config["max_minutes"],
     }
     run_dir = Path(params["config"]["train_dir"]) / str(params["config"]["full_experiment_name"])
-    if not config["test"]:
-        run_dir.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(config, run_dir / "config.yaml")
-        _start_wandb(config, run_dir)
     typed = [shlex.quote(item) for item in overrides if not item.startswith("checkpoint=")]
     runner = Runner(MultiTaskObserver(" ".join(["python train.py", *typed])))
-    during = evaluator if config["eval_interval"] else None
-    runner.algo_factory.register_builder("mt_ppo", lambda **kwargs: MTPPO(**kwargs, evaluator=during))
+
+    def build(**kwargs: Any) -> MTPPO:
+        agent = MTPPO(**kwargs, evaluator=evaluator if config["eval_interval"] else None)
+        run_dir.mkdir(parents=True, exist_ok=True)  # only now: a configuration that does not work leaves nothing behind
+        OmegaConf.save(config, run_dir / "config.yaml")
+        _start_wandb(config, run_dir)
+        return agent
+
+    runner.algo_factory.register_builder("mt_ppo", build)
     runner.player_factory.register_builder("mt_ppo", lambda **kwargs: MTPPOPlayer(**kwargs, evaluator=evaluator))
     runner.load({"params": params})
     runner.run({"train": not config["test"], "play": config["test"], "checkpoint": config["checkpoint"] or None})

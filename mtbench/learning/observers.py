@@ -42,6 +42,7 @@ class MultiTaskObserver(AlgoObserver):
         self._sums = torch.zeros(4, algo.num_tasks, device=algo.device)  # episodes, success, return, length
         self._diverged = torch.zeros((), dtype=torch.long, device=algo.device)
         self._train_success: list[float] = [float("nan")] * algo.num_tasks
+        self._faults = ""
 
     def process_infos(self, infos: dict[str, Any], done_indices: Tensor | None) -> None:
         """Add the episodes that ended in this step, without reading anything back from the device."""
@@ -64,7 +65,7 @@ class MultiTaskObserver(AlgoObserver):
         rate = (frame - self._first_frame) / max(total_time - self._first_time, 1e-9)
         print(
             f"epoch {epoch_num:5d}  frames {frame:11,d}  {rate:7,.0f} frames/s  success {success}{evaluated}"
-            f"  ETA {self._eta(frame, epoch_num, rate)}",
+            f"  ETA {self._eta(frame, epoch_num, rate)}{self._faults}",
             flush=True,
         )
 
@@ -116,6 +117,8 @@ class MultiTaskObserver(AlgoObserver):
                 self.writer.add_scalar(f"episode_lengths/{axis}", sum(lengths) / sum(episodes), step)
             self.writer.add_scalar("Episode/success", mean_success, frame)
         self.writer.add_scalar("info/diverged_envs", diverged[0], frame)
+        if diverged[0]:
+            self._faults = f"  diverged and reset: {int(diverged[0])}"
         for side, part in algo.sides.items():
             if isinstance(part.weighting, FairGrad):
                 for name, count in part.weighting.fallbacks.items():
