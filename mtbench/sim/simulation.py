@@ -76,6 +76,8 @@ class Simulation:
         self.layout: Layout = build_layout(self.envs, groups, CpuEngine.device)
         self.engine = CpuEngine(groups, self.layout.sizes, self.params.physx.num_threads)
         self.contact_sensors = contact_sensors
+        #: environments (engine rank) whose bodies moved since ``body_state`` was filled
+        self._changed = torch.ones(len(self.envs), dtype=torch.bool, device=CpuEngine.device)
         if before is not None:
             for name in ("qpos", "qvel", "mocap_pos", "mocap_quat"):
                 getattr(self.engine, name).copy_(getattr(before, name))
@@ -137,29 +139,37 @@ class Simulation:
         force = torch.minimum(torch.maximum(force - drift, -self._limit), self._limit) + drift
         engine.ctrl[layout.dof_ctrl] = force + self._kp * q + self._kd * v
         engine.step(self.params.substeps)
+        self._changed.fill_(True)
         self.frame += 1
 
     # -- reading -------------------------------------------------------------------------------------------------
 
     def refresh_bodies(self) -> None:
-        self._read_bodies(slice(None), self.body_state)
-
-    def refresh_roots(self) -> None:
-        self._read_bodies(self.layout.root_body, self.root_state)
-
-    def _read_bodies(self, which: Tensor | slice, out: Tensor) -> None:
-        """Poses of body frames and velocities of their origins, world axes, into ``out`` (rows, 13)."""
         engine, layout = self._engine, self.layout
         engine.forward()
-        row = layout.body_row[which]
+        changed = self._changed
+        if not changed.any():
+            return
+        if changed.all():
+            self.body_state[:] = self._read_bodies(layout.body_row, layout.body_tree)
+        else:  # after a reset of a few environments, their rows
+            rows = changed[layout.body_env].nonzero().squeeze(1)
+            self.body_state[rows] = self._read_bodies(layout.body_row[rows], layout.body_tree[rows])
+        changed.fill_(False)
+
+    def refresh_roots(self) -> None:
+        self._engine.forward()
+        rows = self.layout.root_body
+        self.root_state[:] = self._read_bodies(self.layout.body_row[rows], self.layout.body_tree[rows])
+
+    def _read_bodies(self, row: Tensor, tree: Tensor) -> Tensor:
+        """Poses of body frames and velocities of their origins, world axes, (rows, 13)."""
+        engine = self._engine
         position, quat, velocity = engine.xpos[row], engine.xquat[row], engine.cvel[row]
-        omega = velocity[:, :3]
-        out[:, 0:3] = position
-        out[:, 3:6], out[:, 6] = quat[:, 1:], quat[:, 0]
+        omega, linear = velocity[:, :3], velocity[:, 3:]
         # MuJoCo gives the velocity at the tree's centre of mass: carry it to the body's origin.
-        arm = position - engine.com[layout.body_tree[which]]
-        out[:, 7:10] = velocity[:, 3:] + torch.linalg.cross(omega, arm)
-        out[:, 10:13] = omega
+        linear = linear + torch.linalg.cross(omega, position - engine.com[tree])
+        return torch.cat([position, quat[:, 1:], quat[:, :1], linear, omega], dim=1)
 
     def refresh_dofs(self) -> None:
         engine, layout = self._engine, self.layout
@@ -191,7 +201,7 @@ class Simulation:
         engine.qvel[layout.root_qvel[index]] = torch.cat([values[:, 7:10], local], dim=1)
         engine.mocap_pos[layout.root_mocap[index]] = values[:, :3]
         engine.mocap_quat[layout.root_mocap[index]] = wxyz
-        engine.mark(layout.actor_env[index])
+        self._mark(index)
 
     def set_dofs(self, state: Tensor, actors: Tensor | None) -> None:
         """Write DOF states: ``state`` (D, 2) for all DOFs, of which only those of ``actors`` are taken."""
@@ -200,7 +210,13 @@ class Simulation:
         values = state.reshape(-1, 2)[dofs].to(engine.qpos.dtype)
         engine.qpos[layout.dof_qpos[dofs]] = values[:, 0]
         engine.qvel[layout.dof_qvel[dofs]] = values[:, 1]
-        engine.mark(layout.actor_env[index])
+        self._mark(index)
+
+    def _mark(self, actors: Tensor) -> None:
+        """The client wrote states of these actors."""
+        ranks = self.layout.actor_env[actors]
+        self._changed[ranks] = True
+        self._engine.mark(ranks)
 
     def set_command(self, target: Tensor, values: Tensor, actors: Tensor | None) -> None:
         """Write drive commands into ``target`` (one of the three command tensors)."""
@@ -238,7 +254,7 @@ class Simulation:
             position = position.reshape(-1, 3)
             if space == CoordinateSpace.LOCAL_SPACE:
                 position = self.body_state[:, :3] + _rotate(quat, position)
-            centre = engine.xipos[layout.body_row].float()
+            centre = engine.xipos[layout.body_row]
             total[:, 3:] += torch.linalg.cross(position - centre, total[:, :3])
         engine.force[layout.body_row] += total.to(engine.force.dtype)
         engine.mark_force()
@@ -293,9 +309,9 @@ class Simulation:
         for a in self.articulations.values():
             bodies = a.bodies[:, 1:] if a.fixed else a.bodies
             moves = a.moves[1:] if a.fixed else a.moves
-            position = engine.xpos[layout.body_row[bodies]].float()  # (n, L, 3)
-            axis = engine.xaxis[a.joints].float()[:, None]  # (n, 1, D, 3)
-            arm = position[:, :, None] - engine.xanchor[a.joints].float()[:, None]
+            position = engine.xpos[layout.body_row[bodies]]  # (n, L, 3)
+            axis = engine.xaxis[a.joints][:, None]  # (n, 1, D, 3)
+            arm = position[:, :, None] - engine.xanchor[a.joints][:, None]
             slide = a.slides[:, None]
             linear = torch.linalg.cross(axis.expand_as(arm), arm) * (1 - slide) + axis * slide
             angular = (axis * (1 - slide)).expand_as(arm)
@@ -328,7 +344,7 @@ class Simulation:
                 if not a.fixed:  # MuJoCo's free joint turns in body axes
                     turn = torch.eye(len(columns))
                     body = self.layout.body_row[layout.root_body[i]]
-                    quat = engine.xquat[body].float()[[1, 2, 3, 0]]
+                    quat = engine.xquat[body][[1, 2, 3, 0]]
                     turn[3:6, 3:6] = _rotate(quat.expand(3, 4), torch.eye(3)).T
                     block = turn @ block @ turn.T
                 a.mass_matrix[k] = block
@@ -340,6 +356,7 @@ class Simulation:
         if self.prepared:
             engine, rank = self._engine, int(self.layout.env_rank[env.index])
             engine.replace_model(rank, with_properties(engine.model(rank), env))
+            self._changed[rank] = True
             self._read_drives()
 
     def get_state(self) -> dict[str, Tensor]:
@@ -354,6 +371,7 @@ class Simulation:
 
     def set_state(self, state: dict[str, Tensor]) -> None:
         self._engine.set_state(state["physics"])
+        self._changed.fill_(True)
         self.position_target.copy_(state["position_target"])
         self.velocity_target.copy_(state["velocity_target"])
         self.effort.copy_(state["effort"])

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ARM
 
 from mtbench.sim import coverage, gymapi
 from mtbench.sim.gymapi import Gym
+from tests.sim.world import ARM
 
 REPO = Path(__file__).parents[2]
 #: Ours alone; Isaac Gym has no exact save and restore.

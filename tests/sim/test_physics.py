@@ -8,9 +8,9 @@ import mujoco
 import numpy as np
 import pytest
 import torch
-from conftest import ARM, PENDULUM
 
 from mtbench.sim import gymapi, gymtorch
+from tests.sim.world import ARM, PENDULUM
 
 
 def test_free_fall(make_world):

@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 import torch
-from conftest import ARM, PENDULUM
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtbench.sim import gymapi, gymtorch, torch_utils
+from tests.sim.world import ARM, PENDULUM
 
 
 def _mixed(w):

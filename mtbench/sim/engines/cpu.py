@@ -1,4 +1,4 @@
-"""MuJoCo on the CPU: chunks of environments of one group, each a ``mujoco.batch.Batch``, stepped by a pool of threads.
+"""MuJoCo on the CPU: one ``mujoco.batch.Batch`` a group of environments, stepped on all cores.
 
 A step ends with the position and velocity stages of the state it reached (MuJoCo's derived quantities otherwise lag one
 substep behind), and the next step continues from them, so fresh poses cost nothing.
@@ -7,8 +7,6 @@ substep behind), and the next step continues from them, so fresh poses cost noth
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import mujoco
 import numpy as np
@@ -21,14 +19,14 @@ from ..scene import CONTACT_SENSOR, Group
 
 #: A coordinate or velocity beyond this is a diverged simulation, as in MuJoCo (mjMAXVAL).
 MAX_VALUE = 1e10
-#: Chunks a thread, so that threads finish together though groups differ in cost.
-CHUNKS_PER_THREAD = 4
+INPUTS = ("qpos", "qvel", "ctrl", "mocap_pos", "mocap_quat", "force")
 VELOCITY_STAGE = mujoco.mjtStage.mjSTAGE_VEL.value
 NO_STAGE = mujoco.mjtStage.mjSTAGE_NONE.value
 
 
 class CpuEngine:
-    """Buffers are float64 CPU tensors in engine order (group by group); inputs have one spare row at the end.
+    """Buffers are CPU tensors in engine order (group by group): state and inputs float64 with one spare row at the end,
+    derived quantities float32.
 
     Attributes:
         qpos, qvel, ctrl: (n + 1,) generalized state and drive commands.
@@ -79,7 +77,9 @@ class CpuEngine:
             "dof_force": (sizes.qvel,),
             "contact_force": (sizes.bodies, 3),
         }
-        self._buffers = {name: np.zeros(shape) for name, shape in shapes.items()}
+        self._buffers = {
+            name: np.zeros(shape, np.float64 if name in INPUTS else np.float32) for name, shape in shapes.items()
+        }
         for name, values in self._buffers.items():
             setattr(self, name, torch.from_numpy(values))
         count = sum(len(g.envs) for g in groups)
@@ -87,14 +87,8 @@ class CpuEngine:
         self.diverged = torch.from_numpy(self._diverged)
         self._has_force = False
         threads = num_threads or available_cores()
-        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
-        most = max(1, -(-count // (threads * CHUNKS_PER_THREAD)))
-        self._chunks: list[_Chunk] = []
         at = dict.fromkeys([*shapes, "env"], 0)
-        for group in groups:
-            for first in range(0, len(group.envs), most):
-                models = group.models[first : first + most]
-                self._chunks.append(_Chunk(models, at, self._buffers, self._dirty, self._diverged))
+        self._batches = [_GroupBatch(g.models, threads, at, self._buffers, self._dirty, self._diverged) for g in groups]
 
     def mark(self, ranks: Tensor) -> None:
         """The states of these environments (engine ranks) were written by the client."""
@@ -106,7 +100,8 @@ class CpuEngine:
     def step(self, substeps: int) -> None:
         """Advance every environment whose state is finite by ``substeps`` physics steps."""
         self.forward()
-        self._parallel(lambda chunk: chunk.step(substeps, self._has_force))
+        for batch in self._batches:
+            batch.step(substeps, self._has_force)
         if self._has_force:
             self._buffers["force"][:] = 0.0
             self._has_force = False
@@ -114,32 +109,25 @@ class CpuEngine:
     def forward(self) -> None:
         """Bring derived quantities of environments whose state was set up to date."""
         if self._dirty.any():
-            self._parallel(_Chunk.forward)
+            for batch in self._batches:
+                batch.forward()
 
-    def _parallel(self, run: Callable[[_Chunk], None]) -> None:
-        if self._pool is None:
-            for chunk in self._chunks:
-                run(chunk)
-        else:
-            for _ in self._pool.map(run, self._chunks):
-                pass
-
-    def _find(self, env: int) -> tuple[_Chunk, int]:
-        for chunk in self._chunks:
-            if env < len(chunk.dirty):
-                return chunk, env
-            env -= len(chunk.dirty)
+    def _find(self, env: int) -> tuple[_GroupBatch, int]:
+        for batch in self._batches:
+            if env < len(batch.dirty):
+                return batch, env
+            env -= len(batch.dirty)
         raise IndexError("environment rank out of range")
 
     def model(self, env: int) -> mujoco.MjModel:
         """The model of one environment (engine rank)."""
-        chunk, row = self._find(env)
-        return chunk.models[row]
+        batch, row = self._find(env)
+        return batch.models[row]
 
     def data(self, env: int) -> mujoco.MjData:
         """A copy of one environment's whole ``MjData`` (engine rank), for drawing or inspection."""
-        chunk, row = self._find(env)
-        return chunk.batch.get_data(row, mujoco.MjData(chunk.models[row]))
+        batch, row = self._find(env)
+        return batch.batch.get_data(row, mujoco.MjData(batch.models[row]))
 
     def mass_matrix(self, env: int) -> np.ndarray:
         """Joint-space inertia of one environment (engine rank), (nv, nv)."""
@@ -154,53 +142,54 @@ class CpuEngine:
 
     def replace_model(self, env: int, model: mujoco.MjModel) -> None:
         """Give one environment (engine rank) a model with other properties; its state stays."""
-        chunk, row = self._find(env)
-        chunk.models[row] = model
-        chunk.batch.set_models(chunk.models)
+        batch, row = self._find(env)
+        batch.models[row] = model
+        batch.batch.set_models(batch.models)
         self._dirty[env] = True
 
     def get_state(self) -> Tensor:
         """Everything the next step depends on, all environments in one float64 vector."""
         self.forward()
-        rows = [chunk.batch.state.ravel() for chunk in self._chunks]
+        rows = [batch.batch.state.ravel() for batch in self._batches]
         return torch.from_numpy(np.concatenate([*rows, self._diverged.astype(float)]))
 
     def set_state(self, state: Tensor) -> None:
         """The inverse of :meth:`get_state`."""
         values, at = state.numpy(), 0
-        expected = sum(chunk.batch.state.size for chunk in self._chunks) + len(self._diverged)
+        expected = sum(batch.batch.state.size for batch in self._batches) + len(self._diverged)
         if values.shape != (expected,):
             raise ValueError(f"the saved physics state has {values.size} numbers, this simulation needs {expected}")
-        for chunk in self._chunks:
-            size = chunk.batch.state.size
-            chunk.batch.state[:] = values[at : at + size].reshape(chunk.batch.state.shape)
-            chunk.read_state()
+        for batch in self._batches:
+            size = batch.batch.state.size
+            batch.batch.state[:] = values[at : at + size].reshape(batch.batch.state.shape)
+            batch.read_state()
             at += size
         self._diverged[:] = False
         self._dirty[:] = True
         self.forward()
         self._diverged[:] = values[at:] > 0
-        for chunk in self._chunks:
-            chunk.hide_diverged()
+        for batch in self._batches:
+            batch.hide_diverged()
 
     def close(self) -> None:
-        if self._pool is not None:
-            self._pool.shutdown()
+        """Free the models' data and threads."""
+        self._batches.clear()
 
 
-class _Chunk:
-    """Some environments of one group: a batch stepped by one thread, and its rows of the engine's buffers."""
+class _GroupBatch:
+    """The environments of one group and their rows of the engine's buffers."""
 
     def __init__(
         self,
         models: list[mujoco.MjModel],
+        threads: int,
         at: dict[str, int],
         buffers: dict[str, np.ndarray],
         dirty: np.ndarray,
         diverged: np.ndarray,
     ) -> None:
         self.models, n, m = list(models), len(models), models[0]
-        self.batch = Batch(m, nsim=n, nthread=1, persistent=True)
+        self.batch = Batch(m, nsim=n, nthread=threads, persistent=True)
         self.batch.set_models(self.models)
         counts = {"qpos": m.nq, "qvel": m.nv, "ctrl": m.nu, "dof_force": m.nv, "env": 1}
         counts |= dict.fromkeys(("mocap_pos", "mocap_quat"), m.nmocap)
@@ -208,7 +197,7 @@ class _Chunk:
         counts |= dict.fromkeys(("xaxis", "xanchor"), m.njnt)
 
         def rows(name: str) -> np.ndarray:
-            """This chunk's part of a buffer, (n, per environment, ...)."""
+            """This group's part of a buffer, (n, per environment, ...)."""
             first, size = at[name], counts[name]
             part = buffers[name][first : first + n * size]
             return part.reshape(n, size, *part.shape[1:])
