@@ -2,14 +2,18 @@
 
     python benchmarks/throughput.py [num_envs=512] [task=MT10] [rounds=7] [steps=30] [metaworld=PYTHON]
 
-Every round times all variants one after the other, on the same models and from the same states, so that a busy machine
-slows all of them; ratios are medians over rounds. ``metaworld=`` names the Python of another environment with the package
+Every round times all variants one after the other, so that a busy machine slows all of them, and ratios are medians over
+rounds. ``mujoco.rollout`` starts from the same states, on the same models, and replays the drive commands that env.step gave
+under random actions. ``metaworld=`` names the Python of another environment with the package
 ``metaworld`` (it pins an older MuJoCo), whose MT10 with ten environments is timed in a process of its own after each round.
 Raw figures go to benchmarks/results/throughput.csv.
 """
 
 from __future__ import annotations
 
+import mtbench  # noqa: F401  # first: it says how OpenMP's threads wait, which PyTorch reads when it is loaded
+
+# isort: split
 import csv
 import os
 import statistics
@@ -47,31 +51,43 @@ def rate(env, steps: int, run) -> float:
     return env.num_envs * steps / (time.perf_counter() - start)
 
 
-def rollout_rate(env, steps: int, threads: int) -> float:
-    """``mujoco.rollout`` of every group for ``steps`` control steps from the present states, commands held."""
-    engine = env.sim.engine
-    groups: dict[int, list[int]] = {}
-    for i in range(env.num_envs):
-        groups.setdefault(id(engine.model(i)), []).append(i)
-    work, substeps = [], env.sim_params.substeps
-    spec = mujoco.mjtState.mjSTATE_FULLPHYSICS
-    for ids in groups.values():
-        m = engine.model(ids[0])
-        states, controls = (
-            np.empty((len(ids), mujoco.mj_stateSize(m, spec))),
-            np.empty((len(ids), substeps * steps, m.nu)),
-        )
-        for row, i in enumerate(ids):
-            d = engine.data(i)
-            mujoco.mj_getState(m, d, states[row], spec)
-            controls[row] = d.ctrl
-        # Poses of fixed bases are no part of the full physics state: they come with each thread's MjData.
-        work.append((m, [engine.data(ids[0]) for _ in range(threads)], states, controls))
-    with rollout.Rollout(nthread=threads) as pool:
-        start = time.perf_counter()
-        for m, datas, states, controls in work:
-            pool.rollout(m, datas, states, controls, nstep=substeps * steps)
-        return env.num_envs * steps / (time.perf_counter() - start)
+class Replay:
+    """The states of all groups now, and room for the commands of the next ``steps`` control steps."""
+
+    def __init__(self, env, threads: int) -> None:
+        engine, spec = env.sim.engine, mujoco.mjtState.mjSTATE_FULLPHYSICS
+        self.env, self.threads = env, threads
+        self.commands: list[np.ndarray] = []
+        members: dict[int, list[int]] = {}
+        for i in range(env.num_envs):
+            members.setdefault(id(engine.model(i)), []).append(i)
+        self.groups, first = [], 0
+        for ids in members.values():
+            m = engine.model(ids[0])
+            states = np.empty((len(ids), mujoco.mj_stateSize(m, spec)))
+            for row, i in enumerate(ids):
+                mujoco.mj_getState(m, engine.data(i), states[row], spec)
+            # Poses of fixed bases are no part of the full physics state: they come with each thread's MjData.
+            datas = [engine.data(ids[0]) for _ in range(threads)]
+            self.groups.append((m, datas, states, slice(first, first + len(ids) * m.nu)))
+            first += len(ids) * m.nu
+
+    def record(self) -> None:
+        self.commands.append(self.env.sim.engine.ctrl.numpy().copy())
+
+    def rate(self) -> float:
+        """Environment steps per second of ``mujoco.rollout``."""
+        substeps, steps = self.env.sim_params.substeps, len(self.commands)
+        commands = np.repeat(np.stack(self.commands, axis=1), substeps, axis=1)
+        work = [
+            (m, datas, states, commands[part].reshape(len(states), m.nu, -1).transpose(0, 2, 1).copy())
+            for m, datas, states, part in self.groups
+        ]
+        with rollout.Rollout(nthread=self.threads) as pool:
+            start = time.perf_counter()
+            for m, datas, states, controls in work:
+                pool.rollout(m, datas, states, controls, nstep=substeps * steps)
+            return self.env.num_envs * steps / (time.perf_counter() - start)
 
 
 def main(arguments: list[str]) -> None:
@@ -96,10 +112,17 @@ def main(arguments: list[str]) -> None:
     threads = len(os.sched_getaffinity(0))
     rows = []
     for round_ in range(int(options["rounds"])):
+        replay = Replay(env, threads)
+
+        def step(replay: Replay = replay) -> None:
+            env.step(action())
+            replay.record()
+
+        stepped = rate(env, steps, step)
         row = {
-            "mujoco.rollout": rollout_rate(env, steps, threads),
+            "mujoco.rollout": replay.rate(),
             "physics (gym.simulate)": rate(env, steps, lambda: env.gym.simulate(env.sim)),
-            "env.step": rate(env, steps, lambda: env.step(action())),
+            "env.step": stepped,
         }
         if options["metaworld"]:
             result = subprocess.run([options["metaworld"], "-c", METAWORLD], capture_output=True, text=True, check=True)

@@ -2,8 +2,9 @@
 
 import os
 
-# PyTorch's OpenMP threads would otherwise spin for milliseconds after each parallel operation, on the cores that the
-# physics wants next. Read when PyTorch is loaded, so set before.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# PyTorch's OpenMP threads spin for milliseconds after each parallel operation, on the cores that the physics wants next.
+# A short spin serves both: measured on two cores, env.step takes two thirds of the time and an update is no slower.
+# GNU OpenMP reads this when PyTorch is loaded, so it is set before.
+os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 __version__ = "0.1.0"
