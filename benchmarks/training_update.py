@@ -1,6 +1,6 @@
 """Time one training update of MT-PPO and of TOPPO on random data: frames/s of the learner alone.
 
-    python benchmarks/training_update.py [--tasks 10] [--frames 65536] [--mini-epochs 4] [--minibatches 8]
+    python benchmarks/training_update.py [--tasks 10] [--frames 65536] [--mini-epochs 4] [--minibatches 8] [--device cpu]
 
 Prints the seconds a rollout of ``--frames`` takes to be learned from, what part of it is the networks' forward and
 backward passes, and the difference each of TOPPO's parts makes.
@@ -36,9 +36,10 @@ def time_update(args: argparse.Namespace, layer_norm: bool, value_norm: str, act
     network = {"name": "mlp", "actor": side, "critic": {**side, "layer_norm": layer_norm}}
     model = MultiTaskModel(39 + k, k, 4, network, True, value_norm, {})
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 3e-4, fused=True)
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator(args.device).manual_seed(0)
+    orders = torch.Generator().manual_seed(0)  # of PCGrad, whose Gram matrix is solved on the CPU
     sides = {
-        name: Side(net, model.owned_parameters(name), make_weighting(scheme, generator=generator))
+        name: Side(net, model.owned_parameters(name), make_weighting(scheme, generator=orders))
         for name, net, scheme in (("actor", model.network.actor, actor), ("critic", model.network.critic, critic))
     }
     task = torch.arange(n) % k
@@ -46,6 +47,7 @@ def time_update(args: argparse.Namespace, layer_norm: bool, value_norm: str, act
     actions, advantages, returns = torch.randn(n, 4), torch.randn(n), torch.randn(n)
     values, log_probs = returns + 0.1 * torch.randn(n), -torch.rand(n) - 4.0
     batches = StratifiedMinibatches(task, k, args.minibatches)
+    synchronize(args.device)
     started = time.perf_counter()
     for _ in range(args.mini_epochs):
         for rows in batches.passes(generator):
@@ -64,7 +66,14 @@ def time_update(args: argparse.Namespace, layer_norm: bool, value_norm: str, act
             )
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
+    synchronize(args.device)
     return time.perf_counter() - started
+
+
+def synchronize(device: str) -> None:
+    """Wait for a GPU to finish what it was given."""
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
 
 
 def main() -> None:
@@ -74,8 +83,12 @@ def main() -> None:
     parser.add_argument("--mini-epochs", type=int, default=4)
     parser.add_argument("--minibatches", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
-    print(f"{torch.get_num_threads()} threads, K = {args.tasks}, {args.frames} frames, {args.mini_epochs} mini-epochs")
+    torch.set_default_device(args.device)
+    print(
+        f"{args.device}, {torch.get_num_threads()} threads, K = {args.tasks}, {args.frames} frames, {args.mini_epochs} mini-epochs"
+    )
     print(f"{'variant':<24} {'seconds':>8} {'frames/s':>9}   best of {args.repeats}")
     for name, variant in VARIANTS.items():
         seconds = min(time_update(args, *variant) for _ in range(args.repeats))
