@@ -86,9 +86,8 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
     torch.set_default_device(args.device)
-    print(
-        f"{args.device}, {torch.get_num_threads()} threads, K = {args.tasks}, {args.frames} frames, {args.mini_epochs} mini-epochs"
-    )
+    threads = torch.get_num_threads()
+    print(f"{args.device}, {threads} threads, K = {args.tasks}, {args.frames} frames, {args.mini_epochs} mini-epochs")
     print(f"{'variant':<24} {'seconds':>8} {'frames/s':>9}   best of {args.repeats}")
     for name, variant in VARIANTS.items():
         seconds = min(time_update(args, *variant) for _ in range(args.repeats))
