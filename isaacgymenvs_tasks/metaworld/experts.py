@@ -22,6 +22,7 @@ from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.task import State
 
+CFG = Path(__file__).resolve().parents[2] / "cfg"
 GAIN = 12.0  #: 1/m; full speed from 0.08 m on, little overshoot
 GRIP_STEPS = 12  #: steps the gripper gets to close
 REQUIRED_SUCCESS = 0.9
@@ -124,21 +125,22 @@ def _collect(trials: dict[str, Trial], env: Any, rewards: Tensor, slices: list[T
                 trial.late.append(float(episode[max(step - quarter, 0) : max(step, 1)].mean()))
 
 
-def make_env(tasks: list[str], num_envs: int, seed: int) -> Any:
-    """An environment that begins every episode at step 0 and never ends it early; the rest as configured for MT10."""
+def configure(task: str) -> Any:
+    """The settings of ``cfg/task/<task>.yaml``, with episodes that begin at step 0 and never end early."""
     from hydra import compose, initialize_config_dir
 
+    overrides = [f"task={task}", "task.env.randomInitialProgress=false", "task.env.terminateOnSuccess=false"]
+    with initialize_config_dir(str(CFG), version_base=None):
+        return compose("config", overrides).task
+
+
+def make_env(tasks: list[str], num_envs: int, seed: int, task: str = "MT10") -> Any:
+    """An environment of these tasks, configured as the set ``task`` is."""
     import isaacgymenvs_tasks
 
-    overrides = [
-        "task=MT10",
-        f"task.env.tasks=[{','.join(tasks)}]",
-        "task.env.randomInitialProgress=false",
-        "task.env.terminateOnSuccess=false",
-    ]
-    with initialize_config_dir(str(Path(__file__).parents[2] / "cfg"), version_base=None):
-        config = compose("config", overrides)
-    return isaacgymenvs_tasks.make(config.task, num_envs=num_envs, seed=seed, sim_device="cpu", rl_device="cpu")
+    config = configure(task)
+    config.env.tasks = tasks
+    return isaacgymenvs_tasks.make(config, num_envs=num_envs, seed=seed, sim_device="cpu", rl_device="cpu")
 
 
 def main(arguments: list[str]) -> int:
@@ -150,14 +152,15 @@ def main(arguments: list[str]) -> int:
         if key not in options or not value:
             raise SystemExit(f"cannot read {argument!r}; options are " + ", ".join(f"{k}=..." for k in options))
         options[key] = value
-    if options["task"] != "MT10":
-        raise SystemExit(f"task={options['task']} is not known here; there is MT10")
-    names = options["tasks"].split(",") if options["tasks"] else list(TASKS)
+    sets = sorted(path.stem for path in (CFG / "task").glob("*.yaml"))
+    if options["task"] not in sets:
+        raise SystemExit(f"there is no task={options['task']}; choose one of: {', '.join(sets)}")
+    names = options["tasks"].split(",") if options["tasks"] else list(configure(options["task"]).env.tasks)
     if unknown := [name for name in names if name not in TASKS]:
         raise SystemExit(f"no task named {unknown[0]!r}; there are {', '.join(TASKS)}")
     episodes, seed = int(options["episodes"]), int(options["seed"])
     per_task = int(options["num_envs"]) // len(names) if options["num_envs"] else min(episodes, 50)
-    env = make_env(names, per_task * len(names), seed)
+    env = make_env(names, per_task * len(names), seed, options["task"])
     rounds = -(-episodes // per_task)
     experts, randoms = try_policy(env, rounds), try_policy(env, rounds, random=True, seed=seed)
 
