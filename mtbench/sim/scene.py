@@ -29,6 +29,8 @@ from .datatypes import (
 
 #: Prefix of the sensors that measure the net contact force on each body.
 CONTACT_SENSOR = "contact/"
+#: Bytes of MuJoCo's arena for each environment. MT10's scenes use 15 kB of it; its own guess, 14 MB each, adds up.
+ARENA = 4 << 20
 MAX_CLASSES = 31  # collision classes are bits of a signed 32-bit mask
 
 
@@ -127,6 +129,7 @@ def build_model(
     spec = mujoco.MjSpec()
     spec.compiler.fusestatic = False
     spec.compiler.degree = False
+    spec.memory = ARENA
     option = spec.option
     option.timestep = params.dt / params.substeps
     option.gravity = _xyz(params.gravity)
