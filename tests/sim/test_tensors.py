@@ -137,21 +137,26 @@ def test_jacobian_against_finite_differences(make_world, fixed):
         torch.testing.assert_close(column[..., 3:], angular, atol=2e-3, rtol=0)
 
 
-def test_jacobian_maps_to_body_velocities(make_world):
-    """For a floating base, with the root's own velocity in the first six columns."""
-    w = make_world(gravity=0.0)
-    w.env((w.mjcf(ARM), (0.1, 0.2, 1), "arm"))
-    w.prepare()
-    jacobian = gymtorch.wrap_tensor(w.gym.acquire_jacobian_tensor(w.sim, "arm"))
+def _set_in_motion(w) -> torch.Tensor:
+    """Turn and move a floating arm and its joints; return its generalized velocity, root first."""
     state = w.root.clone()
     state[0, 3:7] = torch.nn.functional.normalize(torch.tensor([0.2, -0.1, 0.4, 0.8]), dim=0)
     state[0, 7:] = torch.tensor([0.3, -0.1, 0.2, 0.5, 0.4, -0.6])
     w.set_roots(state)
     w.set_dofs(torch.tensor([[0.4, 0.7], [-0.7, -1.0], [0.1, 0.3]]))
     w.refresh()
+    return torch.cat([state[0, 7:], w.dof[:, 1]])
+
+
+def test_jacobian_maps_to_body_velocities(make_world):
+    """For a floating base, with the root's own velocity in the first six columns."""
+    w = make_world(gravity=0.0)
+    w.env((w.mjcf(ARM), (0.1, 0.2, 1), "arm"))
+    w.prepare()
+    jacobian = gymtorch.wrap_tensor(w.gym.acquire_jacobian_tensor(w.sim, "arm"))
+    velocity = _set_in_motion(w)
     w.gym.refresh_jacobian_tensors(w.sim)
-    velocity = jacobian[0] @ torch.cat([state[0, 7:], w.dof[:, 1]])
-    torch.testing.assert_close(velocity, w.body[:, 7:], atol=1e-5, rtol=0)
+    torch.testing.assert_close(jacobian[0] @ velocity, w.body[:, 7:], atol=1e-5, rtol=0)
 
 
 def test_mass_matrix_gives_the_kinetic_energy(make_world):
@@ -160,15 +165,9 @@ def test_mass_matrix_gives_the_kinetic_energy(make_world):
     w.env((arm, (0.1, 0.2, 1), "arm"))
     w.prepare()
     matrix = gymtorch.wrap_tensor(w.gym.acquire_mass_matrix_tensor(w.sim, "arm"))
-    state = w.root.clone()
-    state[0, 3:7] = torch.nn.functional.normalize(torch.tensor([0.2, -0.1, 0.4, 0.8]), dim=0)
-    state[0, 7:] = torch.tensor([0.3, -0.1, 0.2, 0.5, 0.4, -0.6])
-    w.set_roots(state)
-    w.set_dofs(torch.tensor([[0.4, 0.7], [-0.7, -1.0], [0.1, 0.3]]))
-    w.refresh()
+    v = _set_in_motion(w)
     w.gym.refresh_mass_matrix_tensors(w.sim)
     assert matrix.shape == (1, 9, 9)
-    v = torch.cat([state[0, 7:], w.dof[:, 1]])
     energy = 0.0
     for props, body in zip(w.gym.get_actor_rigid_body_properties(w.gym.get_env(w.sim, 0), 0), w.body, strict=True):
         com = torch.tensor([props.com.x, props.com.y, props.com.z])
