@@ -25,6 +25,7 @@ from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld import kinematics
 from isaacgymenvs_tasks.metaworld.control import DAMPING, EFFORT, STIFFNESS, EndEffectorControl, z_axis
+from isaacgymenvs_tasks.metaworld.rewards import rotate
 from isaacgymenvs_tasks.metaworld.task import Placement, State, TaskSpec, Vec3, reset_bounds
 from isaacgymenvs_tasks.vec_task import VecTask
 
@@ -145,6 +146,10 @@ class MetaWorld(VecTask):
         low, high = (torch.tensor(box, device=device).expand(n, 3) for box in (WORKSPACE_LOW, WORKSPACE_HIGH))
         scale = float(self.cfg["env"].get("actionScale", 0.01))
         self.control = EndEffectorControl(target, self._start, low, high, scale)
+        self._params = [
+            {name: torch.full((count,), value, device=device) for name, value in spec.params.items()}
+            for spec, count in zip(self.specs, self._counts, strict=True)
+        ]
         self._position_targets = torch.zeros(len(self.dof_states), device=device)
         self._efforts = torch.zeros(len(self.dof_states), device=device)
         self.actions = torch.zeros(n, 4, device=device)
@@ -308,7 +313,7 @@ class MetaWorld(VecTask):
         self._pads = bodies[:, LEFT : RIGHT + 1, :3] + (kinematics.PAD_OFFSET * down - self._lift)[:, None]
         self.tcp = self._pads.mean(1)
         points = bodies[:, FIRST:]
-        turned = _rotate(points[..., 3:7], self._body_offset)
+        turned = rotate(points[..., 3:7], self._body_offset)
         self._points = (points[..., :3] + turned - self._lift) * self._watched
         self._point_quats = points[..., 3:7] * self._watched
         fingers = self._dof_position[self._dof_index[:, 7:]]
@@ -338,7 +343,9 @@ class MetaWorld(VecTask):
         for k, (first, width) in enumerate(self._task_dofs):
             count = self._counts[k]
             joints = self._dof_position[first : first + width * count].view(count, width)[:, 9:]
-            out.append(State(dof_pos=joints, **{name: values[k] for name, values in parts.items()}))
+            out.append(
+                State(dof_pos=joints, params=self._params[k], **{name: values[k] for name, values in parts.items()})
+            )
         return out
 
     # -- reset ---------------------------------------------------------------------------------------------------
@@ -483,10 +490,3 @@ def _hand_quat(finger_axis: str) -> Tensor:
     # The hand's x axis is y cross (-z); a half turn about u maps x to 2 (u . x) u - x.
     half = math.atan2(y[0], -y[1]) / 2
     return torch.tensor((math.cos(half), math.sin(half), 0.0, 0.0))
-
-
-def _rotate(quat: Tensor, v: Tensor) -> Tensor:
-    """Rotate vectors (..., 3) by quaternions (..., 4) xyzw."""
-    u, w = quat[..., :3], quat[..., 3:]
-    t = 2.0 * torch.linalg.cross(u, v)
-    return v + w * t + torch.linalg.cross(u, t)

@@ -1,6 +1,6 @@
 """Draws tasks as they begin and as their experts solve them, into one contact sheet.
 
-    MUJOCO_GL=egl python -m isaacgymenvs_tasks.metaworld.render [docs/mt10.png]
+    MUJOCO_GL=egl python -m isaacgymenvs_tasks.metaworld.render [tasks=reach,push] [seed=4] [out=docs/mt50.png]
 
 Uses MuJoCo's renderer on the CPU engine's models. ``MUJOCO_GL`` is ``egl`` or ``osmesa`` where there is no display.
 """
@@ -13,10 +13,10 @@ from typing import Any
 
 import mujoco
 import numpy as np
-import torch
 from PIL import Image, ImageDraw
 
 from isaacgymenvs_tasks.metaworld.env import TABLE_TOP
+from isaacgymenvs_tasks.metaworld.experts import expert_policy, make_env
 
 WIDTH, HEIGHT, COLUMNS = 300, 240, 5
 GOAL_COLOUR = np.array([0.1, 0.75, 0.2, 0.45], np.float32)
@@ -49,18 +49,12 @@ def draw(env: Any, index: int) -> np.ndarray:
 def sheet(env: Any) -> Image.Image:
     """Every task of ``env`` (one environment each), at its start above and at its expert's first success below."""
     env.reset()
+    policy = expert_policy(env)
     first = [draw(env, k) for k in range(env.num_tasks)]
     last = list(first)
     waiting = set(range(env.num_tasks))
-    memory = torch.zeros(env.num_envs, 4)
     for _ in range(env.max_episode_length - 1):
-        actions = torch.cat(
-            [
-                spec.expert(state, memory[k : k + 1])
-                for k, (spec, state) in enumerate(zip(env.specs, env.states(), strict=True))
-            ]
-        )
-        env.step(actions)
+        env.step(policy(env))
         for k in [k for k in waiting if bool(env.success_buf[k])]:
             last[k] = draw(env, k)
             waiting.remove(k)
@@ -77,12 +71,17 @@ def sheet(env: Any) -> Image.Image:
 
 
 def main(arguments: list[str]) -> None:
-    from isaacgymenvs_tasks.metaworld.experts import make_env
     from isaacgymenvs_tasks.metaworld.scenes import TASKS
 
-    path = Path(arguments[0] if arguments else "docs/mt10.png")
+    options = {"out": "docs/mt50.png", "tasks": ",".join(TASKS), "seed": "4"}
+    for argument in arguments:
+        key, _, value = argument.partition("=")
+        if key not in options or not value:
+            raise SystemExit(f"cannot read {argument!r}; options are " + ", ".join(f"{k}=..." for k in options))
+        options[key] = value
+    names, path = options["tasks"].split(","), Path(options["out"])
     path.parent.mkdir(parents=True, exist_ok=True)
-    sheet(make_env(list(TASKS), len(TASKS), seed=4)).quantize(192).save(path, optimize=True)
+    sheet(make_env(names, len(names), int(options["seed"]))).quantize(192).save(path, optimize=True)
     print(f"wrote {path}, {path.stat().st_size / 1000:.0f} kB")
 
 

@@ -27,7 +27,7 @@ def distance(a: Tensor, b: Tensor) -> Tensor:
 
 
 def tolerance(
-    x: Tensor, upper: float, margin: Tensor | float, *, lower: float | None = None, gaussian: bool = False
+    x: Tensor, upper: Tensor | float, margin: Tensor | float, *, lower: float | None = None, gaussian: bool = False
 ) -> Tensor:
     """dm_control's ``tolerance``: 1 inside ``[lower, upper]``, 0.1 at ``margin`` outside, 0 outside if the margin is 0.
 
@@ -41,6 +41,18 @@ def tolerance(
     scaled = outside / margin.clamp_min(1e-6) if isinstance(margin, Tensor) else outside / max(margin, 1e-6)
     square = scaled * scaled
     return torch.exp(square * -math.log(10.0)) if gaussian else (1.0 + 9.0 * square).reciprocal()
+
+
+def rotate(quat: Tensor, v: Tensor) -> Tensor:
+    """Rotate vectors ``(..., 3)`` by unit quaternions ``(..., 4)`` xyzw: from a body's frame to the world's."""
+    u, w = quat[..., :3], quat[..., 3:]
+    t = 2.0 * torch.linalg.cross(u, v)
+    return v + w * t + torch.linalg.cross(u, t)
+
+
+def offset_point(state: State, offset: tuple[float, float, float]) -> Tensor:
+    """Where ``offset`` (m, in the frame of the first observed body, counted from the observed point) is now, (n, 3)."""
+    return state.obj + rotate(state.obj_quat, state.obj.new_tensor(offset).expand_as(state.obj))
 
 
 def hamacher(a: Tensor, b: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ top (``TABLE_TOP`` in :mod:`isaacgymenvs_tasks.metaworld.env` is added once, whe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -83,6 +83,7 @@ class State:
     obj2_init: Tensor  #: (n, 3)
     goal: Tensor  #: (n, 3) target position
     dof_pos: Tensor  #: (n, d) joint positions of the scene's actors (not the robot), in asset order
+    params: Mapping[str, Tensor]  #: (n,) each: ``TaskSpec.params``, by name
 
 
 #: state -> (reward in [0, 10] (n,), success (n,) bool)
@@ -90,6 +91,27 @@ Reward = Callable[[State], tuple[Tensor, Tensor]]
 
 #: (state, memory) -> action (n, 4). ``memory`` is the policy's own: (n, 4) float, zeroed at reset, written in place.
 Expert = Callable[[State, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class V1:
+    """How a task's V1 reward is put together (Meta-World's first reward set), see :mod:`.rewards_v1`.
+
+    Attributes:
+        kind: ``reach`` (the tcp goes to the goal), ``push`` (touch and move) or ``pick`` (touch, lift, then move).
+        moves: which observed point goes to the goal, ``obj`` or ``obj2``; the hand always reaches for ``obj``.
+        lift: metres ``obj`` must rise before moving pays, ``pick`` only.
+    """
+
+    kind: str = "push"
+    moves: str = "obj"
+    lift: float = 0.04
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("reach", "push", "pick") or self.moves not in ("obj", "obj2"):
+            raise ValueError(
+                f"V1 has kinds reach, push and pick that move obj or obj2, not {self.kind} of {self.moves}"
+            )
 
 
 @dataclass(frozen=True)
@@ -107,9 +129,11 @@ class TaskSpec:
         goal_point: when given, the goal follows this point as it stands right after the reset, plus ``goal.offset``.
         observed: one or two points whose poses are observed.
         tcp_start: the hand's position at reset (x, y, height), before noise; the gripper points down.
-        reward: dense reward and success.
+        reward: dense reward and success. Neighbouring tasks that share the function are rewarded in one call.
         expert: scripted policy that solves the task.
         finger_axis: world axis along which the fingers open, ``x`` as in Meta-World or ``y``.
+        params: numbers in which tasks that share a reward or an expert differ; they arrive as ``State.params``.
+        v1: the shape of the task's V1 reward.
     """
 
     task_id: int
@@ -126,6 +150,8 @@ class TaskSpec:
     min_distance: float = 0.0
     goal_point: Point | None = None
     finger_axis: str = "x"
+    params: Mapping[str, float] = field(default_factory=dict)
+    v1: V1 = V1()
 
     def __post_init__(self) -> None:
         if len(self.reset_low) != len(self.reset_high) or len(self.reset_low) not in (0, 3, 6):

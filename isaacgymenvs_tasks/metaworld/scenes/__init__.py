@@ -1,27 +1,26 @@
-"""Meta-World's scenes on the Franka's table, one file a scene; :data:`TASKS` lists their tasks by name."""
+"""Meta-World's scenes on the Franka's table, one file a scene; :data:`TASKS` lists their tasks by name.
+
+Every :class:`~isaacgymenvs_tasks.metaworld.task.TaskSpec` that a module of this folder has at its top level is a task.
+"""
 
 from __future__ import annotations
 
-from isaacgymenvs_tasks.metaworld.scenes.button import BUTTON_PRESS_TOPDOWN
-from isaacgymenvs_tasks.metaworld.scenes.cylinder import PICK_PLACE, PUSH, REACH
-from isaacgymenvs_tasks.metaworld.scenes.door import DOOR_OPEN
-from isaacgymenvs_tasks.metaworld.scenes.drawer import DRAWER_CLOSE, DRAWER_OPEN
-from isaacgymenvs_tasks.metaworld.scenes.peg import PEG_INSERT_SIDE
-from isaacgymenvs_tasks.metaworld.scenes.window import WINDOW_CLOSE, WINDOW_OPEN
+from importlib import import_module
+from pkgutil import iter_modules
+
 from isaacgymenvs_tasks.metaworld.task import TaskSpec
 
-_ALL = (
-    BUTTON_PRESS_TOPDOWN,
-    DOOR_OPEN,
-    DRAWER_CLOSE,
-    DRAWER_OPEN,
-    PEG_INSERT_SIDE,
-    PICK_PLACE,
-    PUSH,
-    REACH,
-    WINDOW_CLOSE,
-    WINDOW_OPEN,
-)
 
-#: name -> specification, ordered by Meta-World id.
-TASKS: dict[str, TaskSpec] = {spec.name: spec for spec in _ALL}
+def _find() -> dict[str, TaskSpec]:
+    modules = [import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__)]
+    specs = [value for module in modules for value in vars(module).values() if isinstance(value, TaskSpec)]
+    tasks: dict[str, TaskSpec] = {}
+    for spec in sorted(specs, key=lambda spec: spec.task_id):
+        if spec.name in tasks or spec.task_id in [other.task_id for other in tasks.values()]:
+            raise ValueError(f"two tasks have the name {spec.name!r} or the id {spec.task_id}")
+        tasks[spec.name] = spec
+    return tasks
+
+
+#: name -> specification, ordered by id.
+TASKS: dict[str, TaskSpec] = _find()
