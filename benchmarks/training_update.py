@@ -56,12 +56,12 @@ def time_update(args: argparse.Namespace, layer_norm: bool, value_norm: str, act
             sides["actor"].backward(
                 lambda x=x, rows=rows: actor_losses(
                     model.network.actor(x), model.network.log_std, actions[rows], log_probs[rows], advantages[rows],
-                    clip=0.2, entropy_coef=5e-3, bounds_coef=1e-4, normalize=True,
+                    batches.weight, clip=0.2, entropy_coef=5e-3, bounds_coef=1e-4, normalize=True,
                 )[0]
             )  # fmt: skip
             sides["critic"].backward(
                 lambda x=x, rows=rows: critic_losses(
-                    model.value(x, batches.task), values[rows], returns[rows], k, clip=0.2
+                    model.value(x, batches.task), values[rows], returns[rows], batches.weight, clip=0.2
                 )[0]
             )
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

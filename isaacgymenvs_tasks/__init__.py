@@ -7,7 +7,7 @@ Importing this package makes ``import isaacgym`` mean :mod:`mtbench.sim`, unless
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if os.environ.get("MTBENCH_PHYSICS_ENGINE") != "isaacgym":
@@ -17,6 +17,18 @@ if os.environ.get("MTBENCH_PHYSICS_ENGINE") != "isaacgym":
 
 if TYPE_CHECKING:
     from isaacgymenvs_tasks.vec_task import VecTask
+
+
+def task_names(tasks: Sequence[str | int]) -> list[str]:
+    """Full names of Meta-World tasks given by id or name (``5``, ``"pick-place"``).
+
+    Raises:
+        ValueError: there is no such task.
+    """
+    from isaacgymenvs_tasks.metaworld.env import task_name
+    from isaacgymenvs_tasks.metaworld.scenes import TASKS
+
+    return [task_name(task, TASKS) for task in tasks]
 
 
 def make(

@@ -68,7 +68,15 @@ def test_continuing_a_run_keeps_its_folder(finished: Path) -> None:
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        (["task=MT11"], ["no task=MT11", "nearest: MT10"]),
+        (["task=MT11"], ["no task=MT11", "nearest: MT1", "MT10", "MT50"]),
+        (["task=MT1"], ["task_name="]),
+        (["task=MT1", "task_name=pick-plaice"], ["pick-plaice", "did you mean 'pick_place'"]),
+        (["task_id=[reach,99]"], ["99", "ids are"]),
+        (["task_id=[reach,push]", "task_counts=[4]"], ["task_counts=[4]", "2 tasks"]),
+        (["task_id=[reach,push]", "task_counts=[4,0]"], ["task_counts=[4, 0]", "at least 1"]),
+        (["task_id=[reach,push]", "task_counts=[4,2]", "num_envs=7"], ["add up to 6", "num_envs=7"]),
+        (["task_id=[reach,40]"], ["reach", "twice"]),
+        (["reward=v3", "task_id=[reach]", "num_envs=1"], ["reward=v3", "v2, v1, sparse"]),
         (["train=TOPO"], ["no train=TOPO", "nearest: TOPPO", "MTPPO"]),
         (["num_env=4"], ["no setting 'num_env'", "nearest: num_envs"]),
         (["num_envs=-4"], ["num_envs=-4", "at least 1"]),

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
@@ -25,7 +26,8 @@ from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld import kinematics
 from isaacgymenvs_tasks.metaworld.control import DAMPING, EFFORT, STIFFNESS, EndEffectorControl, z_axis
-from isaacgymenvs_tasks.metaworld.rewards import rotate
+from isaacgymenvs_tasks.metaworld.rewards import SUCCESS, rotate
+from isaacgymenvs_tasks.metaworld.rewards_v1 import V1Reward
 from isaacgymenvs_tasks.metaworld.task import Placement, State, TaskSpec, Vec3, reset_bounds
 from isaacgymenvs_tasks.vec_task import VecTask
 
@@ -44,8 +46,31 @@ LINKS = tuple(f"panda_link{i}" for i in range(1, 8))
 HAND, LEFT, RIGHT, FIRST, SECOND, ANCHOR = range(7, 13)  #: columns of the gathered bodies after the seven links
 
 
+REWARDS = ("v2", "v1", "sparse")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Neighbouring environments that are looked at together: one task, or some that share a reward.
+
+    Attributes:
+        spec: specification of the first of its tasks.
+        first, width, count: the DOFs of its environments: where they begin, how many each has, and environments.
+        params: ``State.params``.
+    """
+
+    spec: TaskSpec
+    first: int
+    width: int
+    count: int
+    params: dict[str, Tensor]
+
+
 class MetaWorld(VecTask):
-    """``cfg["env"]["tasks"]`` names the tasks; environments are divided evenly among them, in that order.
+    """``cfg["env"]["tasks"]`` names the tasks, ``taskCounts`` the environments of each (evenly when null).
+
+    ``cfg["env"]["reward"]``: ``v2``, dense and between 0 and 10; ``v1``, see :mod:`.rewards_v1`; ``sparse``, 10 in every
+    step that succeeds, else 0.
 
     Attributes:
         task_names: K names; ``task_index``: (num_envs,) long, sorted; ``task_slices``: K slices of the batch.
@@ -72,9 +97,7 @@ class MetaWorld(VecTask):
         self.num_tasks = len(self.specs)
         env = cfg["env"]
         num_envs = int(env["numEnvs"])
-        if num_envs < self.num_tasks:
-            raise ValueError(f"num_envs is {num_envs}, but {self.num_tasks} tasks need at least one environment each")
-        counts = [num_envs // self.num_tasks + (k < num_envs % self.num_tasks) for k in range(self.num_tasks)]
+        counts = share(num_envs, self.task_names, env.get("taskCounts"))
         edges = np.cumsum([0, *counts]).tolist()
         self.task_slices = [slice(a, b) for a, b in pairwise(edges)]
         self._counts = counts
@@ -83,6 +106,9 @@ class MetaWorld(VecTask):
         self.random_initial_progress = bool(env.get("randomInitialProgress", True))
         self.reward_scale = float(env.get("rewardScale", 1.0))
         self.reset_noise = float(env.get("resetNoise", 0.075))
+        self.reward = str(env.get("reward", "v2"))
+        if self.reward not in REWARDS:
+            raise ValueError(f"reward={self.reward} does not exist; choose one of: {', '.join(REWARDS)}")
         numbers = {"numObservations": 2 * FRAME + 3 + self.num_tasks, "numActions": 4}
         super().__init__({**cfg, "env": {**env, **numbers}}, rl_device, sim_device, graphics_device_id, headless)
 
@@ -142,14 +168,11 @@ class MetaWorld(VecTask):
         self._one_hot = torch.nn.functional.one_hot(self.task_index, self.num_tasks).float()
         self._build_index_tables()
         self._build_reset_tables()
+        self._build_blocks()
         target = torch.stack([_hand_quat(spec.finger_axis) for spec in self.specs])[self.task_index].to(device)
         low, high = (torch.tensor(box, device=device).expand(n, 3) for box in (WORKSPACE_LOW, WORKSPACE_HIGH))
         scale = float(self.cfg["env"].get("actionScale", 0.01))
         self.control = EndEffectorControl(target, self._start, low, high, scale)
-        self._params = [
-            {name: torch.full((count,), value, device=device) for name, value in spec.params.items()}
-            for spec, count in zip(self.specs, self._counts, strict=True)
-        ]
         self._position_targets = torch.zeros(len(self.dof_states), device=device)
         self._efforts = torch.zeros(len(self.dof_states), device=device)
         self.actions = torch.zeros(n, 4, device=device)
@@ -254,6 +277,32 @@ class MetaWorld(VecTask):
         self._roots[self._actor_index.reshape(-1), 3:7] = quats.to(device)[task].reshape(-1, 4)
         self._lift = torch.tensor([0.0, 0.0, TABLE_TOP], device=device)
 
+    def _build_blocks(self) -> None:
+        """One block a task for scripted policies, and as few as possible for rewards: every call has a fixed cost."""
+        self._task_blocks = [
+            Block(
+                spec,
+                first,
+                width,
+                count,
+                {name: torch.full((count,), value, device=self.device) for name, value in spec.params.items()},
+            )
+            for spec, (first, width), count in zip(self.specs, self._task_dofs, self._counts, strict=True)
+        ]
+        self._reward_blocks: list[Block] = []
+        for block in self._task_blocks:
+            last = self._reward_blocks[-1] if self._reward_blocks else None
+            if last and (last.spec.reward, last.width, last.params.keys()) == (
+                block.spec.reward,
+                block.width,
+                block.params.keys(),
+            ):
+                params = {name: torch.cat((last.params[name], block.params[name])) for name in last.params}
+                self._reward_blocks[-1] = replace(last, count=last.count + block.count, params=params)
+            else:
+                self._reward_blocks.append(block)
+        self._v1 = V1Reward(self.specs, self.task_index)
+
     def _joint_defaults(self, spec: TaskSpec, start: Tensor) -> Tensor:
         """(DOFs of an environment, 2): arm at its start, fingers open, the scene's joints as the task wants them."""
         values = [*start.tolist(), FINGER_STROKE, FINGER_STROKE]
@@ -280,13 +329,17 @@ class MetaWorld(VecTask):
         self.previous = self._frame
         self._read()
         self.obs_buf = torch.cat((self._frame, self.previous, self.goal, self._one_hot), 1)
-        rewards, successes = [], []
-        for spec, state in zip(self.specs, self.states(), strict=True):
-            reward, success = spec.reward(state)
-            rewards.append(reward)
-            successes.append(success)
-        self.rew_buf = self.reward_scale * torch.cat(rewards)
+        blocks = zip(self._reward_blocks, self._view(self._reward_blocks), strict=True)
+        rewards, successes = zip(*[block.spec.reward(state) for block, state in blocks], strict=True)
         self.success_buf = torch.cat(successes)
+        if self.reward == "v2":
+            reward = torch.cat(rewards)
+        elif self.reward == "v1":
+            points = self._points[:, :2], self.objects_init
+            reward = self._v1(self.actions[:, 3], self.tcp, self.tcp_init, *points, self.goal)
+        else:
+            reward = SUCCESS * self.success_buf
+        self.rew_buf = self.reward_scale * reward
         self.reset_buf = self.success_buf if self.terminate_on_success else torch.zeros_like(self.success_buf)
         self.episode_success = self.episode_success | self.success_buf
 
@@ -322,7 +375,11 @@ class MetaWorld(VecTask):
         self._frame = torch.cat((self.tcp, self.openness[:, None], observed), 1)
 
     def states(self) -> list[State]:
-        """The batch as rewards and scripted policies see it, one ``State`` a task."""
+        """The batch as scripted policies see it, one ``State`` a task."""
+        return self._view(self._task_blocks)
+
+    def _view(self, blocks: Sequence[Block]) -> list[State]:
+        """The batch, divided into ``blocks``."""
         columns = {
             "action": self.actions,
             "tcp": self.tcp,
@@ -338,14 +395,15 @@ class MetaWorld(VecTask):
             "obj2_init": self.objects_init[:, 1],
             "goal": self.goal,
         }
-        parts = {name: values.split(self._counts) for name, values in columns.items()}
+        counts = [block.count for block in blocks]
+        parts = [
+            dict(zip(columns, rows, strict=True))
+            for rows in zip(*[c.split(counts) for c in columns.values()], strict=True)
+        ]
         out = []
-        for k, (first, width) in enumerate(self._task_dofs):
-            count = self._counts[k]
-            joints = self._dof_position[first : first + width * count].view(count, width)[:, 9:]
-            out.append(
-                State(dof_pos=joints, params=self._params[k], **{name: values[k] for name, values in parts.items()})
-            )
+        for block, part in zip(blocks, parts, strict=True):
+            dofs = self._dof_position[block.first : block.first + block.width * block.count]
+            out.append(State(dof_pos=dofs.view(block.count, block.width)[:, 9:], params=block.params, **part))
         return out
 
     # -- reset ---------------------------------------------------------------------------------------------------
@@ -444,23 +502,60 @@ class MetaWorld(VecTask):
         self.obs_buf = torch.cat((self._frame, self.previous, self.goal, self._one_hot), 1)
 
 
-def select_tasks(names: Sequence[str], registry: Mapping[str, TaskSpec]) -> list[TaskSpec]:
-    """The specifications of ``names``.
+def task_name(task: str | int, registry: Mapping[str, TaskSpec]) -> str:
+    """The registry's name for a task given by id, ``"5"``, or name, ``pick-place`` and ``PICK_PLACE`` included.
 
     Raises:
-        ValueError: no name, a name twice or a name that does not exist.
+        ValueError: there is none; the nearest is suggested.
     """
-    names = [names] if isinstance(names, str) else list(names)
+    text = str(task).strip().lower().removesuffix("-v2").removesuffix("-v3").replace("-", "_").replace(" ", "_")
+    if text.isdecimal():
+        for spec in registry.values():
+            if spec.task_id == int(text):
+                return spec.name
+        ids = sorted(spec.task_id for spec in registry.values())
+        raise ValueError(f"there is no task with the id {task}; ids are {ids[0]} to {ids[-1]}")
+    if text not in registry:
+        near = get_close_matches(text, registry, 1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ValueError(f"unknown task {task!r}; {hint}Tasks are: {', '.join(registry)}")
+    return text
+
+
+def select_tasks(tasks: Sequence[str | int] | str | int, registry: Mapping[str, TaskSpec]) -> list[TaskSpec]:
+    """The specifications of ``tasks``, names or ids.
+
+    Raises:
+        ValueError: no task, a task twice or a task that does not exist.
+    """
+    names = [task_name(task, registry) for task in ([tasks] if isinstance(tasks, str | int) else tasks)]
     if not names:
         raise ValueError("env.tasks is empty; name at least one task")
     for name in names:
-        if name not in registry:
-            near = get_close_matches(name, registry, 1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise ValueError(f"unknown task {name!r}; {hint}Tasks are: {', '.join(registry)}")
         if names.count(name) > 1:
-            raise ValueError(f"task {name!r} is named twice in env.tasks")
+            raise ValueError(f"task {name!r} is named twice")
     return [registry[name] for name in names]
+
+
+def share(num_envs: int, names: Sequence[str], counts: Sequence[int] | None) -> list[int]:
+    """Environments of each task: ``counts``, or ``num_envs`` divided evenly, the first tasks taking what remains.
+
+    Raises:
+        ValueError: they do not fit the tasks or ``num_envs``.
+    """
+    if counts is None:
+        if num_envs < len(names):
+            raise ValueError(f"num_envs is {num_envs}, but {len(names)} tasks need at least one environment each")
+        each, left = divmod(num_envs, len(names))
+        return [each + (k < left) for k in range(len(names))]
+    counts = [int(count) for count in counts]
+    if len(counts) != len(names):
+        raise ValueError(f"{len(counts)} task counts for {len(names)} tasks ({', '.join(names)}); give one each")
+    if min(counts) < 1:
+        raise ValueError(f"task counts are {counts}; every task needs at least one environment")
+    if sum(counts) != num_envs:
+        raise ValueError(f"task counts {counts} add up to {sum(counts)}, but num_envs is {num_envs}")
+    return counts
 
 
 def _pose(position: Vec3, yaw: float = 0.0) -> gymapi.Transform:

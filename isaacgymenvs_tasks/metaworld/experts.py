@@ -19,8 +19,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
-from statistics import mean
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import torch

@@ -34,6 +34,7 @@ def launch(cfg: DictConfig, overrides: Sequence[str]) -> None:
         raise UserError("headless=false needs a viewer, and there is none; leave headless=true")
     _check_wandb(cfg)
     _choose_devices(cfg)
+    _choose_tasks(cfg)
     _fill_schedule(cfg)
     _check_numbers(cfg)
     tasks = list(cfg.task.env.tasks)
@@ -67,7 +68,7 @@ def _run(config: dict[str, Any], params: dict[str, Any], overrides: Sequence[str
     torch.manual_seed(config["seed"])  # the Runner does not seed with 0
     task = config["task"]
     devices = {"sim_device": config["sim_device"], "rl_device": config["rl_device"]}
-    still = {**task, "env": {**task["env"], "randomInitialProgress": False}}
+    still = {**task, "env": {**task["env"], "randomInitialProgress": False, "taskCounts": None}}
     evaluator = Evaluator(
         lambda num_envs: vec_env.make_env(still, num_envs=num_envs, seed=EVALUATION_SEED, **devices),
         num_tasks=len(task["env"]["tasks"]),
@@ -131,6 +132,33 @@ def _choose_devices(cfg: DictConfig) -> None:
         if device.type == "cuda" and (device.index or 0) >= gpus:
             there = f"only {gpus} CUDA GPU{'s' if gpus > 1 else ''}" if gpus else "no CUDA GPU"
             raise UserError(f"{flag}={cfg[flag]}, but PyTorch finds {there} on this machine; use {flag}=cpu")
+
+
+def _choose_tasks(cfg: DictConfig) -> None:
+    """Settle which tasks, by their full names, and with ``task_counts`` how many environments."""
+    if cfg.task.name == "MT1" and cfg.task_name is None:
+        raise UserError("task=MT1 needs to know which task: add task_name=pick-place, for example")
+    if cfg.task_id is not None:
+        cfg.task.env.tasks = [cfg.task_id] if isinstance(cfg.task_id, str | int) else cfg.task_id
+    module = importlib.import_module(str(cfg.task.factory).partition(":")[0])
+    names = list(cfg.task.env.tasks)
+    try:
+        cfg.task.env.tasks = module.task_names(names) if hasattr(module, "task_names") else names
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    if cfg.task.name == "MT1":
+        cfg.task.name = f"MT1_{cfg.task.env.tasks[0]}"
+    counts = cfg.task_counts
+    if counts is None:
+        return
+    if len(counts) != len(cfg.task.env.tasks) or not all(isinstance(count, int) and count > 0 for count in counts):
+        raise UserError(
+            f"task_counts={list(counts)} must be one whole number of at least 1 for each of the "
+            f"{len(cfg.task.env.tasks)} tasks: {', '.join(cfg.task.env.tasks)}"
+        )
+    if cfg.num_envs not in (None, sum(counts)):
+        raise UserError(f"task_counts add up to {sum(counts)}, but num_envs={cfg.num_envs}; leave one of them out")
+    cfg.num_envs = sum(counts)
 
 
 def _fill_schedule(cfg: DictConfig) -> None:

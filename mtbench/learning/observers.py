@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +91,7 @@ class MultiTaskObserver(AlgoObserver):
             csv.writer(file).writerows([self._header, *rows])
         print(
             f"{algo.num_tasks} tasks, {algo.num_actors} environments, {algo.model.num_parameters():,} parameters on "
-            f"{algo.device}; writing to {algo.experiment_dir}",
+            f"{algo.device}; writing to {algo.experiment_dir}\n{describe_counts(algo.task_names, algo.task_counts)}",
             flush=True,
         )
 
@@ -165,3 +166,14 @@ class MultiTaskObserver(AlgoObserver):
             return "-"
         seconds = int(max(min(limits), 0) / max(rate, 1e-9))
         return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+
+
+def describe_counts(names: Sequence[str], counts: Sequence[int]) -> str:
+    """Say in one line how many environments each task has."""
+    sizes = sorted(set(counts), reverse=True)
+    if len(sizes) == 1:
+        return f"{sizes[0]} environments a task"
+    if len(sizes) == 2 and list(counts) == sorted(counts, reverse=True) and sizes[0] == sizes[1] + 1:
+        more = counts.count(sizes[0])
+        return f"{sizes[1]} environments a task, and the remaining {more} one each for the first {more} tasks"
+    return "environments: " + ", ".join(f"{name} {count}" for name, count in zip(names, counts, strict=True))

@@ -1,4 +1,4 @@
-"""The ten tasks' assets, specifications and rewards, without the environment."""
+"""The tasks' assets, specifications and rewards, without the environment."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import mujoco
 import numpy as np
 import pytest
 import torch
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,15 +20,18 @@ from .test_rewards import make_state
 
 ASSETS = Path(__file__).parents[2] / "assets" / "metaworld"
 MT10 = {
-    "button_press_topdown": 4, "door_open": 16, "drawer_close": 17, "drawer_open": 18, "peg_insert_side": 28,
-    "pick_place": 31, "push": 38, "reach": 40, "window_close": 48, "window_open": 49,
+    4: "button_press_topdown", 16: "door_open", 17: "drawer_close", 18: "drawer_open", 28: "peg_insert_side",
+    31: "pick_place", 38: "push", 40: "reach", 48: "window_close", 49: "window_open",
 }  # fmt: skip
 
 specs = pytest.mark.parametrize("spec", TASKS.values(), ids=TASKS.keys())
 
 
 def test_names_and_ids_are_mtbenchs() -> None:
-    assert {name: spec.task_id for name, spec in TASKS.items()} == MT10
+    listed = yaml.safe_load((ASSETS.parents[1] / "cfg" / "task" / "MT50.yaml").read_text())["env"]["tasks"]
+    assert len(listed) == 50
+    assert {name: spec.task_id for name, spec in TASKS.items()} == {name: k for k, name in enumerate(listed)}
+    assert {k: listed[k] for k in MT10} == MT10
 
 
 @pytest.mark.parametrize("path", sorted(ASSETS.glob("*.xml")), ids=lambda p: p.stem)

@@ -1,4 +1,5 @@
-"""PPO's losses, one number a task. Rows of a minibatch are K equal slices, so ``(n,)`` is ``(K, n / K)``."""
+"""PPO's losses, one number a task. Rows of a minibatch are K equal slices, so ``(n,)`` is ``(K, n / K)``; means over a slice
+are weighted by :attr:`.minibatches.StratifiedMinibatches.weight`."""
 
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ def actor_losses(
     actions: Tensor,
     old_log_probs: Tensor,
     advantages: Tensor,
+    weight: Tensor,
     clip: float,
     entropy_coef: float,
     bounds_coef: float,
@@ -29,6 +31,7 @@ def actor_losses(
         mean, actions: (n, actions).
         log_std: (K, actions), one row a task.
         old_log_probs, advantages: (n,).
+        weight: (K, n / K), rows add up to 1.
         clip: PPO's range of the probability ratio.
         entropy_coef, bounds_coef: coefficients.
         normalize: standardize advantages within each task's slice.
@@ -38,26 +41,29 @@ def actor_losses(
     log_probs = gaussian_log_prob(actions.view(rows), mean.view(rows), log_std.unsqueeze(1))
     advantages = advantages.view(num_tasks, -1)
     if normalize:
-        spread = advantages.std(1, correction=0, keepdim=True)
-        advantages = (advantages - advantages.mean(1, keepdim=True)) / (spread + 1e-8)
+        advantages = advantages - (weight * advantages).sum(1, keepdim=True)
+        spread = (weight * advantages.square()).sum(1, keepdim=True).sqrt()
+        advantages = advantages / (spread + 1e-8)
     log_ratio = log_probs - old_log_probs.view(num_tasks, -1)
     ratio = log_ratio.exp()
-    surrogate = -torch.minimum(advantages * ratio, advantages * ratio.clamp(1.0 - clip, 1.0 + clip)).mean(1)
+    gain = torch.minimum(advantages * ratio, advantages * ratio.clamp(1.0 - clip, 1.0 + clip))
+    surrogate = -(weight * gain).sum(1)
     entropy = (log_std + 0.5 * math.log(2.0 * math.pi * math.e)).sum(1)
-    bounds = (mean.abs() - _SOFT_BOUND).clamp_min(0.0).square().sum(1).view(num_tasks, -1).mean(1)
+    bounds = (mean.abs() - _SOFT_BOUND).clamp_min(0.0).square().sum(1).view(num_tasks, -1)
+    bounds = (weight * bounds).sum(1)
     with torch.no_grad():
         scalars = {
             "losses/a_loss": surrogate.mean(),
             "losses/entropy": entropy.mean(),
             "losses/bounds_loss": bounds.mean(),
-            "info/kl": (ratio - 1.0 - log_ratio).mean(),
-            "info/clip_fraction": ((ratio - 1.0).abs() > clip).float().mean(),
+            "info/kl": (weight * (ratio - 1.0 - log_ratio)).sum(1).mean(),
+            "info/clip_fraction": (weight * ((ratio - 1.0).abs() > clip)).sum(1).mean(),
         }
     return surrogate - entropy_coef * entropy + bounds_coef * bounds, scalars
 
 
 def critic_losses(
-    values: Tensor, old_values: Tensor, returns: Tensor, num_tasks: int, clip: float | None
+    values: Tensor, old_values: Tensor, returns: Tensor, weight: Tensor, clip: float | None
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return each task's value loss (K,), half the squared error in normalized units, and scalars to log.
 
@@ -70,5 +76,6 @@ def critic_losses(
         clipped = (old_values + (values - old_values).clamp(-clip, clip) - returns).square()
         hits = (clipped > loss).float()
         loss = torch.maximum(loss, clipped)
-    per_task = 0.5 * loss.view(num_tasks, -1).mean(1)
-    return per_task, {"losses/c_loss": per_task.detach().mean(), "info/value_clip_fraction": hits.detach().mean()}
+    per_task = 0.5 * (weight * loss.view_as(weight)).sum(1)
+    clipped_share = (weight * hits.detach().view_as(weight)).sum(1).mean()
+    return per_task, {"losses/c_loss": per_task.detach().mean(), "info/value_clip_fraction": clipped_share}

@@ -63,6 +63,7 @@ class MTPPO(BaseAlgorithm):
         self.num_tasks = len(self.task_names)
         self.num_actors = int(config["num_actors"])
         self.task_index: Tensor = self.env_info["task_index"].to(self._device)
+        self.task_counts: list[int] = torch.bincount(self.task_index, minlength=self.num_tasks).tolist()
         self.horizon_length = int(config["horizon_length"])
         self.batch_size = self.num_actors * self.horizon_length
         self.gamma, self.tau, self.e_clip = config["gamma"], config["tau"], config["e_clip"]
@@ -222,6 +223,7 @@ class MTPPO(BaseAlgorithm):
                 rollout.actions[rows],
                 rollout.log_probs[rows],
                 targets.advantages[rows],
+                self.minibatches.weight,
                 self.e_clip,
                 self.entropy_coef,
                 self.bounds_loss_coef,
@@ -235,7 +237,7 @@ class MTPPO(BaseAlgorithm):
                 self.model.value(inputs, task),
                 targets.values[rows],
                 targets.returns[rows],
-                self.num_tasks,
+                self.minibatches.weight,
                 self.e_clip if self.config["clip_value"] else None,
             )
             scalars.update(seen)

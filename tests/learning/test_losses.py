@@ -1,0 +1,57 @@
+"""PPO's losses against plain loops over tasks, with tasks of different sizes."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from mtbench.learning.agents.losses import actor_losses, critic_losses
+from mtbench.learning.agents.minibatches import StratifiedMinibatches
+
+COUNTS = (8, 3, 5)
+
+
+@pytest.fixture
+def batch() -> dict[str, torch.Tensor]:
+    task = torch.repeat_interleave(torch.arange(3), torch.tensor(COUNTS))
+    batches = StratifiedMinibatches(task, 3, 1)
+    (rows,) = batches.passes(torch.Generator().manual_seed(0))
+    g = torch.Generator().manual_seed(1)
+    n = len(task)
+    columns = {name: torch.randn(n, generator=g) for name in ("advantages", "values", "old", "returns", "log_probs")}
+    columns |= {name: torch.randn(n, 4, generator=g) for name in ("mean", "actions")}
+    return {"task": task, "rows": rows, "weight": batches.weight, "log_std": torch.randn(3, 4, generator=g), **columns}
+
+
+def test_actor_losses_are_means_over_each_tasks_own_samples(batch: dict[str, torch.Tensor]) -> None:
+    rows, log_std = batch["rows"], batch["log_std"]
+    columns = [batch[name][rows] for name in ("mean", "actions", "log_probs", "advantages")]
+    losses, _ = actor_losses(columns[0], log_std, *columns[1:], batch["weight"], 0.2, 0.01, 0.1, normalize=True)
+    for k in range(3):
+        own = batch["task"] == k
+        policy = torch.distributions.Normal(batch["mean"][own], log_std[k].exp())
+        ratio = (policy.log_prob(batch["actions"][own]).sum(1) - batch["log_probs"][own]).exp()
+        advantage = batch["advantages"][own]
+        advantage = (advantage - advantage.mean()) / advantage.std(correction=0)
+        gain = torch.minimum(advantage * ratio, advantage * ratio.clamp(0.8, 1.2)).mean()
+        bounds = (batch["mean"][own].abs() - 1.1).clamp(min=0.0).square().sum(1).mean()
+        entropy = (log_std[k] + 0.5 * math.log(2 * math.pi * math.e)).sum()
+        assert losses[k].item() == pytest.approx((-gain - 0.01 * entropy + 0.1 * bounds).item(), rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize("clip", [None, 0.2])
+def test_critic_losses_are_means_over_each_tasks_own_samples(
+    batch: dict[str, torch.Tensor], clip: float | None
+) -> None:
+    rows = batch["rows"]
+    columns = [batch[name][rows] for name in ("values", "old", "returns")]
+    losses, _ = critic_losses(*columns, batch["weight"], clip)
+    for k in range(3):
+        own = batch["task"] == k
+        values, old, returns = (batch[name][own] for name in ("values", "old", "returns"))
+        error = (values - returns) ** 2
+        if clip is not None:
+            error = torch.maximum(error, (old + (values - old).clamp(-clip, clip) - returns) ** 2)
+        assert losses[k].item() == pytest.approx(0.5 * error.mean().item(), rel=1e-5)
