@@ -7,7 +7,7 @@ Importing this package makes ``import isaacgym`` mean :mod:`mtbench.sim`, unless
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if os.environ.get("MTBENCH_PHYSICS_ENGINE") != "isaacgym":
@@ -15,41 +15,45 @@ if os.environ.get("MTBENCH_PHYSICS_ENGINE") != "isaacgym":
 
     mtbench.sim.install()
 
+from isaacgymenvs_tasks.configuration import choose_tasks, configure
+
 if TYPE_CHECKING:
-    from isaacgymenvs_tasks.vec_task import VecTask
+    from isaacgymenvs_tasks.metaworld.env import MetaWorld
 
 
-def task_names(tasks: Sequence[str | int]) -> list[str]:
-    """Full names of Meta-World tasks given by id or name (``5``, ``"pick-place"``).
-
-    Raises:
-        ValueError: there is no such task.
-    """
-    from isaacgymenvs_tasks.metaworld.env import task_name
-    from isaacgymenvs_tasks.metaworld.scenes import TASKS
-
-    return [task_name(task, TASKS) for task in tasks]
+__all__ = ["choose_tasks", "configure", "make"]
 
 
 def make(
-    task_cfg: Mapping[str, Any],
+    task: str | Mapping[str, Any],
     num_envs: int,
     seed: int = 0,
     sim_device: str = "cpu",
     rl_device: str = "cpu",
     headless: bool = True,
-) -> VecTask:
-    """Build the multi-task environment that a task configuration describes (``cfg/task/*.yaml``).
+    **settings: Any,
+) -> MetaWorld:
+    """Build a multi-task environment. It speaks torch: ``reset() -> {"obs"}``, ``step(actions) -> {"obs"}, reward, done,
+    extras``, see :class:`~isaacgymenvs_tasks.vec_task.VecTask`.
+
+    Args:
+        task: the name of a file in ``cfg/task`` (``MT10``), or the node ``task`` of a composed configuration.
+        num_envs: environments of all tasks together.
+        seed: of everything random in the environments.
+        sim_device, rl_device: where physics runs, and where actions, observations and rewards are.
+        settings: with a name, what ``train.py`` takes on its command line, see
+            :func:`~isaacgymenvs_tasks.configuration.configure`.
 
     Raises:
         ValueError: an unknown task, an impossible number of environments or a device that is not there, in one sentence.
     """
     from isaacgymenvs_tasks.metaworld.env import MetaWorld
 
+    node = configure(task, num_envs=num_envs, **settings) if isinstance(task, str) else task
     plain = {
-        "name": task_cfg["name"],
+        "name": node["name"],
         "seed": seed,
-        "env": dict(task_cfg["env"], numEnvs=num_envs),
-        "sim": dict(task_cfg.get("sim", {})),
+        "env": dict(node["env"], numEnvs=num_envs),
+        "sim": dict(node.get("sim", {})),
     }
     return MetaWorld(plain, rl_device, sim_device, graphics_device_id=-1, headless=headless)

@@ -95,6 +95,7 @@ class VecTask(Env):
         self.rigid_body_states = gymtorch.wrap_tensor(self.gym.acquire_rigid_body_state_tensor(self.sim)).view(-1, 13)
         self._index_states()
         self.refresh()
+        self._begun = False
         self.allocate_buffers()
 
     def _sim_params(self, cfg: Mapping[str, Any]) -> gymapi.SimParams:
@@ -168,6 +169,8 @@ class VecTask(Env):
         return bad > 0
 
     def step(self, actions: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor, dict[str, Any]]:
+        if not self._begun:
+            raise RuntimeError("call reset() once before the first step()")
         actions = actions.to(self.device).clamp(-1.0, 1.0)
         self.pre_physics_step(actions)
         for _ in range(self.control_freq_inv):
@@ -201,6 +204,7 @@ class VecTask(Env):
         return self._observations(), self.rew_buf.to(self.rl_device), done.to(self.rl_device), self.extras
 
     def reset(self) -> dict[str, Tensor]:
+        self._begun = True
         self.reset_done(
             torch.arange(self.num_envs, device=self.device),
             torch.ones(self.num_envs, dtype=torch.bool, device=self.device),

@@ -16,20 +16,24 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from statistics import mean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+import isaacgymenvs_tasks
+from isaacgymenvs_tasks.configuration import configure
 from isaacgymenvs_tasks.metaworld.rewards import SUCCESS
 from isaacgymenvs_tasks.metaworld.task import State
 
-CFG = Path(__file__).resolve().parents[2] / "cfg"
+if TYPE_CHECKING:
+    from isaacgymenvs_tasks.metaworld.env import MetaWorld
+
 GAIN = 12.0  #: 1/m; full speed from 0.08 m on, little overshoot
 GRIP_STEPS = 12  #: steps the gripper gets to close
 REQUIRED_SUCCESS, ALLOWED_LUCK = 0.8, 0.05  #: of experts; of zero and of random actions
@@ -145,25 +149,14 @@ def _collect(trials: dict[str, Trial], env: Any, rewards: Tensor) -> None:
                 trial.peaks.append(highest[[step * quarter // 4 for quarter in range(5)], i].tolist())
 
 
-def configure(task: str) -> Any:
-    """The settings of ``cfg/task/<task>.yaml``, with episodes that begin at step 0 and never end early."""
-    from hydra import compose, initialize_config_dir
-
-    overrides = [f"task={task}", "task.env.randomInitialProgress=false", "task.env.terminateOnSuccess=false"]
-    with initialize_config_dir(str(CFG), version_base=None):
-        return compose("config", overrides).task
+def make_env(tasks: Sequence[str], num_envs: int, seed: int, task: str = "metaworld") -> MetaWorld:
+    """An environment of these tasks, configured as the set ``task`` is, whose episodes begin at step 0 and all end
+    together."""
+    settings: dict[str, Any] = {"task.env.randomInitialProgress": False, "task.env.terminateOnSuccess": False}
+    return isaacgymenvs_tasks.make(task, num_envs, seed, task_id=list(tasks), **settings)
 
 
-def make_env(tasks: list[str], num_envs: int, seed: int, task: str = "MT10") -> Any:
-    """An environment of these tasks, configured as the set ``task`` is."""
-    import isaacgymenvs_tasks
-
-    config = configure(task)
-    config.env.tasks = tasks
-    return isaacgymenvs_tasks.make(config, num_envs=num_envs, seed=seed, sim_device="cpu", rl_device="cpu")
-
-
-def compare(names: list[str], episodes: int, seed: int, task: str = "MT10") -> list[dict[str, Any]]:
+def compare(names: list[str], episodes: int, seed: int, task: str = "metaworld") -> list[dict[str, Any]]:
     """One row a task: how expert, random actions and doing nothing fare in at least ``episodes`` random resets each."""
     per_task = min(episodes, 50)
     env = make_env(names, per_task * len(names), seed, task)
@@ -191,20 +184,17 @@ def compare(names: list[str], episodes: int, seed: int, task: str = "MT10") -> l
 
 
 def main(arguments: list[str]) -> int:
-    from isaacgymenvs_tasks.metaworld.scenes import TASKS
-
     options = {"task": "MT10", "episodes": "100", "tasks": "", "seed": "0", "out": ""}
     for argument in arguments:
         key, _, value = argument.partition("=")
         if key not in options or not value:
             raise SystemExit(f"cannot read {argument!r}; options are " + ", ".join(f"{k}=..." for k in options))
         options[key] = value
-    sets = sorted(path.stem for path in (CFG / "task").glob("*.yaml"))
-    if options["task"] not in sets:
-        raise SystemExit(f"there is no task={options['task']}; choose one of: {', '.join(sets)}")
-    names = options["tasks"].split(",") if options["tasks"] else list(configure(options["task"]).env.tasks)
-    if unknown := [name for name in names if name not in TASKS]:
-        raise SystemExit(f"no task named {unknown[0]!r}; there are {', '.join(TASKS)}")
+    try:
+        chosen = {"task_id": options["tasks"].split(",")} if options["tasks"] else {}
+        names = list(configure(options["task"], **chosen).env.tasks)
+    except ValueError as error:
+        raise SystemExit(str(error)) from error
     rows = compare(names, int(options["episodes"]), int(options["seed"]), options["task"])
     titles = ("task", "success", "random", "idle", "return", "random 95 %", "first success", "rising")
     print("{:<28}{:>8}{:>8}{:>6}{:>8}{:>13}{:>15}{:>8}".format(*titles))

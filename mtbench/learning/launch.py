@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import shlex
@@ -135,30 +136,13 @@ def _choose_devices(cfg: DictConfig) -> None:
 
 
 def _choose_tasks(cfg: DictConfig) -> None:
-    """Settle which tasks, by their full names, and with ``task_counts`` how many environments."""
-    if cfg.task.name == "MT1" and cfg.task_name is None:
-        raise UserError("task=MT1 needs to know which task: add task_name=pick-place, for example")
-    if cfg.task_id is not None:
-        cfg.task.env.tasks = [cfg.task_id] if isinstance(cfg.task_id, str | int) else cfg.task_id
-    module = importlib.import_module(str(cfg.task.factory).partition(":")[0])
-    names = list(cfg.task.env.tasks)
-    try:
-        cfg.task.env.tasks = module.task_names(names) if hasattr(module, "task_names") else names
-    except ValueError as error:
-        raise UserError(str(error)) from error
-    if cfg.task.name == "MT1":
-        cfg.task.name = f"MT1_{cfg.task.env.tasks[0]}"
-    counts = cfg.task_counts
-    if counts is None:
-        return
-    if len(counts) != len(cfg.task.env.tasks) or not all(isinstance(count, int) and count > 0 for count in counts):
-        raise UserError(
-            f"task_counts={list(counts)} must be one whole number of at least 1 for each of the "
-            f"{len(cfg.task.env.tasks)} tasks: {', '.join(cfg.task.env.tasks)}"
-        )
-    if cfg.num_envs not in (None, sum(counts)):
-        raise UserError(f"task_counts add up to {sum(counts)}, but num_envs={cfg.num_envs}; leave one of them out")
-    cfg.num_envs = sum(counts)
+    """Let the package that makes the environment settle which tasks are meant, if it has a say in that."""
+    package = importlib.import_module(str(cfg.task.factory).partition(":")[0])
+    if hasattr(package, "choose_tasks"):
+        try:
+            package.choose_tasks(cfg)
+        except ValueError as error:
+            raise UserError(str(error)) from error
 
 
 def _fill_schedule(cfg: DictConfig) -> None:

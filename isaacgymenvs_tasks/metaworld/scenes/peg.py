@@ -19,7 +19,7 @@ from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
 from isaacgymenvs_tasks.metaworld.rewards import caging, distance, finish, hamacher, tolerance
-from isaacgymenvs_tasks.metaworld.task import GOAL, OBJECT, ActorSpec, Placement, Point, State, TaskSpec
+from isaacgymenvs_tasks.metaworld.task import GOAL, OBJECT, V1, ActorSpec, Placement, Point, State, TaskSpec
 
 RADIUS = 0.07  #: m, success, in the weighted distance
 SCALE = (2.0, 1.0, 2.0)  #: weight of the axes: y is the hole's
@@ -77,4 +77,5 @@ PEG_INSERT_SIDE = TaskSpec(
     tcp_start=(0.0, 0.0, 0.15),
     reward=insert_reward,
     expert=insert_expert,
+    v1=V1("pick", "obj2", lift=0.1),
 )

@@ -1,0 +1,82 @@
+"""Task configurations by name, for those who do not come through ``train.py``, and which tasks of a set are meant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.singleton import Singleton
+from omegaconf import DictConfig, OmegaConf
+
+CFG = Path(__file__).resolve().parents[1] / "cfg"
+
+
+def configure(task: str, **settings: Any) -> DictConfig:
+    """The node ``task`` of the composed configuration (``cfg/task/<task>.yaml``).
+
+    Args:
+        task: ``MT1``, ``MT10``, ``MT50``, ``metaworld``.
+        settings: keys of ``cfg/config.yaml`` or, dotted, below it: ``task_id``, ``reward``, ``**{"task.env.fixed": True}``.
+
+    Raises:
+        ValueError: an unknown task set, setting or task.
+    """
+    sets = sorted(path.stem for path in (CFG / "task").glob("*.yaml"))
+    if task not in sets:
+        raise ValueError(f"there is no task={task}; choose one of: {', '.join(sets)}")
+    outer = Singleton.get_state()  # this may run inside a Hydra application
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(CFG), version_base="1.3"):
+            config = compose("config", [f"task={task}"])
+    finally:
+        Singleton.set_state(outer)
+    missing = object()
+    for key, value in settings.items():
+        if OmegaConf.select(config, key, default=missing) is missing:
+            near = get_close_matches(key, [str(name) for name in config], 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"there is no setting {key!r}{hint}")
+        OmegaConf.update(config, key, value)
+    choose_tasks(config)
+    return config.task
+
+
+def choose_tasks(config: DictConfig) -> None:
+    """Settle in a composed configuration which tasks are meant (``task_id``, ``task_name``), by their full names, and with
+    ``task_counts`` how many environments there are.
+
+    Raises:
+        ValueError: tasks that do not exist, or counts that do not fit.
+    """
+    from isaacgymenvs_tasks.metaworld.env import select_tasks
+    from isaacgymenvs_tasks.metaworld.scenes import TASKS
+
+    task, counts = config.task, config.task_counts
+    single = task.name == "MT1"
+    if single and config.task_name is None:
+        raise ValueError("task=MT1 needs to know which task: add task_name=pick-place, for example")
+    if config.task_id is not None:
+        task.env.tasks = config.task_id if OmegaConf.is_list(config.task_id) else [config.task_id]
+    names = task.env.tasks = [spec.name for spec in select_tasks(list(task.env.tasks), TASKS)]
+    if single:
+        task.name = f"MT1_{names[0]}"
+    if counts is None:
+        return
+    if not _is_whole(counts) or len(counts) != len(names):
+        raise ValueError(
+            f"task_counts={counts} must be one whole number of at least 1 for each of the {len(names)} tasks: "
+            f"{', '.join(names)}"
+        )
+    if config.num_envs not in (None, sum(counts)):
+        raise ValueError(f"task_counts add up to {sum(counts)}, but num_envs={config.num_envs}; leave one of them out")
+    config.num_envs = sum(counts)
+
+
+def _is_whole(counts: Any) -> bool:
+    listed = isinstance(counts, Sequence) and not isinstance(counts, str)
+    return listed and all(isinstance(count, int) and count > 0 for count in counts)

@@ -1,0 +1,87 @@
+"""The environments without rl-games: torch, gymnasium, and the code that README shows."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.wrappers.vector import RecordEpisodeStatistics
+
+import isaacgymenvs_tasks
+from isaacgymenvs_tasks.gymnasium_env import GymnasiumVectorEnv
+
+ROOT = Path(__file__).parents[2]
+MIX = {"task": "MT10", "num_envs": 6, "task_id": ["reach", 38, "window-open"], "task_counts": [3, 1, 2]}
+SHORT = {"task.env.episodeLength": 5}
+
+
+def test_make_takes_a_name_ids_and_counts() -> None:
+    env = isaacgymenvs_tasks.make(**MIX, reward="sparse", seed=3)
+    assert env.task_names == ["reach", "push", "window_open"]
+    assert env.task_index.tolist() == [0, 0, 0, 1, 2, 2]
+    with pytest.raises(RuntimeError, match="reset"):
+        env.step(env.zero_actions())
+    env.reset()
+    obs, reward, done, extras = env.step(env.zero_actions())
+    assert obs["obs"].shape == (6, 42) and not done.any() and reward.eq(0).all() and "time_outs" in extras
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"task": "MT11"}, "no task=MT11"),
+        ({"task": "MT1"}, "task_name="),
+        ({"task": "MT10", "task_ids": [1]}, "did you mean 'task_id'"),
+        ({"task": "MT10", "task_id": ["reahc"]}, "did you mean 'reach'"),
+        ({"task": "MT10", "task_counts": [1, 2]}, "10 tasks"),
+        ({"task": "MT10", "num_envs": 9}, "10 tasks need"),
+        ({"task": "MT10", "reward": "v4"}, "v2, v1, sparse"),
+    ],
+)
+def test_mistakes_are_one_sentence(arguments: dict[str, object], words: str) -> None:
+    with pytest.raises(ValueError, match=words.replace("[", r"\[")):
+        isaacgymenvs_tasks.make(**{"num_envs": 10, **arguments})  # type: ignore[arg-type]
+
+
+def test_gymnasium_shows_what_the_torch_environment_shows() -> None:
+    plain = isaacgymenvs_tasks.make(**MIX, seed=3, **SHORT, **{"task.env.randomInitialProgress": False})
+    envs = GymnasiumVectorEnv(**MIX, seed=3, **SHORT)
+    assert isinstance(envs, VectorEnv) and envs.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP
+    assert envs.observation_space.shape == (6, 42) and envs.single_action_space.shape == (4,)
+    first, infos = envs.reset()
+    assert np.array_equal(first, plain.reset()["obs"].numpy())
+    assert infos["task"].tolist() == ["reach"] * 3 + ["push"] + ["window_open"] * 2
+    envs.action_space.seed(0)
+    for step in range(1, 12):
+        actions = envs.action_space.sample()
+        obs, reward, terminated, truncated, infos = envs.step(actions)
+        expected, expected_reward, _, extras = plain.step(torch.from_numpy(actions))
+        assert obs in envs.observation_space and np.array_equal(obs, expected["obs"].numpy())
+        assert np.array_equal(reward, expected_reward.numpy()) and not terminated.any()
+        assert truncated.all() == (step % 5 == 0) and ("final_obs" in infos) == (step % 5 == 0)
+        if "final_obs" in infos:
+            assert np.array_equal(infos["final_obs"], extras["final_obs"].numpy()) and infos["_final_obs"].all()
+    envs.close()
+
+
+def test_gymnasium_seeds_and_wrappers() -> None:
+    envs = RecordEpisodeStatistics(GymnasiumVectorEnv(**MIX, **SHORT))
+    one, two, other = (envs.reset(seed=seed)[0] for seed in (1, 1, 2))
+    assert np.array_equal(one, two) and not np.array_equal(one, other)
+    for _ in range(5):
+        *_, infos = envs.step(np.zeros((6, 4), np.float32))
+    assert (infos["episode"]["l"] == 5).all()
+    with pytest.raises(ValueError, match="one seed"):
+        envs.env.reset(seed=[1, 2, 3, 4, 5, 6])
+
+
+BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("code", BLOCKS, ids=[block.splitlines()[0][:40] for block in BLOCKS])
+def test_readme_code_runs(code: str) -> None:
+    exec(compile(code, "README.md", "exec"), {})
