@@ -7,7 +7,8 @@ Importing this package makes ``import isaacgym`` mean :mod:`mtbench.sim`, unless
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if os.environ.get("MTBENCH_PHYSICS_ENGINE") != "isaacgym":
@@ -18,10 +19,12 @@ if os.environ.get("MTBENCH_PHYSICS_ENGINE") != "isaacgym":
 from isaacgymenvs_tasks.configuration import choose_tasks, configure
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from isaacgymenvs_tasks.metaworld.env import MetaWorld
 
 
-__all__ = ["choose_tasks", "configure", "make"]
+__all__ = ["choose_tasks", "configure", "film", "make"]
 
 
 def make(
@@ -57,3 +60,10 @@ def make(
         "sim": dict(node.get("sim", {})),
     }
     return MetaWorld(plain, rl_device, sim_device, graphics_device_id=-1, headless=headless)
+
+
+def film(env: MetaWorld, policy: Callable[[MetaWorld], Tensor], path: Path) -> None:
+    """Write one episode of every task, side by side, to an MP4 or GIF file, see :mod:`.metaworld.render`."""
+    from isaacgymenvs_tasks.metaworld import render
+
+    render.film(env, policy, path)

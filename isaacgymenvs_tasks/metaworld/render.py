@@ -1,87 +1,186 @@
-"""Draws tasks as they begin and as their experts solve them, into one contact sheet.
+"""Pictures and films of Meta-World tasks, without a display.
 
-    MUJOCO_GL=egl python -m isaacgymenvs_tasks.metaworld.render [tasks=reach,push] [seed=4] [out=docs/mt50.png]
+    python -m isaacgymenvs_tasks.metaworld.render [tasks=reach,push] [checkpoint=runs/NAME/nn/best.pth] [out=docs/mt50.png]
 
-Uses MuJoCo's renderer on the CPU engine's models. ``MUJOCO_GL`` is ``egl`` or ``osmesa`` where there is no display.
+A PNG shows every task as it begins and, below, at its first success; an MP4 or GIF shows one episode of each, side by
+side. The scripted experts act, or the policy of a checkpoint (on its own tasks). Drawing takes MuJoCo's renderer on the
+CPU engine's models; ``MUJOCO_GL`` chooses between ``egl`` (the default where there is no display) and ``osmesa``.
 """
 
 from __future__ import annotations
 
+import importlib
+import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
+import imageio
 import mujoco
 import numpy as np
+from mujoco.rendering.classic import gl_context, renderer
 from PIL import Image, ImageDraw
 
-from isaacgymenvs_tasks.metaworld.env import TABLE_TOP
-from isaacgymenvs_tasks.metaworld.experts import expert_policy, make_env
+from isaacgymenvs_tasks.metaworld.env import TABLE_TOP, MetaWorld
+from isaacgymenvs_tasks.metaworld.experts import Policy, expert_policy, make_env
 
-WIDTH, HEIGHT, COLUMNS = 300, 240, 5
+COLUMNS = 10
+TITLE = 16  #: pixels above each picture
 GOAL_COLOUR = np.array([0.1, 0.75, 0.2, 0.45], np.float32)
 BACKGROUND = 255
 
 
-def draw(env: Any, index: int) -> np.ndarray:
-    """A picture (HEIGHT, WIDTH, 3) uint8 of environment ``index``: robot, scene and, as a green ball, the goal."""
-    model, data = env.sim.engine.model(index), env.sim.engine.data(index)
-    mujoco.mj_forward(model, data)
-    model.vis.headlight.ambient[:], model.vis.headlight.diffuse[:] = 0.35, 0.6
-    camera = mujoco.MjvCamera()
-    camera.azimuth, camera.elevation, camera.distance = 60.0, -28.0, 1.15
-    camera.lookat[:] = 0.0, 0.03, TABLE_TOP + 0.13
-    option = mujoco.MjvOption()
-    option.geomgroup[3] = 1  # the fingers have shapes for contact only
-    with mujoco.Renderer(model, HEIGHT * 2, WIDTH * 2) as renderer:
-        renderer.update_scene(data, camera, option)
-        scene = renderer.scene
-        goal = env.goal[index].double().numpy() + np.array((0.0, 0.0, TABLE_TOP))
+class Camera:
+    """Looks at one environment: the robot, the scene and, as a green ball, the goal.
+
+    Args:
+        env: on the CPU engine.
+        index: which of its environments.
+        size: (width, height) of the pictures in pixels.
+
+    Raises:
+        RuntimeError: there is no OpenGL to draw with.
+    """
+
+    def __init__(self, env: MetaWorld, index: int, size: tuple[int, int] = (240, 192)) -> None:
+        self.env, self.index, self.size = env, index, size
+        self.model = env.sim.engine.model(index)
+        self.model.vis.headlight.ambient[:], self.model.vis.headlight.diffuse[:] = 0.35, 0.6
+        self.camera = mujoco.MjvCamera()
+        self.camera.azimuth, self.camera.elevation, self.camera.distance = 60.0, -28.0, 1.15
+        self.camera.lookat[:] = 0.0, 0.03, TABLE_TOP + 0.13
+        self.option = mujoco.MjvOption()
+        self.option.geomgroup[3] = 1  # the fingers have shapes for contact only
+        _use_egl_without_a_display()
+        try:
+            self.renderer = renderer.Renderer(self.model, 2 * size[1], 2 * size[0])
+        except Exception as error:  # what is missing shows in many ways
+            raise RuntimeError(
+                f"drawing needs OpenGL, and MuJoCo cannot start it ({error}); install EGL (libegl1) or set MUJOCO_GL=osmesa"
+            ) from error
+
+    def __enter__(self) -> Camera:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.renderer.close()
+
+    def shoot(self) -> Image.Image:
+        """The environment as it stands."""
+        data = self.env.sim.engine.data(self.index)
+        mujoco.mj_forward(self.model, data)
+        self.renderer.update_scene(data, self.camera, self.option)
+        scene = self.renderer.scene
+        goal = self.env.goal[self.index].double().numpy() + np.array((0.0, 0.0, TABLE_TOP))
         ball = scene.geoms[scene.ngeom]
         mujoco.mjv_initGeom(ball, mujoco.mjtGeom.mjGEOM_SPHERE, np.full(3, 0.02), goal, np.eye(3).ravel(), GOAL_COLOUR)
         scene.ngeom += 1
-        picture = renderer.render().copy()
-        renderer.enable_depth_rendering()
-        picture[renderer.render() > 10.0] = BACKGROUND
-    return np.asarray(Image.fromarray(picture).resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS))
+        picture = self.renderer.render().copy()
+        self.renderer.enable_depth_rendering()
+        picture[self.renderer.render() > 10.0] = BACKGROUND
+        self.renderer.disable_depth_rendering()
+        return Image.fromarray(picture).resize(self.size, Image.Resampling.LANCZOS)
 
 
-def sheet(env: Any) -> Image.Image:
-    """Every task of ``env`` (one environment each), at its start above and at its expert's first success below."""
+def _use_egl_without_a_display() -> None:
+    shown = any(os.environ.get(name) for name in ("MUJOCO_GL", "DISPLAY", "WAYLAND_DISPLAY"))
+    if sys.platform == "linux" and not shown:
+        os.environ["MUJOCO_GL"] = "egl"  # MuJoCo reads it when it is imported, which has happened
+        importlib.reload(gl_context)
+        importlib.reload(renderer)
+
+
+def mosaic(
+    rows: Sequence[Sequence[Image.Image]], names: Sequence[str], solved: Sequence[bool] | None = None
+) -> Image.Image:
+    """One picture: the images of ``rows`` below one another, column by column under their names, COLUMNS abreast; the
+    names of the ``solved`` are green."""
+    width, height = rows[0][0].size
+    columns, block = min(COLUMNS, len(names)), len(rows) * height + TITLE
+    page = Image.new("RGB", (columns * width, -(-len(names) // columns) * block), "white")
+    pen = ImageDraw.Draw(page)
+    for k, name in enumerate(names):
+        x, y = k % columns * width, k // columns * block
+        pen.text((x + 4, y + 1), name, fill="green" if solved and solved[k] else "black", font_size=13)
+        for j, row in enumerate(rows):
+            page.paste(row[k], (x, y + TITLE + j * height))
+    return page
+
+
+def sheet(env: MetaWorld, policy: Policy) -> Image.Image:
+    """The first environment of every task as it begins and, below, at its first success (or again the beginning)."""
+    watched = [rows.start for rows in env.task_slices]
     env.reset()
-    policy = expert_policy(env)
-    first = [draw(env, k) for k in range(env.num_tasks)]
+    first = [_shoot(env, index) for index in watched]
     last = list(first)
     waiting = set(range(env.num_tasks))
     for _ in range(env.max_episode_length - 1):
         env.step(policy(env))
-        for k in [k for k in waiting if bool(env.success_buf[k])]:
-            last[k] = draw(env, k)
+        for k in [k for k in waiting if bool(env.success_buf[watched[k]])]:
+            last[k] = _shoot(env, watched[k])
             waiting.remove(k)
-    rows = -(-env.num_tasks // COLUMNS)
-    title = 18
-    page = Image.new("RGB", (COLUMNS * WIDTH, rows * (2 * HEIGHT + title)), "white")
-    pen = ImageDraw.Draw(page)
-    for k, name in enumerate(env.task_names):
-        x, y = k % COLUMNS * WIDTH, k // COLUMNS * (2 * HEIGHT + title)
-        pen.text((x + 6, y + 2), name, fill="black", font_size=14)
-        page.paste(Image.fromarray(first[k]), (x, y + title))
-        page.paste(Image.fromarray(last[k]), (x, y + title + HEIGHT))
-    return page
+    return mosaic([first, last], env.task_names)
+
+
+def film(env: MetaWorld, policy: Policy, path: Path, every: int = 3) -> None:
+    """Write one episode of the first environment of every task, side by side, in real time, one frame for ``every``
+    control steps; a task's name turns green when it succeeded. The suffix of ``path`` chooses MP4 or GIF."""
+    env.reset()
+    cameras = [Camera(env, rows.start, (160, 128)) for rows in env.task_slices]
+    frames = []
+    for step in range(env.max_episode_length - 1):
+        if step % every == 0:
+            solved = [bool(env.episode_success[camera.index]) for camera in cameras]
+            frames.append(np.asarray(mosaic([[camera.shoot() for camera in cameras]], env.task_names, solved)))
+        env.step(policy(env))
+    for camera in cameras:
+        camera.renderer.close()
+    rate = 1.0 / (env.sim_params.dt * env.control_freq_inv * every)
+    if path.suffix == ".gif":
+        imageio.mimsave(path, frames, duration=1000.0 / rate, loop=0)  # type: ignore[arg-type]
+    else:
+        imageio.mimsave(path, frames, fps=rate, macro_block_size=16)  # type: ignore[arg-type]
+
+
+def _shoot(env: MetaWorld, index: int) -> Image.Image:
+    with Camera(env, index) as camera:
+        return camera.shoot()
 
 
 def main(arguments: list[str]) -> None:
     from isaacgymenvs_tasks.metaworld.scenes import TASKS
+    from mtbench.evaluation.player import load_policy, mean_policy
+    from mtbench.learning.errors import UserError
 
-    options = {"out": "docs/mt50.png", "tasks": ",".join(TASKS), "seed": "4"}
+    options = {"out": "docs/mt50.png", "tasks": "", "seed": "4", "checkpoint": ""}
     for argument in arguments:
         key, _, value = argument.partition("=")
         if key not in options or not value:
             raise SystemExit(f"cannot read {argument!r}; options are " + ", ".join(f"{k}=..." for k in options))
         options[key] = value
-    names, path = options["tasks"].split(","), Path(options["out"])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet(make_env(names, len(names), int(options["seed"]))).quantize(192).save(path, optimize=True)
+    path = Path(options["out"])
+    if path.suffix not in (".png", ".mp4", ".gif"):
+        raise SystemExit(f"out={path}: choose a name that ends with .png, .mp4 or .gif")
+    policy: Any = None
+    names = options["tasks"].split(",") if options["tasks"] else list(TASKS)
+    try:
+        if options["checkpoint"]:
+            if options["tasks"]:
+                raise ValueError("a checkpoint knows its tasks; leave tasks= out")
+            names, model = load_policy(options["checkpoint"], value_norm_options={})
+            policy = mean_policy(model)
+        env = make_env(names, len(names), int(options["seed"]))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".png":
+            sheet(env, policy or expert_policy(env)).quantize(192).save(path, optimize=True)
+        else:
+            film(env, policy or expert_policy(env), path)
+    except (ValueError, RuntimeError, UserError) as error:
+        raise SystemExit(str(error)) from error
     print(f"wrote {path}, {path.stat().st_size / 1000:.0f} kB")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +12,52 @@ from mtbench.evaluation.evaluate import Evaluator
 from mtbench.learning.agents.checkpoint import load_checkpoint
 from mtbench.learning.networks.model import MultiTaskModel
 
+Policy = Callable[[Any], torch.Tensor]  #: environment -> actions (num_envs, actions)
+Film = Callable[[Any, Policy, Path], None]
+
+
+def load_policy(path: str, value_norm_options: dict[str, Any]) -> tuple[list[str], MultiTaskModel]:
+    """The tasks of a checkpoint and its network, built as the checkpoint describes it.
+
+    Args:
+        path: of the checkpoint.
+        value_norm_options: of the run.
+
+    Raises:
+        UserError: there is no such checkpoint, or it cannot be read.
+    """
+    state = load_checkpoint(path)
+    model = MultiTaskModel(**state["model_config"], value_norm_options=value_norm_options)
+    model.load_state_dict(state["model"])
+    return list(state["tasks"]), model
+
+
+def mean_policy(model: MultiTaskModel) -> Policy:
+    """The mean action, for an environment as it stands."""
+
+    @torch.no_grad()
+    def act(env: Any) -> torch.Tensor:
+        return model.act(env.obs_buf.to(env.rl_device), env.task_index)[0].clamp(-1.0, 1.0)
+
+    return act
+
 
 class MTPPOPlayer:
-    """Loads a policy, evaluates it, prints the table and writes ``evaluation.csv`` beside the run's config.
+    """Loads a policy, evaluates it, prints the table and writes ``evaluation.csv`` beside the run's config, and with
+    ``capture_video`` a film of every task.
 
     Args:
         params: rl-games' parameters of the training run.
         evaluator: its episodes.
+        film: (environment, policy, path) -> writes a film of one episode a task; None: no film.
     """
 
-    def __init__(self, params: dict[str, Any], evaluator: Evaluator) -> None:
-        self.config, self.evaluator = params["config"], evaluator
+    def __init__(self, params: dict[str, Any], evaluator: Evaluator, film: Film | None) -> None:
+        self.config, self.evaluator, self.film = params["config"], evaluator, film
 
     def restore(self, fn: str) -> None:
         """Build the network the checkpoint describes and load it."""
-        state = load_checkpoint(fn)
-        self.model = MultiTaskModel(**state["model_config"], value_norm_options=self.config["value_norm_options"])
-        self.model.load_state_dict(state["model"])
+        _, self.model = load_policy(fn, self.config["value_norm_options"])
         self.model.to(torch.device(self.config["device"]))
 
     def run(self) -> None:
@@ -37,3 +67,7 @@ class MTPPOPlayer:
         target.parent.mkdir(parents=True, exist_ok=True)
         result.write(target)
         print(f"{result.table()}\nwritten to {target}")
+        if self.film is not None:
+            path = target.with_name("evaluation.mp4")
+            self.film(self.evaluator.make_env(self.evaluator.num_tasks), mean_policy(self.model), path)
+            print(f"filmed in {path}")

@@ -9,6 +9,7 @@ import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -76,6 +77,7 @@ def _run(config: dict[str, Any], params: dict[str, Any], overrides: Sequence[str
         num_goals=config["eval_goals"],
         max_steps=task["env"]["episodeLength"],
     )
+    film = _package(task["factory"]).film if config["capture_video"] else None
     params["config"] |= {
         "env_config": {"task": task, "seed": config["seed"], **devices},
         "eval_interval": config["eval_interval"],
@@ -93,7 +95,9 @@ def _run(config: dict[str, Any], params: dict[str, Any], overrides: Sequence[str
         return agent
 
     runner.algo_factory.register_builder("mt_ppo", build)
-    runner.player_factory.register_builder("mt_ppo", lambda **kwargs: MTPPOPlayer(**kwargs, evaluator=evaluator))
+    runner.player_factory.register_builder(
+        "mt_ppo", lambda **kwargs: MTPPOPlayer(**kwargs, evaluator=evaluator, film=film)
+    )
     runner.load({"params": params})
     runner.run({"train": not config["test"], "play": config["test"], "checkpoint": config["checkpoint"] or None})
 
@@ -135,14 +139,21 @@ def _choose_devices(cfg: DictConfig) -> None:
             raise UserError(f"{flag}={cfg[flag]}, but PyTorch finds {there} on this machine; use {flag}=cpu")
 
 
+def _package(factory: str) -> ModuleType:
+    """The package that makes the environment."""
+    return importlib.import_module(factory.partition(":")[0])
+
+
 def _choose_tasks(cfg: DictConfig) -> None:
     """Let the package that makes the environment settle which tasks are meant, if it has a say in that."""
-    package = importlib.import_module(str(cfg.task.factory).partition(":")[0])
+    package = _package(cfg.task.factory)
     if hasattr(package, "choose_tasks"):
         try:
             package.choose_tasks(cfg)
         except ValueError as error:
             raise UserError(str(error)) from error
+    if cfg.capture_video and not hasattr(package, "film"):
+        raise UserError(f"capture_video=true: {package.__name__} cannot film its environments")
 
 
 def _fill_schedule(cfg: DictConfig) -> None:

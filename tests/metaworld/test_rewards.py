@@ -15,7 +15,7 @@ from isaacgymenvs_tasks.metaworld import rewards
 from isaacgymenvs_tasks.metaworld.task import State
 
 
-def make_state(n: int, seed: int = 0, dofs: int = 1, params: Mapping[str, torch.Tensor] | None = None) -> State:
+def make_state(n: int, seed: int = 0, dofs: int = 1, params: Mapping[str, float] | None = None) -> State:
     """Random positions in the workspace, random actions."""
     g = torch.Generator().manual_seed(seed)
 
@@ -40,7 +40,7 @@ def make_state(n: int, seed: int = 0, dofs: int = 1, params: Mapping[str, torch.
         obj2_init=points(),
         goal=points(),
         dof_pos=torch.rand(n, dofs, generator=g) * 4 - 2,
-        params=params or {},
+        params={name: torch.full((n,), value) for name, value in (params or {}).items()},
     )
 
 

@@ -94,7 +94,7 @@ def test_goals_lie_within_the_arms_reach(spec: TaskSpec) -> None:
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_rewards_are_finite_and_between_0_and_10(spec: TaskSpec, seed: int) -> None:
-    state = make_state(64, seed)
+    state = make_state(64, seed, params=spec.params)
     # Some margins vanish: nothing has moved, everything is in one place.
     state = dataclasses.replace(state, tcp_init=torch.where(torch.arange(64)[:, None] < 8, state.obj, state.tcp_init))
     reward, success = spec.reward(state)
@@ -105,12 +105,12 @@ def test_rewards_are_finite_and_between_0_and_10(spec: TaskSpec, seed: int) -> N
 
 @specs
 def test_success_at_the_goal_and_not_at_the_start(spec: TaskSpec) -> None:
-    state = make_state(16, 1)
+    state = make_state(16, 1, params=spec.params)
     for seed in range(2, 10):  # far from the goal
         far = (state.obj - state.goal).abs().min() > 0.1 and (state.tcp - state.goal).norm(dim=-1).min() > 0.1
         if far:
             break
-        state = make_state(1, seed)
+        state = make_state(1, seed, params=spec.params)
     at_goal = dataclasses.replace(state, tcp=state.goal, obj=state.goal, obj2=state.goal)
     reward, success = spec.reward(at_goal)
     assert bool(success.all()) and bool((reward == 10.0).all())
