@@ -1,6 +1,6 @@
 """The plate and the net: plate_slide_back_side (33), plate_slide_back (34), plate_slide_side (35) and plate_slide (36).
 
-Follows Meta-World's ``sawyer_plate_slide{,_side,_back,_back_side}_v3``: layouts (x = Y_mw - 0.6), the plate on two slides
+Follows Meta-World's ``sawyer_plate_slide{,_side,_back,_back_side}_v3``: layouts (x = Y_mw - 0.7), the plate on two slides
 (MTBench has a free body), reach at 1.5 and, once the hand is on the plate, 2 + 7 for the plate's nearness to the goal.
 Departures:
 
@@ -29,7 +29,7 @@ RADIUS = 0.07  #: m, success
 HEIGHT = 0.015  #: m, the plate's centre
 BEHIND = 0.065  #: m, the tcp behind the centre when it pushes
 ON_TOP = (0.02, 0.024)  #: m, the tcp beside and above the centre when it presses
-PRESS = 0.012  #: m, how much lower the hand aims when it pulls
+PRESS = 0.01  #: m, how much lower the hand aims when it pulls
 
 
 def slide_reward(state: State) -> tuple[Tensor, Tensor]:
@@ -43,10 +43,12 @@ def slide_reward(state: State) -> tuple[Tensor, Tensor]:
 
 
 def slide_expert(state: State, memory: Tensor) -> Tensor:
-    """Come down behind or on the plate with shut fingers and take it to the goal."""
-    touching, action = descend(state, memory, state.obj, 0.08, 0.01)
-    target = state.goal + state.obj - state.obj2
-    target[:, 2] -= state.params["press"]
+    """Come down behind or on the plate with shut fingers and take it to the goal; begin again when it is lost."""
+    memory[:, 0] *= distance(state.tcp, state.obj) < 0.04
+    contact = state.obj.clone()
+    contact[:, 2] -= state.params["press"]
+    touching, action = descend(state, memory, contact, 0.08, 0.01)
+    target = contact + state.goal - state.obj2
     return torch.where(touching[:, None], steer(state, target, 1.0), action)
 
 
@@ -74,7 +76,7 @@ def _spec(
         reset_high=(*plate, *goal_high),
         goal=Placement(follows=GOAL),
         observed=(Point("plate", "plate", touch), Point("plate", "plate")),
-        tcp_start=(-0.1, 0.0, 0.15),
+        tcp_start=(-0.2, 0.0, 0.15),
         reward=slide_reward,
         expert=slide_expert,
         finger_axis="y" if along == "x" else "x",
@@ -87,43 +89,43 @@ PLATE_SLIDE_BACK_SIDE = _spec(
     33,
     "plate_slide_back_side",
     "Pull the plate out of the net sideways.",
-    plate=(0.0, 0.15, HEIGHT),
-    net=Placement((0.0, 0.25, 0.0)),
+    plate=(-0.1, 0.15, HEIGHT),
+    net=Placement((-0.1, 0.25, 0.0)),
     touch=(0.0, -ON_TOP[0], ON_TOP[1]),
-    goal_low=(0.0, -0.15, HEIGHT),
-    goal_high=(0.0, 0.05, HEIGHT),
+    goal_low=(-0.1, -0.15, HEIGHT),
+    goal_high=(-0.1, 0.05, HEIGHT),
     along="y",
 )
 PLATE_SLIDE_BACK = _spec(
     34,
     "plate_slide_back",
     "Pull the plate out of the net towards the robot.",
-    plate=(0.15, 0.0, HEIGHT),
-    net=Placement((0.25, 0.0, 0.0)),
+    plate=(0.05, 0.0, HEIGHT),
+    net=Placement((0.15, 0.0, 0.0)),
     touch=(-ON_TOP[0], 0.0, ON_TOP[1]),
-    goal_low=(0.0, -0.1, HEIGHT),
-    goal_high=(0.0, 0.1, HEIGHT),
+    goal_low=(-0.1, -0.1, HEIGHT),
+    goal_high=(-0.1, 0.1, HEIGHT),
     along="x",
 )
 PLATE_SLIDE_SIDE = _spec(
     35,
     "plate_slide_side",
     "Push the plate sideways into the net.",
-    plate=(0.0, 0.0, HEIGHT),
+    plate=(-0.1, 0.0, HEIGHT),
     net=Placement((0.0, 0.0, -HEIGHT), GOAL),
     touch=(0.0, -BEHIND, 0.0),
-    goal_low=(-0.06, 0.25, HEIGHT),
-    goal_high=(0.06, 0.3, HEIGHT),
+    goal_low=(-0.16, 0.25, HEIGHT),
+    goal_high=(-0.04, 0.3, HEIGHT),
     along="y",
 )
 PLATE_SLIDE = _spec(
     36,
     "plate_slide",
     "Push the plate away from the robot into the net.",
-    plate=(0.0, 0.0, HEIGHT),
+    plate=(-0.1, 0.0, HEIGHT),
     net=Placement((0.0, 0.0, -HEIGHT), GOAL),
     touch=(-BEHIND, 0.0, 0.0),
-    goal_low=(0.25, -0.1, HEIGHT),
-    goal_high=(0.3, 0.1, HEIGHT),
+    goal_low=(0.15, -0.1, HEIGHT),
+    goal_high=(0.2, 0.1, HEIGHT),
     along="x",
 )
