@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,9 @@ from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 import isaacgymenvs_tasks
 from isaacgymenvs_tasks.gymnasium_env import GymnasiumVectorEnv
+from isaacgymenvs_tasks.metaworld.env import MetaWorld
+from isaacgymenvs_tasks.metaworld.experts import expert_policy, try_policy
+from isaacgymenvs_tasks.metaworld.scenes import TASKS
 
 ROOT = Path(__file__).parents[2]
 MIX = {"task": "MT10", "num_envs": 6, "task_id": ["reach", 38, "window-open"], "task_counts": [3, 1, 2]}
@@ -85,3 +89,15 @@ BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re
 @pytest.mark.parametrize("code", BLOCKS, ids=[block.splitlines()[0][:40] for block in BLOCKS])
 def test_readme_code_runs(code: str) -> None:
     exec(compile(code, "README.md", "exec"), {})
+
+
+def test_the_documented_task_is_solved() -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "adding_a_task.md").read_text(), re.DOTALL)
+    module: dict[str, Any] = {}
+    exec(compile(code, "lift.py", "exec"), module)
+    spec = module["LIFT"]
+    assert spec.task_id not in [other.task_id for other in TASKS.values()]
+    env_cfg = {"tasks": ["lift"], "numEnvs": 20, "episodeLength": 150, "randomInitialProgress": False}
+    env = MetaWorld({"seed": 0, "env": env_cfg}, registry={"lift": spec})
+    trial = try_policy(env, expert_policy(env), 1)["lift"]
+    assert trial.success_rate >= 0.95 and trial.rising >= 0.95
