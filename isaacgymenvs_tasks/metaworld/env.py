@@ -118,6 +118,9 @@ class MetaWorld(VecTask):
         gym = self.gym
         compute = self.device.index or 0
         self.sim = gym.create_sim(compute, self.graphics_device_id, gymapi.SIM_PHYSX, self.sim_params)
+        ground = gymapi.PlaneParams()  # what falls off the table stays in sight
+        ground.normal = gymapi.Vec3(0.0, 0.0, 1.0)
+        gym.add_ground(self.sim, ground)
         options = gymapi.AssetOptions()
         options.fix_base_link = True
         table = gym.create_box(self.sim, *TABLE_SIZE, options)

@@ -46,8 +46,8 @@ class Camera:
 
     def __init__(self, env: MetaWorld, index: int, size: tuple[int, int] = (240, 192)) -> None:
         self.env, self.index, self.size = env, index, size
-        self.model = env.sim.engine.model(index)
-        self.model.vis.headlight.ambient[:], self.model.vis.headlight.diffuse[:] = 0.35, 0.6
+        model, _ = env.sim.inspect(index)
+        model.vis.headlight.ambient[:], model.vis.headlight.diffuse[:] = 0.35, 0.6
         self.camera = mujoco.MjvCamera()
         self.camera.azimuth, self.camera.elevation, self.camera.distance = 60.0, -28.0, 1.15
         self.camera.lookat[:] = 0.0, 0.03, TABLE_TOP + 0.13
@@ -55,7 +55,7 @@ class Camera:
         self.option.geomgroup[3] = 1  # the fingers have shapes for contact only
         _use_egl_without_a_display()
         try:
-            self.renderer = renderer.Renderer(self.model, 2 * size[1], 2 * size[0])
+            self.renderer = renderer.Renderer(model, 2 * size[1], 2 * size[0])
         except Exception as error:  # what is missing shows in many ways
             raise RuntimeError(
                 f"drawing needs OpenGL, and MuJoCo cannot start it ({error}); install EGL (libegl1) or set MUJOCO_GL=osmesa"
@@ -71,8 +71,7 @@ class Camera:
 
     def shoot(self) -> Image.Image:
         """The environment as it stands."""
-        data = self.env.sim.engine.data(self.index)
-        mujoco.mj_forward(self.model, data)
+        _, data = self.env.sim.inspect(self.index)
         self.renderer.update_scene(data, self.camera, self.option)
         scene = self.renderer.scene
         goal = self.env.goal[self.index].double().numpy() + np.array((0.0, 0.0, TABLE_TOP))

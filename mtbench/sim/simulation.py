@@ -359,6 +359,13 @@ class Simulation:
             self._changed[rank] = True
             self._read_drives()
 
+    def inspect(self, env: int) -> tuple[mujoco.MjModel, mujoco.MjData]:
+        """MuJoCo's model of an environment (by index) and a copy of its data, poses and contacts up to date."""
+        rank = int(self.layout.env_rank[env])
+        model, data = self._engine.model(rank), self._engine.data(rank)
+        mujoco.mj_forward(model, data)
+        return model, data
+
     def get_state(self) -> dict[str, Tensor]:
         """Physics and commands, so that a simulation set to it continues exactly."""
         return {
