@@ -19,10 +19,9 @@ from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
 from isaacgymenvs_tasks.metaworld.rewards import approach, caging, distance, finish, from_above, hamacher, placement
-from isaacgymenvs_tasks.metaworld.task import OBJECT, V1, ActorSpec, Placement, Point, State, TaskSpec
+from isaacgymenvs_tasks.metaworld.task import GOAL, OBJECT, V1, ActorSpec, Placement, Point, State, TaskSpec
 
 RADIUS = 0.05  #: m, success
-BINS = ((0.1, 0.12, 0.0), (0.1, -0.12, 0.0))  #: where the cube starts and where it goes
 CRUISE = 0.12  #: m, height of the cube on the expert's way from bin to bin
 
 
@@ -53,12 +52,12 @@ BIN_PICKING = TaskSpec(
     description="Pick up the cube from one bin and put it into the other.",
     actors=(
         ActorSpec("cube", "cube.xml", Placement(follows=OBJECT), fixed_base=False),
-        ActorSpec("start_bin", "bin.xml", Placement(BINS[0])),
-        ActorSpec("goal_bin", "bin.xml", Placement(BINS[1])),
+        ActorSpec("start_bin", "bin.xml", Placement((0.1, 0.12, 0.0))),
+        ActorSpec("goal_bin", "bin.xml", Placement(follows=GOAL)),
     ),
-    reset_low=(0.08, 0.06, 0.03),
-    reset_high=(0.12, 0.18, 0.03),
-    goal=Placement(BINS[1]),
+    reset_low=(0.08, 0.06, 0.03, 0.1, -0.12, 0.0),
+    reset_high=(0.12, 0.18, 0.03, 0.1, -0.12, 0.0),
+    goal=Placement(follows=GOAL),
     observed=(Point("cube", "cube"),),
     tcp_start=(0.0, 0.0, 0.18),
     reward=pick_reward,

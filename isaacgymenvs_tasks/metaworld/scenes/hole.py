@@ -1,7 +1,8 @@
 """A hollow in a raised table: hand_insert (22) and pick_out_of_hole (30).
 
-Follows Meta-World's ``sawyer_{hand_insert,pick_out_of_hole}_v3``: layouts, goals, reward terms, success radius 0.05 m
-(in pick_out_of_hole the radius of its bonus; its success has 0.07, MTBench's 0.05). Departures:
+Follows Meta-World's ``sawyer_{hand_insert,pick_out_of_hole}_v3``: layouts, goals (of hand_insert 0.02 m below the hole's
+floor, so that the cube must get down to it), reward terms, success radius 0.05 m (in pick_out_of_hole that of its
+bonus, as in MTBench; Meta-World's success has 0.07). Departures:
 
 - The raised part of the table is a layer on the ordinary one, so heights count from the hollow's floor, as in Meta-
   World. MTBench's spawn heights lie inside its table or above the recess's floor.

@@ -19,15 +19,7 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
-from isaacgymenvs_tasks.metaworld.rewards import (
-    approach,
-    caging,
-    distance,
-    finish,
-    hamacher,
-    placement,
-    tolerance,
-)
+from isaacgymenvs_tasks.metaworld.rewards import approach, caging, distance, finish, hamacher, placement, tolerance
 from isaacgymenvs_tasks.metaworld.task import GOAL, OBJECT, V1, ActorSpec, Placement, Point, State, TaskSpec
 
 RADIUS = 0.05  #: m, success
