@@ -6,7 +6,7 @@ Meta-World; only the simulation itself has the table top at ``TABLE_TOP`` (MTBen
 
 Observation, 39 + K numbers: tcp position 3, openness 1, first object's position 3 and quaternion 4 (xyzw), the same 7 of the
 second object or zeros; the same 18 of the step before; goal 3; one-hot of the task. In the first observation of an episode
-the step before equals the present one.
+the step before equals the present one. ``observation_space`` has the bounds.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from gymnasium import spaces
 from isaacgym import gymapi, gymtorch
 from torch import Tensor
 
@@ -42,6 +43,7 @@ FINGER_STROKE = 0.04
 CANDIDATES = 32  #: draws of the reset vector made at once, of which the first valid one is taken
 
 FRAME = 18  #: numbers of one observed frame
+FAR = 3.0  #: m; observed positions are clamped to +-FAR, which only what was thrown off the table ever leaves
 LINKS = tuple(f"panda_link{i}" for i in range(1, 8))
 HAND, LEFT, RIGHT, FIRST, SECOND, ANCHOR = range(7, 13)  #: columns of the gathered bodies after the seven links
 
@@ -111,6 +113,13 @@ class MetaWorld(VecTask):
             raise ValueError(f"reward={self.reward} does not exist; choose one of: {', '.join(REWARDS)}")
         numbers = {"numObservations": 2 * FRAME + 3 + self.num_tasks, "numActions": 4}
         super().__init__({**cfg, "env": {**env, **numbers}}, rl_device, sim_device, graphics_device_id, headless)
+        point = [FAR] * 3 + [1.0] * 4
+        frame = np.array([FAR] * 3 + [1.0] + 2 * point)
+        high = np.concatenate([frame, frame, [FAR] * 3, np.ones(self.num_tasks)]).astype(np.float32)
+        low = -high
+        low[[3, FRAME + 3]] = 0.0
+        low[2 * FRAME + 3 :] = 0.0
+        self.observation_space = spaces.Box(low, high)
 
     # -- construction --------------------------------------------------------------------------------------------
 
@@ -375,7 +384,7 @@ class MetaWorld(VecTask):
         fingers = self._dof_position[self._dof_index[:, 7:]]
         self.openness = (fingers.sum(1) / (2 * FINGER_STROKE)).clamp(0.0, 1.0)
         observed = torch.cat((self._points[:, :2], self._point_quats[:, :2]), -1).reshape(self.num_envs, 14)
-        self._frame = torch.cat((self.tcp, self.openness[:, None], observed), 1)
+        self._frame = torch.cat((self.tcp, self.openness[:, None], observed), 1).clamp(-FAR, FAR)
 
     def states(self) -> list[State]:
         """The batch as scripted policies see it, one ``State`` a task."""

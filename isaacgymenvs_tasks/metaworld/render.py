@@ -48,6 +48,7 @@ class Camera:
         self.env, self.index, self.size = env, index, size
         model, _ = env.sim.inspect(index)
         model.vis.headlight.ambient[:], model.vis.headlight.diffuse[:] = 0.35, 0.6
+        model.geom_rgba[model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE, 3] = 0.0  # the floor would fill the picture
         self.camera = mujoco.MjvCamera()
         self.camera.azimuth, self.camera.elevation, self.camera.distance = 60.0, -28.0, 1.15
         self.camera.lookat[:] = 0.0, 0.03, TABLE_TOP + 0.13

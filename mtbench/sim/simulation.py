@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import mujoco
 import torch
 from torch import Tensor
 
