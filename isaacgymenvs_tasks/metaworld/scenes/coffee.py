@@ -38,7 +38,7 @@ TCP_START = (-0.2, 0.0, 0.15)
 
 def press_reward(state: State) -> tuple[Tensor, Tensor]:
     """2 for bringing closed fingers to the button, 8 for its travel."""
-    remaining = state.goal[:, 0] - state.obj[:, 0]
+    remaining = (state.goal[:, 0] - state.obj[:, 0]).abs()
     near = approach(state, state.obj, state.obj_init, 0.05)
     touching = distance(state.tcp, state.obj) <= 0.05
     reward = 2.0 * hamacher(1.0 - state.openness, near) + 8.0 * touching * tolerance(remaining, 0.005, TRAVEL)
