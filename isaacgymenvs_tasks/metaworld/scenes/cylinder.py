@@ -1,13 +1,15 @@
-"""A small object on the plain table: reach (40), push (38) and pick_place (31).
+"""A small object on the plain table: reach (40), push (38), push_back (37) and pick_place (31).
 
-Follows Meta-World's ``sawyer_{reach,push,pick_place}_v3``: layouts, reward terms, radii and success thresholds.
+Follows Meta-World's ``sawyer_{reach,push,push_back,pick_place}_v3``: layouts, reward terms, radii and success thresholds.
 Departures:
 
 - The whole layout is 0.1 m nearer to the robot (x = Y_mw - 0.7): with its hand held vertical the Franka reaches 0.77
   m from its base axis, Meta-World's goals lie up to 0.85 m from there. MTBench moves only the goals of pick_place.
 - Meta-World's puck is a cube of 0.1 kg here (see ``assets/metaworld/cube.xml``).
 - ``pick_place`` uses the ordinary caging term instead of its own variant, and its success radius is 0.05 as is the
-  radius of its bonus (Meta-World: 0.07 and 0.05).
+  radius of its bonus (Meta-World: 0.07 and 0.05). The same holds for ``push_back``.
+- ``push_back`` is rewarded as ``push`` is. Meta-World multiplies caging with nearness to the goal there, which pays
+  less than 0.2 of 10 for all of reaching and grasping; MTBench's bonus is more than 10.
 - Openness says nothing on a Franka that holds a 4 cm cube, so "held" is told from where the object is.
 """
 
@@ -18,13 +20,25 @@ from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
 from isaacgymenvs_tasks.metaworld.rewards import SUCCESS, caging, distance, finish, hamacher, placement, tolerance
-from isaacgymenvs_tasks.metaworld.task import GOAL, OBJECT, ActorSpec, Expert, Placement, Point, Reward, State, TaskSpec
+from isaacgymenvs_tasks.metaworld.task import (
+    GOAL,
+    OBJECT,
+    V1,
+    ActorSpec,
+    Expert,
+    Placement,
+    Point,
+    Reward,
+    State,
+    TaskSpec,
+    Vec3,
+)
 
 RADIUS = 0.05  #: m, success
 TCP_START = (-0.1, 0.0, 0.15)
 
 
-def _cage(state: State) -> Tensor:
+def cube_cage(state: State) -> Tensor:
     return caging(state, finger_axis="x", object_radius=0.015, pad_threshold=0.05, plane_threshold=0.005)
 
 
@@ -36,7 +50,7 @@ def reach_reward(state: State) -> tuple[Tensor, Tensor]:
 
 def push_reward(state: State) -> tuple[Tensor, Tensor]:
     """Caging, and once the tcp is on the object its way to the goal."""
-    cage = 2.0 * _cage(state)
+    cage = 2.0 * cube_cage(state)
     on_object = distance(state.tcp, state.obj) < 0.02
     reward = cage + on_object * (1.0 + cage + 5.0 * placement(state, RADIUS))
     return finish(reward, distance(state.obj, state.goal) <= RADIUS)
@@ -46,7 +60,7 @@ def pick_place_reward(state: State) -> tuple[Tensor, Tensor]:
     """Caging and nearness to the goal together; once lifted, nearness to the goal counts in full."""
     place = placement(state, RADIUS)
     lifted = (distance(state.tcp, state.obj) < 0.02) & (state.obj[:, 2] - state.obj_init[:, 2] > 0.01)
-    reward = hamacher(_cage(state), place) + lifted * (1.0 + 5.0 * place)
+    reward = hamacher(cube_cage(state), place) + lifted * (1.0 + 5.0 * place)
     return finish(reward, distance(state.obj, state.goal) <= RADIUS)
 
 
@@ -63,27 +77,53 @@ def carry_expert(state: State, memory: Tensor) -> Tensor:
     return torch.where(holding[:, None], steer(state, target, 1.0), action)
 
 
+Box = tuple[Vec3, Vec3]
+NEAR: Box = (-0.1, -0.1, 0.02), (0.0, 0.1, 0.02)
+FAR: Box = (0.1, -0.1, 0.02), (0.2, 0.1, 0.02)
+FAR_UP: Box = (0.1, -0.1, 0.05), (0.2, 0.1, 0.3)
+
+
 def _spec(
-    task_id: int, name: str, description: str, goal_low: float, goal_high: float, reward: Reward, expert: Expert
+    task_id: int, name: str, description: str, objects: Box, goals: Box, reward: Reward, expert: Expert, v1: V1
 ) -> TaskSpec:
     return TaskSpec(
         task_id=task_id,
         name=name,
         description=description,
         actors=(ActorSpec("object", "cube.xml", Placement(follows=OBJECT), fixed_base=False),),
-        reset_low=(-0.1, -0.1, 0.02, 0.1, -0.1, goal_low),
-        reset_high=(0.0, 0.1, 0.02, 0.2, 0.1, goal_high),
+        reset_low=objects[0] + goals[0],
+        reset_high=objects[1] + goals[1],
         min_distance=0.15,
         goal=Placement(follows=GOAL),
         observed=(Point("object", "cube"),),
         tcp_start=TCP_START,
         reward=reward,
         expert=expert,
+        v1=v1,
     )
 
 
-REACH = _spec(40, "reach", "Move the gripper to a goal position.", 0.05, 0.3, reach_reward, reach_expert)
-PUSH = _spec(38, "push", "Push the object to a goal on the table.", 0.02, 0.02, push_reward, carry_expert)
+REACH = _spec(
+    40, "reach", "Move the gripper to a goal position.", NEAR, FAR_UP, reach_reward, reach_expert, V1("reach")
+)
+PUSH = _spec(38, "push", "Push the object to a goal on the table.", NEAR, FAR, push_reward, carry_expert, V1("push"))
+PUSH_BACK = _spec(
+    37,
+    "push_back",
+    "Pull the object back to a goal on the table, nearer to the robot.",
+    ((0.1, -0.1, 0.02), (0.15, 0.1, 0.02)),
+    NEAR,
+    push_reward,
+    carry_expert,
+    V1("push"),
+)
 PICK_PLACE = _spec(
-    31, "pick_place", "Pick up the object and hold it at a goal position.", 0.05, 0.3, pick_place_reward, carry_expert
+    31,
+    "pick_place",
+    "Pick up the object and hold it at a goal position.",
+    NEAR,
+    FAR_UP,
+    pick_place_reward,
+    carry_expert,
+    V1("pick"),
 )
