@@ -6,7 +6,7 @@ Departures:
 
 - The hammer is lighter and its shapes are boxes (see ``assets/metaworld/hammer.xml``).
 - The point to grasp is the handle's point nearest to the hand, and the head's face turns with the hammer; in Meta-World
-  and MTBench both are fixed to world axes, and the head counts as 0.16 m from the origin but not at its face.
+  and MTBench both are fixed to world axes.
 - The head counts as lifted from 0.05 m on, above where its middle lies.
 - The hammer's turn is measured alike for both signs of the quaternion.
 """
@@ -48,7 +48,8 @@ def hammer_reward(state: State) -> tuple[Tensor, Tensor]:
     same = (state.obj_quat * state.obj_quat.new_tensor(LYING)).sum(-1).abs()
     straight = (1.0 - (2.0 - 2.0 * same).clamp_min(0.0).sqrt() / 0.4).clamp_min(0.0)
     reward = (2.0 * grip + 6.0 * driven) * straight
-    return finish(reward, (state.dof_pos[:, 0] > DRIVEN) & (reward > 5.0))
+    remaining = state.goal[:, 0] - state.obj2[:, 0]
+    return finish(reward, (remaining < TRAVEL - DRIVEN) & (reward > 5.0))
 
 
 def hammer_expert(state: State, memory: Tensor) -> Tensor:

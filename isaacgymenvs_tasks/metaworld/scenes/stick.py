@@ -45,7 +45,7 @@ GRASP = -0.06  #: m along the stick from its middle, the point to hold
 TIP = (0.16, 0.0, 0.0)  #: m from there to the tip
 HOOK = (0.1, 0.0, 0.0)  #: m from there to the part of the stick that belongs in the handle, next to the crossbar
 HEIGHT = 0.132  #: m, of the hole in the handle
-HOLE = -0.09  #: m from the thermos's axis to the hole's middle
+HOLE = -0.09  #: m from the thermos's axis to the point where the stick belongs
 PUSHED, PULLED = 0.12, 0.05  #: m, success
 INSERTED = (0.04, 0.06)  #: m, how far beside and above the hole's middle the tip counts as inserted
 SCALE = (1.0, 1.0, 2.0)  #: weight of the axes on the way to the handle
@@ -98,29 +98,29 @@ def pull_reward(state: State) -> tuple[Tensor, Tensor]:
     return finish(reward, inserted & (error <= PULLED))
 
 
-def _line_up(state: State, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _line_up(state: State, memory: Tensor) -> tuple[Tensor, Tensor]:
     """Grip the stick and bring its tip in line with the second observed point, across y.
 
-    Returns (gripped, lined up (n,) bool, action (n, 4) until then).
+    Returns (lined up (n,) bool, action (n, 4) until then).
     """
     holding, action = carry(state, memory, state.obj)
     error = state.obj2 - offset_point(state, TIP)
     memory[:, 2] = torch.maximum(memory[:, 2], (holding & (error[:, ::2].abs().amax(-1) < 0.008)).float()) * holding
     error[:, 1] = 0.0
-    return holding, memory[:, 2] > 0, torch.where(holding[:, None], steer(state, state.tcp + error, 1.0), action)
+    return memory[:, 2] > 0, torch.where(holding[:, None], steer(state, state.tcp + error, 1.0), action)
 
 
 def push_expert(state: State, memory: Tensor) -> Tensor:
     """Grip the stick, lift it before the thermos, push."""
-    _, ready, action = _line_up(state, memory)
+    ready, action = _line_up(state, memory)
     error = state.obj2 - offset_point(state, TIP)
-    error[:, 1] = state.goal[:, 1] - state.obj2[:, 1] + error[:, 1]
+    error[:, 1] += state.goal[:, 1] - state.obj2[:, 1]
     return torch.where(ready[:, None], steer(state, state.tcp + error, 1.0), action)
 
 
 def pull_expert(state: State, memory: Tensor) -> Tensor:
     """Grip the stick, lift it before the handle, put it through up to the crossbar, take the handle to the goal."""
-    _, ready, action = _line_up(state, memory)
+    ready, action = _line_up(state, memory)
     error = state.obj2 - offset_point(state, HOOK)
     memory[:, 3] = torch.maximum(memory[:, 3], (ready & (error[:, 1] > -0.03)).float()) * ready
     error = torch.where(memory[:, 3:] > 0, state.goal - state.obj2, error)
