@@ -3,6 +3,8 @@
 Follows Meta-World's ``sawyer_soccer_v3``: layout, the weights of hand and ball, the threefold weight of the ball's error
 to the side, and success (the ball within 0.07 m of the goal's middle, that is on the line and off the posts). Departures:
 
+- The layout is 0.1 m nearer to the robot (x = Y_mw - 0.7), see ``cylinder.py``, and the hand starts another 0.1 m nearer,
+  clear of the ball.
 - The goal position is at the ball's height, Meta-World's on the floor.
 - The ball is smooth and has rolling friction (see ``assets/metaworld/soccer_ball.xml``).
 - The margin of the ball's term is its distance at the start. Meta-World's is how far the ball has come, so that kicking it
@@ -11,7 +13,6 @@ to the side, and success (the ball within 0.07 m of the goal's middle, that is o
   fingers that cage the ball along the way to the goal, while its own policy pushes with closed ones; the Franka's palm is
   wider than the goal.
 - Success is unweighted as Meta-World's; MTBench's is weighted, in front of the mouth.
-- The hand starts 0.1 m nearer to the robot, clear of the ball.
 """
 
 from __future__ import annotations
@@ -75,12 +76,12 @@ SOCCER = TaskSpec(
         ActorSpec("ball", "soccer_ball.xml", Placement(follows=OBJECT), fixed_base=False),
         ActorSpec("goal", "soccer_goal.xml", Placement((0.0, 0.0, -BALL), GOAL), yaw=-math.pi / 2),
     ),
-    reset_low=(0.0, -0.1, BALL, 0.2, -0.1, BALL),
-    reset_high=(0.1, 0.1, BALL, 0.3, 0.1, BALL),
+    reset_low=(-0.1, -0.1, BALL, 0.1, -0.1, BALL),
+    reset_high=(0.0, 0.1, BALL, 0.2, 0.1, BALL),
     min_distance=0.15,
     goal=Placement(follows=GOAL),
     observed=(Point("ball", "ball"),),
-    tcp_start=(-0.1, 0.0, 0.15),
+    tcp_start=(-0.2, 0.0, 0.15),
     reward=score_reward,
     expert=score_expert,
     finger_axis="y",
