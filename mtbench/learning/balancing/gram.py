@@ -5,8 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-# Columns converted to float64 at a time: bounds the extra memory to K * 256 KiB and keeps a chunk in cache.
-_CHUNK = 1 << 15
+
+def _chunk(device: torch.device) -> int:
+    """Columns converted to float64 at a time: on a CPU few enough to stay in the cache, on a GPU enough to fill it."""
+    return 1 << (11 if device.type == "cpu" else 16)
 
 
 def gram(gradients: Tensor) -> Tensor:
@@ -20,9 +22,11 @@ def gram(gradients: Tensor) -> Tensor:
     gradients = gradients.detach()
     num_tasks = gradients.shape[0]
     out = torch.zeros(num_tasks, num_tasks, dtype=torch.float64, device=gradients.device)
-    for chunk in gradients.split(_CHUNK, dim=1):
-        chunk = chunk.to(torch.float64)
-        out.addmm_(chunk, chunk.T)
+    buffer = torch.empty(num_tasks, _chunk(gradients.device), dtype=torch.float64, device=gradients.device)
+    for chunk in gradients.split(buffer.shape[1], dim=1):
+        wide = buffer[:, : chunk.shape[1]]
+        wide.copy_(chunk)
+        out.addmm_(wide, wide.T)
     # A matrix product need not round (i, j) and (j, i) alike.
     return 0.5 * (out + out.T)
 
@@ -36,6 +40,7 @@ def combine(weights: Tensor, gradients: Tensor) -> Tensor:
     gradients = gradients.detach()
     weights = weights.to(torch.float64)
     out = torch.empty(gradients.shape[1], dtype=gradients.dtype, device=gradients.device)
-    for target, chunk in zip(out.split(_CHUNK), gradients.split(_CHUNK, dim=1), strict=True):
+    size = 8 * _chunk(gradients.device)  # a matrix-vector product: fewer, larger ones
+    for target, chunk in zip(out.split(size), gradients.split(size, dim=1), strict=True):
         target.copy_(weights @ chunk.to(torch.float64))
     return out
