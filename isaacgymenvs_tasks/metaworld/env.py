@@ -27,7 +27,7 @@ from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld import kinematics
 from isaacgymenvs_tasks.metaworld.control import DAMPING, EFFORT, STIFFNESS, EndEffectorControl, z_axis
-from isaacgymenvs_tasks.metaworld.rewards import SUCCESS, rotate
+from isaacgymenvs_tasks.metaworld.rewards import SUCCESS, Caging, rotate
 from isaacgymenvs_tasks.metaworld.rewards_v1 import V1Reward
 from isaacgymenvs_tasks.metaworld.task import Placement, State, TaskSpec, Vec3, reset_bounds
 from isaacgymenvs_tasks.vec_task import VecTask
@@ -314,6 +314,8 @@ class MetaWorld(VecTask):
             else:
                 self._reward_blocks.append(block)
         self._v1 = V1Reward(self.specs, self.task_index)
+        specs = self.specs
+        self._caging = Caging([s.cage for s in specs], [s.finger_axis for s in specs], self.task_index)
 
     def _joint_defaults(self, spec: TaskSpec, start: Tensor) -> Tensor:
         """(DOFs of an environment, 2): arm at its start, fingers open, the scene's joints as the task wants them."""
@@ -406,6 +408,9 @@ class MetaWorld(VecTask):
             "obj2_quat": self._point_quats[:, 1],
             "obj2_init": self.objects_init[:, 1],
             "goal": self.goal,
+            "cage": self._caging(
+                self.actions[:, 3], self._pads, self.tcp, self.tcp_init, self._points[:, 0], self.objects_init[:, 0]
+            ),
         }
         counts = [block.count for block in blocks]
         parts = [

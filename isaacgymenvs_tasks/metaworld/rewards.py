@@ -8,17 +8,17 @@ step, so each is a handful of fused operations without masks or loops.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from isaacgymenvs_tasks.metaworld.task import State
+from isaacgymenvs_tasks.metaworld.task import Cage, State
 
 SUCCESS = 10.0  #: reward of a step that succeeds, and the upper end of every reward
 
-#: Coordinates across the fingers' axis, as slices of (x, y, z): basic indexing, hence views.
-_ACROSS = {"x": slice(1, 3), "y": slice(0, 3, 2)}
-_ALONG = {"x": 0, "y": 1}
+#: World axis of the fingers as a unit vector.
+AXES = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0)}
 
 
 def distance(a: Tensor, b: Tensor) -> Tensor:
@@ -27,7 +27,12 @@ def distance(a: Tensor, b: Tensor) -> Tensor:
 
 
 def tolerance(
-    x: Tensor, upper: Tensor | float, margin: Tensor | float, *, lower: float | None = None, gaussian: bool = False
+    x: Tensor,
+    upper: Tensor | float,
+    margin: Tensor | float,
+    *,
+    lower: Tensor | float | None = None,
+    gaussian: bool = False,
 ) -> Tensor:
     """dm_control's ``tolerance``: 1 inside ``[lower, upper]``, 0.1 at ``margin`` outside, 0 outside if the margin is 0.
 
@@ -37,10 +42,9 @@ def tolerance(
     outside = x - upper
     if lower is not None:
         outside = torch.maximum(lower - x, outside)
-    outside = outside.clamp_min(0.0)
-    scaled = outside / margin.clamp_min(1e-6) if isinstance(margin, Tensor) else outside / max(margin, 1e-6)
-    square = scaled * scaled
-    return torch.exp(square * -math.log(10.0)) if gaussian else (1.0 + 9.0 * square).reciprocal()
+    square = outside.clamp_min(0.0).square()
+    scale = margin.clamp_min(1e-6).square() if isinstance(margin, Tensor) else max(margin, 1e-6) ** 2
+    return torch.exp(square * -math.log(10.0) / scale) if gaussian else scale / torch.add(scale, square, alpha=9.0)
 
 
 def rotate(quat: Tensor, v: Tensor) -> Tensor:
@@ -84,30 +88,50 @@ def from_above(state: State, point: Tensor, radius: float, height: float) -> Ten
     return tolerance(too_low, 0.01, 2.0 * height)
 
 
-def caging(
-    state: State,
-    *,
-    finger_axis: str,
-    object_radius: float,
-    pad_threshold: float,
-    plane_threshold: float,
-    effort: float = 1.0,
-) -> Tensor:
-    """Meta-World's gripper caging reward (high density): fingers around ``state.obj``, then closing.
+class Caging:
+    """Meta-World's gripper caging reward (high density) with the numbers of each environment's task: fingers around a
+    point, then closing. Computed for all tasks at once, because it is the longest term of most.
 
-    Half is the cage: both pads between ``object_radius`` and ``pad_threshold`` (m) from the object along the fingers'
-    axis, and the tcp within ``plane_threshold`` (m) of it in the other two coordinates. The other half adds closing,
-    which counts once the cage stands: action ``effort`` or more earns all of it (positive closes).
+    Half is the cage: both pads between ``object_radius`` and ``pad_threshold`` from the point along the fingers' axis, and
+    the tcp within ``plane_threshold`` of it in the other two coordinates. The other half adds closing, which counts once
+    the cage stands: action ``effort`` or more earns all of it (positive closes).
+
+    Args:
+        cages: the numbers of K tasks.
+        finger_axes: ``x`` or ``y``, K of them.
+        task: (n,) long, the task of each environment.
     """
-    k, across = _ALONG[finger_axis], _ACROSS[finger_axis]
-    pads = torch.stack((state.left_pad[:, k], state.right_pad[:, k]))
-    margins = ((pads - state.obj_init[:, k]).abs() - pad_threshold).abs()
-    sides = tolerance((pads - state.obj[:, k]).abs(), pad_threshold, margins, lower=object_radius)
-    plane_margin = distance(state.obj_init[:, across], state.tcp_init[:, across]) - plane_threshold
-    plane = tolerance(distance(state.obj[:, across], state.tcp[:, across]), plane_threshold, plane_margin)
-    cage = hamacher(hamacher(sides[0], sides[1]), plane)
-    closing = (state.action[:, 3] / effort).clamp(0.0, 1.0) * (cage > 0.97)
-    return 0.5 * (cage + hamacher(cage, closing))
+
+    def __init__(self, cages: Sequence[Cage], finger_axes: Sequence[str], task: Tensor) -> None:
+        def column(values: list[float]) -> Tensor:
+            return torch.tensor(values, device=task.device)[task]
+
+        self.radius = column([cage.object_radius for cage in cages])[:, None]
+        self.pad = column([cage.pad_threshold for cage in cages])[:, None]
+        self.plane = column([cage.plane_threshold for cage in cages])
+        self.effort = column([cage.effort for cage in cages])
+        self.axis = torch.tensor([AXES[name] for name in finger_axes], device=task.device)[task]
+
+    def __call__(
+        self, grip: Tensor, pads: Tensor, tcp: Tensor, tcp_init: Tensor, point: Tensor, point_init: Tensor
+    ) -> Tensor:
+        """Rewards (n,) in [0, 1].
+
+        Args:
+            grip: (n,) gripper action.
+            pads: (n, 2, 3) centres of the fingertip pads.
+            tcp, tcp_init: (n, 3), now and at reset; point, point_init: (n, 3) likewise.
+        """
+        along = (pads * self.axis[:, None]).sum(-1)
+        margins = ((along - (point_init * self.axis).sum(-1, keepdim=True)).abs() - self.pad).abs()
+        apart = (along - (point * self.axis).sum(-1, keepdim=True)).abs()
+        sides = tolerance(apart, self.pad, margins, lower=self.radius)
+        across = 1.0 - self.axis
+        plane_margin = torch.linalg.vector_norm((point_init - tcp_init) * across, dim=-1) - self.plane
+        offset = torch.linalg.vector_norm((point - tcp) * across, dim=-1)
+        cage = hamacher(hamacher(sides[:, 0], sides[:, 1]), tolerance(offset, self.plane, plane_margin))
+        closing = (grip / self.effort).clamp(0.0, 1.0) * (cage > 0.97)
+        return 0.5 * (cage + hamacher(cage, closing))
 
 
 def finish(reward: Tensor, success: Tensor) -> tuple[Tensor, Tensor]:

@@ -84,6 +84,7 @@ class State:
     goal: Tensor  #: (n, 3) target position
     dof_pos: Tensor  #: (n, d) joint positions of the scene's actors (not the robot), in asset order
     params: Mapping[str, Tensor]  #: (n,) each: ``TaskSpec.params``, by name
+    cage: Tensor  #: (n,) in [0, 1], how well the fingers hold the first observed point, see :class:`Cage`
 
 
 #: state -> (reward in [0, 10] (n,), success (n,) bool)
@@ -91,6 +92,22 @@ Reward = Callable[[State], tuple[Tensor, Tensor]]
 
 #: (state, memory) -> action (n, 4). ``memory`` is the policy's own: (n, 4) float, zeroed at reset, written in place.
 Expert = Callable[[State, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Cage:
+    """What counts as fingers around the first observed point: the numbers of :func:`.rewards.caging`.
+
+    Attributes:
+        object_radius, pad_threshold: metres; along the fingers' axis a pad is right between these distances from the point.
+        plane_threshold: metres; across that axis the tcp is right within this distance.
+        effort: the gripper action that earns all of closing.
+    """
+
+    object_radius: float = 0.015
+    pad_threshold: float = 0.05
+    plane_threshold: float = 0.01
+    effort: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -133,6 +150,7 @@ class TaskSpec:
         expert: scripted policy that solves the task.
         finger_axis: world axis along which the fingers open, ``x`` as in Meta-World or ``y``.
         params: numbers in which tasks that share a reward or an expert differ; they arrive as ``State.params``.
+        cage: what ``State.cage`` calls a grasp.
         v1: the shape of the task's V1 reward.
     """
 
@@ -151,6 +169,7 @@ class TaskSpec:
     goal_point: Point | None = None
     finger_axis: str = "x"
     params: Mapping[str, float] = field(default_factory=dict)
+    cage: Cage = Cage()
     v1: V1 = V1()
 
     def __post_init__(self) -> None:

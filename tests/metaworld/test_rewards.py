@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isaacgymenvs_tasks.metaworld import rewards
-from isaacgymenvs_tasks.metaworld.task import State
+from isaacgymenvs_tasks.metaworld.task import Cage, State
 
 
 def make_state(n: int, seed: int = 0, dofs: int = 1, params: Mapping[str, float] | None = None) -> State:
@@ -40,6 +40,7 @@ def make_state(n: int, seed: int = 0, dofs: int = 1, params: Mapping[str, float]
         obj2_init=points(),
         goal=points(),
         dof_pos=torch.rand(n, dofs, generator=g) * 4 - 2,
+        cage=torch.rand(n, generator=g),
         params={name: torch.full((n,), value) for name, value in (params or {}).items()},
     )
 
@@ -82,12 +83,13 @@ def test_hamacher_product(a: float, b: float) -> None:
     assert -1e-9 <= value <= min(a, b) + 1e-6
 
 
-def scalar_caging(s: State, i: int, k: int, radius: float, pad: float, plane: float) -> float:
+def scalar_caging(s: State, i: int, k: int, numbers: Cage) -> float:
     """Meta-World's high-density caging reward, one environment at a time."""
 
     def product(a: float, b: float) -> float:
         return a * b / (a + b - a * b) if a + b > 0 else 0.0
 
+    radius, pad, plane = numbers.object_radius, numbers.pad_threshold, numbers.plane_threshold
     sides = []
     for p in (s.left_pad, s.right_pad):
         margin = abs(abs(float(p[i, k] - s.obj_init[i, k])) - pad)
@@ -96,22 +98,27 @@ def scalar_caging(s: State, i: int, k: int, radius: float, pad: float, plane: fl
     margin = max(math.dist(s.obj_init[i, others].tolist(), s.tcp_init[i, others].tolist()) - plane, 0.0)
     flat = scalar_tolerance(math.dist(s.obj[i, others].tolist(), s.tcp[i, others].tolist()), 0.0, plane, margin, False)
     cage = product(product(*sides), flat)
-    closing = min(max(float(s.action[i, 3]), 0.0), 1.0) if cage > 0.97 else 0.0
+    closing = min(max(float(s.action[i, 3]) / numbers.effort, 0.0), 1.0) if cage > 0.97 else 0.0
     return (cage + product(cage, closing)) / 2
 
 
-@pytest.mark.parametrize("axis", ["x", "y"])
-def test_caging_matches_the_scalar_definition(axis: str) -> None:
-    state = make_state(64)
+def caged(state: State, cages: list[Cage], axes: list[str], task: torch.Tensor) -> torch.Tensor:
+    pads = torch.stack((state.left_pad, state.right_pad), 1)
+    caging = rewards.Caging(cages, axes, task)
+    return caging(state.action[:, 3], pads, state.tcp, state.tcp_init, state.obj, state.obj_init)
+
+
+def test_caging_matches_the_scalar_definition_for_several_tasks_at_once() -> None:
+    state = make_state(128)
+    task = torch.arange(128) // 64
     # Half of them hold the object, so that closing counts.
-    near = torch.arange(64) % 2 == 0
+    near = torch.arange(128) % 2 == 0
     obj = torch.where(near[:, None], state.tcp + 0.001, state.obj)
-    k = {"x": 0, "y": 1}[axis]
-    grip = torch.zeros(3)
-    grip[k] = 0.03
+    grip = 0.03 * torch.eye(3)[task]
     state = dataclasses.replace(state, obj=obj, left_pad=state.tcp + grip, right_pad=state.tcp - grip)
-    value = rewards.caging(state, finger_axis=axis, object_radius=0.015, pad_threshold=0.05, plane_threshold=0.005)
-    expected = torch.tensor([scalar_caging(state, i, k, 0.015, 0.05, 0.005) for i in range(64)])
+    cages = [Cage(0.015, 0.05, 0.005, 1.0), Cage(0.01, 0.06, 0.01, 0.7)]
+    value = caged(state, cages, ["x", "y"], task)
+    expected = torch.tensor([scalar_caging(state, i, k, cages[k]) for i, k in enumerate(task.tolist())])
     assert torch.allclose(value, expected, atol=1e-4)
     assert value[near].min() >= 0.5 and value[near].max() > 0.9
 
@@ -126,8 +133,7 @@ def test_closing_pays_only_around_the_object() -> None:
         right_pad=state.tcp - x,
         action=torch.tensor([[0.0, 0, 0, 1.0], [0.0, 0, 0, -1.0]]),
     )
-    value = rewards.caging(state, finger_axis="x", object_radius=0.015, pad_threshold=0.05, plane_threshold=0.005)
-    assert value.tolist() == pytest.approx([1.0, 0.5])
+    assert caged(state, [Cage()], ["x"], torch.zeros(2, dtype=torch.long)).tolist() == pytest.approx([1.0, 0.5])
 
 
 def test_from_above_ignores_the_height_when_aligned() -> None:

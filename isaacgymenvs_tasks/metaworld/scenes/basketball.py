@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
-from isaacgymenvs_tasks.metaworld.rewards import caging, distance, finish, tolerance
-from isaacgymenvs_tasks.metaworld.task import GOAL, OBJECT, V1, ActorSpec, Placement, Point, State, TaskSpec
+from isaacgymenvs_tasks.metaworld.rewards import distance, finish, tolerance
+from isaacgymenvs_tasks.metaworld.task import GOAL, OBJECT, V1, ActorSpec, Cage, Placement, Point, State, TaskSpec
 
 RADIUS = 0.08  #: m, success, in the weighted distance
 SCALE = (1.0, 1.0, 2.0)  #: weight of the axes
@@ -35,8 +35,7 @@ def basketball_reward(state: State) -> tuple[Tensor, Tensor]:
     error = distance(state.obj * scale, goal)
     in_place = tolerance(error, RADIUS, distance(state.obj_init * scale, goal))
     lifted = (distance(state.tcp, state.obj) < 0.035) & (state.obj[:, 2] - state.obj_init[:, 2] > 0.01)
-    cage = caging(state, finger_axis="y", object_radius=0.025, pad_threshold=0.06, plane_threshold=0.005)
-    cage = torch.where(lifted, 1.0, cage)
+    cage = torch.where(lifted, 1.0, state.cage)
     return finish(2.0 * cage + lifted * (1.0 + 5.0 * in_place), error <= RADIUS)
 
 
@@ -66,4 +65,5 @@ BASKETBALL = TaskSpec(
     expert=basketball_expert,
     finger_axis="y",
     v1=V1("pick", lift=0.25),
+    cage=Cage(object_radius=0.025, pad_threshold=0.06, plane_threshold=0.005),
 )

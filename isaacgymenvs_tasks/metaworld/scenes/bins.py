@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
-from isaacgymenvs_tasks.metaworld.rewards import approach, caging, distance, finish, from_above, hamacher, placement
-from isaacgymenvs_tasks.metaworld.task import GOAL, OBJECT, V1, ActorSpec, Placement, Point, State, TaskSpec
+from isaacgymenvs_tasks.metaworld.rewards import approach, distance, finish, from_above, hamacher, placement
+from isaacgymenvs_tasks.metaworld.task import GOAL, OBJECT, V1, ActorSpec, Cage, Placement, Point, State, TaskSpec
 
 RADIUS = 0.05  #: m, success
 CRUISE = 0.12  #: m, height of the cube on the expert's way from bin to bin
@@ -28,10 +28,11 @@ CRUISE = 0.12  #: m, height of the cube on the expert's way from bin to bin
 def pick_reward(state: State) -> tuple[Tensor, Tensor]:
     """2 for reaching and caging the cube, 1 for lifting it, 5 for its nearness to the goal on a way above the rims."""
     place = placement(state, RADIUS)
-    cage = caging(state, finger_axis="x", object_radius=0.015, pad_threshold=0.05, plane_threshold=0.01, effort=0.7)
     above = torch.maximum(from_above(state, state.obj_init, 0.04, 0.08), from_above(state, state.goal, 0.05, 0.11))
     lifted = (distance(state.tcp, state.obj) < 0.03) & (state.obj[:, 2] - state.obj_init[:, 2] > 0.02)
-    reward = approach(state, state.obj, state.obj_init, 0.01) + cage + lifted * (1.0 + 5.0 * hamacher(above, place))
+    reward = (
+        approach(state, state.obj, state.obj_init, 0.01) + state.cage + lifted * (1.0 + 5.0 * hamacher(above, place))
+    )
     return finish(reward, distance(state.obj, state.goal) <= RADIUS)
 
 
@@ -63,4 +64,5 @@ BIN_PICKING = TaskSpec(
     reward=pick_reward,
     expert=pick_expert,
     v1=V1("pick", lift=0.07),
+    cage=Cage(effort=0.7),
 )

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
-from isaacgymenvs_tasks.metaworld.rewards import approach, caging, distance, finish, from_above, hamacher, tolerance
-from isaacgymenvs_tasks.metaworld.task import GOAL, OBJECT, V1, ActorSpec, Placement, Point, State, TaskSpec
+from isaacgymenvs_tasks.metaworld.rewards import approach, distance, finish, from_above, hamacher, tolerance
+from isaacgymenvs_tasks.metaworld.task import GOAL, OBJECT, V1, ActorSpec, Cage, Placement, Point, State, TaskSpec
 
 RADIUS = 0.08  #: m, success
 SCALE = (1.0, 1.0, 3.0)  #: weight of the axes in the reward's distance
@@ -30,8 +30,7 @@ STAND = 0.016  #: m, on the table
 
 def close_reward(state: State) -> tuple[Tensor, Tensor]:
     """2 for the fingers at the bar, 1.6 for lifting the lid, 6.4 for its nearness to the goal, times its uprightness."""
-    cage = caging(state, finger_axis="x", object_radius=0.006, pad_threshold=0.05, plane_threshold=0.01)
-    at_bar = 0.5 * (approach(state, state.obj, state.obj_init, 0.01) + cage)
+    at_bar = 0.5 * (approach(state, state.obj, state.obj_init, 0.01) + state.cage)
     ready = hamacher(from_above(state, state.obj, 0.03, 0.03), at_bar)
     lifted = state.obj2[:, 2] - state.obj2_init[:, 2] > 0.01
     offset = state.obj2 - state.goal
@@ -69,4 +68,5 @@ BOX_CLOSE = TaskSpec(
     reward=close_reward,
     expert=close_expert,
     v1=V1("pick", moves="obj2", lift=0.09),
+    cage=Cage(object_radius=0.006),
 )

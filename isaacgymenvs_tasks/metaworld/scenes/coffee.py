@@ -24,8 +24,8 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
-from isaacgymenvs_tasks.metaworld.rewards import approach, caging, distance, finish, hamacher, placement, tolerance
-from isaacgymenvs_tasks.metaworld.task import GOAL, OBJECT, ActorSpec, Placement, Point, State, TaskSpec, Vec3
+from isaacgymenvs_tasks.metaworld.rewards import approach, distance, finish, hamacher, placement, tolerance
+from isaacgymenvs_tasks.metaworld.task import GOAL, OBJECT, ActorSpec, Cage, Placement, Point, State, TaskSpec, Vec3
 
 TRAVEL = 0.03  #: m, of the button
 BUTTON = (-0.22, 0.0, 0.30)  #: its face relative to the machine, which is turned by -90 degrees
@@ -48,9 +48,8 @@ def press_reward(state: State) -> tuple[Tensor, Tensor]:
 def mug_reward(state: State) -> tuple[Tensor, Tensor]:
     """1 for coming to the mug, 1 for caging it; with the fingers around it, 1 more and 5 for its way to the goal."""
     near = approach(state, state.obj, state.obj_init, 0.02)
-    cage = caging(state, finger_axis="x", object_radius=0.02, pad_threshold=0.05, plane_threshold=0.015)
     around = distance(state.tcp, state.obj) < 0.03
-    reward = near + cage + around * (1.0 + 5.0 * placement(state, RADIUS))
+    reward = near + state.cage + around * (1.0 + 5.0 * placement(state, RADIUS))
     return finish(reward, distance(state.obj, state.goal) <= RADIUS)
 
 
@@ -108,6 +107,7 @@ def _mug_spec(
         goal=Placement((0.0, 0.0, MIDDLE), GOAL),
         observed=(Point("mug", "mug", (0.0, 0.0, MIDDLE)),),
         tcp_start=TCP_START,
+        cage=Cage(object_radius=0.02, plane_threshold=0.015),
         reward=mug_reward,
         expert=mug_expert,
     )

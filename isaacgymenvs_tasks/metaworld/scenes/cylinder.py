@@ -19,12 +19,13 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
-from isaacgymenvs_tasks.metaworld.rewards import SUCCESS, caging, distance, finish, hamacher, placement, tolerance
+from isaacgymenvs_tasks.metaworld.rewards import SUCCESS, distance, finish, hamacher, placement, tolerance
 from isaacgymenvs_tasks.metaworld.task import (
     GOAL,
     OBJECT,
     V1,
     ActorSpec,
+    Cage,
     Expert,
     Placement,
     Point,
@@ -35,11 +36,8 @@ from isaacgymenvs_tasks.metaworld.task import (
 )
 
 RADIUS = 0.05  #: m, success
+CUBE_CAGE = Cage(plane_threshold=0.005)
 TCP_START = (-0.1, 0.0, 0.15)
-
-
-def cube_cage(state: State) -> Tensor:
-    return caging(state, finger_axis="x", object_radius=0.015, pad_threshold=0.05, plane_threshold=0.005)
 
 
 def reach_reward(state: State) -> tuple[Tensor, Tensor]:
@@ -50,7 +48,7 @@ def reach_reward(state: State) -> tuple[Tensor, Tensor]:
 
 def push_reward(state: State) -> tuple[Tensor, Tensor]:
     """Caging, and once the tcp is on the object its way to the goal."""
-    cage = 2.0 * cube_cage(state)
+    cage = 2.0 * state.cage
     on_object = distance(state.tcp, state.obj) < 0.02
     reward = cage + on_object * (1.0 + cage + 5.0 * placement(state, RADIUS))
     return finish(reward, distance(state.obj, state.goal) <= RADIUS)
@@ -60,7 +58,7 @@ def pick_place_reward(state: State) -> tuple[Tensor, Tensor]:
     """Caging and nearness to the goal together; once lifted, nearness to the goal counts in full."""
     place = placement(state, RADIUS)
     lifted = (distance(state.tcp, state.obj) < 0.02) & (state.obj[:, 2] - state.obj_init[:, 2] > 0.01)
-    reward = hamacher(cube_cage(state), place) + lifted * (1.0 + 5.0 * place)
+    reward = hamacher(state.cage, place) + lifted * (1.0 + 5.0 * place)
     return finish(reward, distance(state.obj, state.goal) <= RADIUS)
 
 
@@ -100,6 +98,7 @@ def _spec(
         reward=reward,
         expert=expert,
         v1=v1,
+        cage=CUBE_CAGE,
     )
 
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, descend, steer
-from isaacgymenvs_tasks.metaworld.rewards import SUCCESS, approach, caging, distance, finish, hamacher, placement
+from isaacgymenvs_tasks.metaworld.rewards import SUCCESS, approach, distance, finish, hamacher, placement
 from isaacgymenvs_tasks.metaworld.task import OBJECT, ActorSpec, Placement, Point, State, TaskSpec, Vec3
 
 TRAVEL = 0.1  #: m
@@ -39,9 +39,8 @@ def press_reward(state: State) -> tuple[Tensor, Tensor]:
 
 def pull_reward(state: State) -> tuple[Tensor, Tensor]:
     """Caging, and once lifted, nearness to the goal."""
-    cage = caging(state, finger_axis="x", object_radius=0.015, pad_threshold=0.05, plane_threshold=0.01)
     lifted = (distance(state.tcp, state.obj) < 0.035) & (state.obj[:, 2] - state.obj_init[:, 2] > 0.01)
-    reward = 2.0 * cage + lifted * (1.0 + 5.0 * placement(state, PULL_RADIUS))
+    reward = 2.0 * state.cage + lifted * (1.0 + 5.0 * placement(state, PULL_RADIUS))
     return finish(reward, distance(state.obj, state.goal) <= PULL_RADIUS)
 
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
-from isaacgymenvs_tasks.metaworld.rewards import approach, caging, distance, finish, from_above, hamacher, placement
+from isaacgymenvs_tasks.metaworld.rewards import approach, distance, finish, from_above, hamacher, placement
 from isaacgymenvs_tasks.metaworld.task import GOAL, OBJECT, V1, ActorSpec, Placement, Point, State, TaskSpec
 
 RADIUS = 0.05  #: m, success
@@ -30,8 +30,7 @@ CUBE = ActorSpec("cube", "cube.xml", Placement(follows=OBJECT), fixed_base=False
 
 def _grasp(state: State) -> Tensor:
     """Up to 2: the tcp at the cube, the fingers around it and closing."""
-    cage = caging(state, finger_axis="x", object_radius=0.015, pad_threshold=0.05, plane_threshold=0.01)
-    return approach(state, state.obj, state.obj_init, 0.01) + cage
+    return approach(state, state.obj, state.obj_init, 0.01) + state.cage
 
 
 def insert_reward(state: State) -> tuple[Tensor, Tensor]:

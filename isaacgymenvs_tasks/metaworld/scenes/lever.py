@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
-from isaacgymenvs_tasks.metaworld.rewards import approach, caging, distance, finish, tolerance
-from isaacgymenvs_tasks.metaworld.task import OBJECT, ActorSpec, Placement, Point, State, TaskSpec
+from isaacgymenvs_tasks.metaworld.rewards import approach, distance, finish, tolerance
+from isaacgymenvs_tasks.metaworld.task import OBJECT, ActorSpec, Cage, Placement, Point, State, TaskSpec
 
 AXIS = (0.0, -0.12, 0.2)  #: of the lever, relative to the post, which is turned by -90 degrees
 LENGTH = 0.2  #: m, from the axis to the knob
@@ -30,9 +30,8 @@ RADIUS = 2 * LENGTH * math.sin(math.pi / 48)  #: m, from the knob to the goal at
 def pull_reward(state: State) -> tuple[Tensor, Tensor]:
     """1 for coming to the knob, 1 for caging it, 8 for the lever's angle."""
     near = approach(state, state.obj, state.obj_init, 0.01)
-    cage = caging(state, finger_axis="y", object_radius=0.02, pad_threshold=0.05, plane_threshold=0.015)
     raised = tolerance((state.dof_pos[:, 0] + math.pi / 2).abs(), math.pi / 48, 5 * math.pi / 12)
-    return finish(near + cage + 8.0 * raised, distance(state.obj, state.goal) <= RADIUS)
+    return finish(near + state.cage + 8.0 * raised, distance(state.obj, state.goal) <= RADIUS)
 
 
 def pull_expert(state: State, memory: Tensor) -> Tensor:
@@ -58,4 +57,5 @@ LEVER_PULL = TaskSpec(
     reward=pull_reward,
     expert=pull_expert,
     finger_axis="y",
+    cage=Cage(object_radius=0.02, plane_threshold=0.015),
 )

@@ -21,8 +21,8 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
-from isaacgymenvs_tasks.metaworld.rewards import caging, distance, finish, tolerance
-from isaacgymenvs_tasks.metaworld.task import GOAL, OBJECT, V1, ActorSpec, Placement, Point, State, TaskSpec
+from isaacgymenvs_tasks.metaworld.rewards import distance, finish, tolerance
+from isaacgymenvs_tasks.metaworld.task import GOAL, OBJECT, V1, ActorSpec, Cage, Placement, Point, State, TaskSpec
 
 REST = 0.017  #: m, height of the nut's centre on the table
 PEG = 0.1  #: m, height of the peg
@@ -35,8 +35,7 @@ RING = Point("nut", "nut")
 def _reward(state: State, in_place: Tensor) -> Tensor:
     """2 for the grasp, 0.6 for lifting, 5.4 for ``in_place`` (n,), all of it while the nut is level."""
     lifted = state.obj2[:, 2] - state.obj2_init[:, 2] > 0.01
-    cage = caging(state, finger_axis="x", object_radius=0.012, pad_threshold=0.05, plane_threshold=0.015)
-    cage = torch.where(lifted & (distance(state.tcp, state.obj) < 0.04), 1.0, cage)
+    cage = torch.where(lifted & (distance(state.tcp, state.obj) < 0.04), 1.0, state.cage)
     tilt = state.obj_quat[:, :2].square().sum(-1).sqrt()  # sine of half the angle
     level = tolerance(tilt, 0.1, 0.4)
     return (2.0 * cage + 0.6 * lifted + 5.4 * in_place) * level
@@ -94,6 +93,7 @@ ASSEMBLY = TaskSpec(
     reward=assembly_reward,
     expert=assembly_expert,
     v1=V1("pick", "obj2", 0.1),
+    cage=Cage(object_radius=0.012, plane_threshold=0.015),
 )
 
 DISASSEMBLE = TaskSpec(
@@ -112,4 +112,5 @@ DISASSEMBLE = TaskSpec(
     reward=disassemble_reward,
     expert=disassemble_expert,
     v1=V1("pick", "obj2", 0.1),
+    cage=Cage(object_radius=0.012, plane_threshold=0.015),
 )

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
-from isaacgymenvs_tasks.metaworld.rewards import caging, distance, finish, hamacher, tolerance
-from isaacgymenvs_tasks.metaworld.task import GOAL, OBJECT, V1, ActorSpec, Placement, Point, State, TaskSpec
+from isaacgymenvs_tasks.metaworld.rewards import distance, finish, hamacher, tolerance
+from isaacgymenvs_tasks.metaworld.task import GOAL, OBJECT, V1, ActorSpec, Cage, Placement, Point, State, TaskSpec
 
 RADIUS = 0.07  #: m, success, in the weighted distance
 SCALE = (2.0, 1.0, 2.0)  #: weight of the axes: y is the hole's
@@ -41,8 +41,7 @@ def insert_reward(state: State) -> tuple[Tensor, Tensor]:
     aligned = hamacher(in_place, tolerance(across * close, RADIUS, 0.2))
     held = distance(state.tcp, state.obj) < 0.04
     lifted = held & (state.obj[:, 2] - state.obj_init[:, 2] > 0.01)
-    cage = caging(state, finger_axis="x", object_radius=0.0075, pad_threshold=0.05, plane_threshold=0.005)
-    cage = torch.where(lifted, 1.0, cage)
+    cage = torch.where(lifted, 1.0, state.cage)
     return finish(hamacher(cage, aligned) + lifted * (1.0 + 5.0 * aligned), error <= RADIUS)
 
 
@@ -78,4 +77,5 @@ PEG_INSERT_SIDE = TaskSpec(
     reward=insert_reward,
     expert=insert_expert,
     v1=V1("pick", "obj2", lift=0.1),
+    cage=Cage(object_radius=0.0075, plane_threshold=0.005),
 )

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
-from isaacgymenvs_tasks.metaworld.rewards import caging, distance, finish, placement
-from isaacgymenvs_tasks.metaworld.task import OBJECT, ActorSpec, Placement, Point, State, TaskSpec
+from isaacgymenvs_tasks.metaworld.rewards import distance, finish, placement
+from isaacgymenvs_tasks.metaworld.task import OBJECT, ActorSpec, Cage, Placement, Point, State, TaskSpec
 
 RADIUS = 0.07  #: m, success
 FRONT, HEIGHT = -0.044, 0.129  #: m, y and z of the plug's root from the wall's
@@ -29,9 +29,8 @@ YAW = -math.pi / 2  #: the hole is along y, the plug is pulled out towards -y
 
 def unplug_reward(state: State) -> tuple[Tensor, Tensor]:
     """2 for caging; once the held plug moves out of the socket, 1 and 5 for nearness to the goal."""
-    cage = caging(state, finger_axis="x", object_radius=0.018, pad_threshold=0.05, plane_threshold=0.01, effort=0.8)
     pulled = (distance(state.tcp, state.obj) < 0.035) & (state.obj_init[:, 1] - state.obj[:, 1] > 0.01)
-    reward = 2.0 * cage + pulled * (1.0 + 5.0 * placement(state, RADIUS, RADIUS))
+    reward = 2.0 * state.cage + pulled * (1.0 + 5.0 * placement(state, RADIUS, RADIUS))
     return finish(reward, distance(state.obj, state.goal) <= RADIUS)
 
 
@@ -54,6 +53,7 @@ PEG_UNPLUG_SIDE = TaskSpec(
     goal=Placement((0.0, FRONT - 0.15, HEIGHT), OBJECT),
     observed=(Point("plug", "plug", (0.04, 0.0, 0.0)),),
     tcp_start=(-0.1, 0.0, 0.25),
+    cage=Cage(object_radius=0.018, effort=0.8),
     reward=unplug_reward,
     expert=unplug_expert,
 )

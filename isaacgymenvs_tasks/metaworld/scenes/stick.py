@@ -25,12 +25,13 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
-from isaacgymenvs_tasks.metaworld.rewards import caging, distance, finish, offset_point, tolerance
+from isaacgymenvs_tasks.metaworld.rewards import distance, finish, offset_point, tolerance
 from isaacgymenvs_tasks.metaworld.task import (
     GOAL,
     OBJECT,
     V1,
     ActorSpec,
+    Cage,
     Expert,
     Placement,
     Point,
@@ -49,10 +50,6 @@ HOLE = -0.09  #: m from the thermos's axis to the point where the stick belongs
 PUSHED, PULLED = 0.12, 0.05  #: m, success
 INSERTED = (0.04, 0.06)  #: m, how far beside and above the hole's middle the tip counts as inserted
 SCALE = (1.0, 1.0, 2.0)  #: weight of the axes on the way to the handle
-
-
-def _cage(state: State) -> Tensor:
-    return caging(state, finger_axis="x", object_radius=0.014, pad_threshold=0.05, plane_threshold=0.01)
 
 
 def _held(state: State) -> Tensor:
@@ -74,7 +71,7 @@ def push_reward(state: State) -> tuple[Tensor, Tensor]:
     )
     error = distance(state.obj2, state.goal)
     thermos = tolerance(error, PUSHED, distance(state.obj2_init, state.goal) - PUSHED)
-    reward = torch.where(held, 2.0 + 5.0 * tip + 3.0 * thermos, _cage(state))
+    reward = torch.where(held, 2.0 + 5.0 * tip + 3.0 * thermos, state.cage)
     return finish(reward, held & (error <= PUSHED))
 
 
@@ -94,7 +91,7 @@ def pull_reward(state: State) -> tuple[Tensor, Tensor]:
     error = distance(state.obj2, state.goal)
     pulled = 2.0 * tolerance(distance(hook, state.goal), PULLED, distance(start, state.goal))
     pulled = pulled + tolerance(error, PULLED, distance(state.obj2_init, state.goal))
-    reward = torch.where(held, 2.0 + torch.where(inserted, 5.0 + pulled, 5.0 * way), _cage(state))
+    reward = torch.where(held, 2.0 + torch.where(inserted, 5.0 + pulled, 5.0 * way), state.cage)
     return finish(reward, inserted & (error <= PULLED))
 
 
@@ -155,6 +152,7 @@ def _spec(
         reward=reward,
         expert=expert,
         v1=V1("pick", "obj2"),
+        cage=Cage(object_radius=0.014),
     )
 
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
-from isaacgymenvs_tasks.metaworld.rewards import caging, distance, finish, hamacher, placement
+from isaacgymenvs_tasks.metaworld.rewards import distance, finish, hamacher, placement
 from isaacgymenvs_tasks.metaworld.task import GOAL, OBJECT, V1, ActorSpec, Placement, Point, State, TaskSpec
 
 RADIUS = 0.05  #: m, where nearness to the goal is full
@@ -29,8 +29,7 @@ HOLE = (0.14, 0.0)  #: its middle
 
 def sweep_reward(state: State) -> tuple[Tensor, Tensor]:
     """2 for the cage, 6 for cage and nearness to the goal together."""
-    cage = caging(state, finger_axis="x", object_radius=0.015, pad_threshold=0.05, plane_threshold=0.01)
-    reward = 2.0 * cage + 6.0 * hamacher(cage, placement(state, RADIUS))
+    reward = 2.0 * state.cage + 6.0 * hamacher(state.cage, placement(state, RADIUS))
     arrived = distance(state.obj[:, :2], state.goal[:, :2]) <= state.params["radius"]
     return finish(reward, arrived & (state.obj[:, 2] - state.goal[:, 2] <= state.params["height"]))
 

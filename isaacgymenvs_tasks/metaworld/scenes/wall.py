@@ -24,7 +24,7 @@ from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
 from isaacgymenvs_tasks.metaworld.rewards import distance, finish, placement, tolerance
-from isaacgymenvs_tasks.metaworld.scenes.cylinder import RADIUS, TCP_START, cube_cage, reach_reward
+from isaacgymenvs_tasks.metaworld.scenes.cylinder import CUBE_CAGE, RADIUS, TCP_START, reach_reward
 from isaacgymenvs_tasks.metaworld.task import (
     GOAL,
     OBJECT,
@@ -53,7 +53,7 @@ def _way(state: State, waypoint: Tensor, weights: tuple[float, float, float]) ->
 
 def push_reward(state: State) -> tuple[Tensor, Tensor]:
     """Caging, then the object's way to a point beside the wall's end, and from the wall on its way to the goal."""
-    cage = 2.0 * cube_cage(state)
+    cage = 2.0 * state.cage
     waypoint = state.obj.new_tensor((WALL[0] + 0.02, END + 0.03, 0.02)).expand_as(state.obj)
     way = 4.0 * _way(state, waypoint, (1.0, 3.0, 1.0))
     on_object = distance(state.tcp, state.obj) < 0.02
@@ -70,7 +70,7 @@ def pick_place_reward(state: State) -> tuple[Tensor, Tensor]:
     way = _way(state, waypoint, (1.0, 1.0, 3.0))
     lifted = (distance(state.tcp, state.obj) < 0.02) & (state.obj[:, 2] - state.obj_init[:, 2] > 0.015)
     passed = lifted & (state.obj[:, 0] > WALL[0])
-    before = cube_cage(state) + lifted * (1.0 + 4.0 * way)
+    before = state.cage + lifted * (1.0 + 4.0 * way)
     reward = torch.where(passed, 6.0 + 3.0 * placement(state, RADIUS), before)
     return finish(reward, distance(state.obj, state.goal) <= RADIUS)
 
@@ -127,6 +127,7 @@ def _spec(
         reward=reward,
         expert=expert,
         v1=v1,
+        cage=CUBE_CAGE,
     )
 
 

@@ -1,4 +1,6 @@
-"""MuJoCo on the CPU: one ``mujoco.batch.Batch`` a group of environments, stepped on all cores.
+"""MuJoCo on the CPU: each group of environments is cut into ``mujoco.batch.Batch`` of one thread, spread over all cores.
+
+Fifty scenes are fifty small groups: one after the other on all cores, they would wait fifty times for the slowest thread.
 
 A step ends with the position and velocity stages of the state it reached (MuJoCo's derived quantities otherwise lag one
 substep behind), and the next step continues from them, so fresh poses cost nothing.
@@ -7,6 +9,8 @@ substep behind), and the next step continues from them, so fresh poses cost noth
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import mujoco
 import numpy as np
@@ -17,6 +21,8 @@ from torch import Tensor
 from ..layout import Sizes
 from ..scene import CONTACT_SENSOR, Group
 
+#: At least so many batches for each thread, so that the last ones to finish leave little idle.
+BATCHES_A_THREAD = 4
 #: A coordinate or velocity beyond this is a diverged simulation, as in MuJoCo (mjMAXVAL).
 MAX_VALUE = 1e10
 INPUTS = ("qpos", "qvel", "ctrl", "mocap_pos", "mocap_quat", "force")
@@ -88,7 +94,14 @@ class CpuEngine:
         self._has_force = False
         threads = num_threads or available_cores()
         at = dict.fromkeys([*shapes, "env"], 0)
-        self._batches = [_GroupBatch(g.models, threads, at, self._buffers, self._dirty, self._diverged) for g in groups]
+        size = max(1, -(-count // (BATCHES_A_THREAD * threads)))
+        self._batches = [
+            _Batch(g.models[first : first + size], at, self._buffers, self._dirty, self._diverged)
+            for g in groups
+            for first in range(0, len(g.models), size)
+        ]
+        self._largest_first = sorted(self._batches, key=lambda batch: -len(batch.models))
+        self._pool = ThreadPoolExecutor(threads, "physics") if threads > 1 else None
 
     def mark(self, ranks: Tensor) -> None:
         """The states of these environments (engine ranks) were written by the client."""
@@ -100,8 +113,7 @@ class CpuEngine:
     def step(self, substeps: int) -> None:
         """Advance every environment whose state is finite by ``substeps`` physics steps."""
         self.forward()
-        for batch in self._batches:
-            batch.step(substeps, self._has_force)
+        self._run(lambda batch: batch.step(substeps, self._has_force))
         if self._has_force:
             self._buffers["force"][:] = 0.0
             self._has_force = False
@@ -109,10 +121,14 @@ class CpuEngine:
     def forward(self) -> None:
         """Bring derived quantities of environments whose state was set up to date."""
         if self._dirty.any():
-            for batch in self._batches:
-                batch.forward()
+            self._run(_Batch.forward)
 
-    def _find(self, env: int) -> tuple[_GroupBatch, int]:
+    def _run(self, work: Callable[[_Batch], None]) -> None:
+        """Do this for every batch, on all threads; MuJoCo leaves Python's lock while it computes."""
+        for _ in self._pool.map(work, self._largest_first) if self._pool else map(work, self._batches):
+            pass
+
+    def _find(self, env: int) -> tuple[_Batch, int]:
         for batch in self._batches:
             if env < len(batch.dirty):
                 return batch, env
@@ -173,23 +189,25 @@ class CpuEngine:
 
     def close(self) -> None:
         """Free the models' data and threads."""
+        if self._pool:
+            self._pool.shutdown()
         self._batches.clear()
+        self._largest_first.clear()
 
 
-class _GroupBatch:
-    """The environments of one group and their rows of the engine's buffers."""
+class _Batch:
+    """Some environments of one group and their rows of the engine's buffers, stepped by one thread."""
 
     def __init__(
         self,
         models: list[mujoco.MjModel],
-        threads: int,
         at: dict[str, int],
         buffers: dict[str, np.ndarray],
         dirty: np.ndarray,
         diverged: np.ndarray,
     ) -> None:
         self.models, n, m = list(models), len(models), models[0]
-        self.batch = Batch(m, nsim=n, nthread=threads, persistent=True)
+        self.batch = Batch(m, nsim=n, nthread=1, persistent=True)
         self.batch.set_models(self.models)
         counts = {"qpos": m.nq, "qvel": m.nv, "ctrl": m.nu, "dof_force": m.nv, "env": 1}
         counts |= dict.fromkeys(("mocap_pos", "mocap_quat"), m.nmocap)
