@@ -156,11 +156,13 @@ class VecTask(Env):
         """What more to report of the episodes that just ended in these environments, before they are reset."""
         return {}
 
+    @torch.inference_mode()
     def refresh(self) -> None:
         """Bring DOF and rigid-body states up to date. A task that reads ``root_states`` refreshes them as well."""
         self.gym.refresh_dof_state_tensor(self.sim)
         self.gym.refresh_rigid_body_state_tensor(self.sim)
 
+    @torch.inference_mode()
     def diverged(self) -> Tensor:
         """(num_envs,) bool: environments with a DOF or rigid body (roots are among them) whose state is not finite."""
         bad = torch.zeros(self.num_envs, device=self.device)

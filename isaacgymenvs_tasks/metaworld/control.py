@@ -69,6 +69,7 @@ class EndEffectorControl:
         """Environments in ``mask`` (n,) hold where they are."""
         self.target = torch.where(mask[:, None], tcp, self.target)
 
+    @torch.inference_mode()
     def arm(self, action: Tensor, q: Tensor, origin: Tensor, axis: Tensor, hand_quat: Tensor, tcp: Tensor) -> Tensor:
         """Joint position targets (n, 7).
 

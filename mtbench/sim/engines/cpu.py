@@ -113,19 +113,18 @@ class CpuEngine:
     def step(self, substeps: int) -> None:
         """Advance every environment whose state is finite by ``substeps`` physics steps."""
         self.forward()
-        self._run(lambda batch: batch.step(substeps, self._has_force))
+        self._run(lambda batch: batch.step(substeps, self._has_force), self._largest_first)
         if self._has_force:
             self._buffers["force"][:] = 0.0
             self._has_force = False
 
     def forward(self) -> None:
         """Bring derived quantities of environments whose state was set up to date."""
-        if self._dirty.any():
-            self._run(_Batch.forward)
+        self._run(_Batch.forward, [batch for batch in self._largest_first if batch.dirty.any()])
 
-    def _run(self, work: Callable[[_Batch], None]) -> None:
-        """Do this for every batch, on all threads; MuJoCo leaves Python's lock while it computes."""
-        for _ in self._pool.map(work, self._largest_first) if self._pool else map(work, self._batches):
+    def _run(self, work: Callable[[_Batch], None], batches: list[_Batch]) -> None:
+        """Do this for each batch, on all threads; MuJoCo leaves Python's lock while it computes."""
+        for _ in self._pool.map(work, batches) if self._pool and len(batches) > 1 else map(work, batches):
             pass
 
     def _find(self, env: int) -> tuple[_Batch, int]:
@@ -266,8 +265,6 @@ class _Batch:
 
     def forward(self) -> None:
         """Take over states the client wrote, and compute what follows from them."""
-        if not self.dirty.any():
-            return
         ids = np.flatnonzero(self.dirty)
         again = np.flatnonzero(self.dirty & self.diverged)
         if len(again):  # also forget what the diverged state left in the solver
