@@ -6,7 +6,7 @@ Every round times all variants one after the other, so that a busy machine slows
 rounds. ``mujoco.rollout`` starts from the same states, on the same models, and replays the drive commands that env.step gave
 under random actions. ``metaworld=`` names the Python of another environment with the package
 ``metaworld`` (it pins an older MuJoCo), whose MT10 with ten environments is timed in a process of its own after each round.
-Raw figures go to benchmarks/results/throughput.csv.
+Raw figures go to benchmarks/results/throughput_TASK_NUM.csv. Memory an environment is what the process grew by (Linux).
 """
 
 from __future__ import annotations
@@ -49,6 +49,11 @@ def rate(env, steps: int, run) -> float:
     for _ in range(steps):
         run()
     return env.num_envs * steps / (time.perf_counter() - start)
+
+
+def resident() -> int:
+    """Bytes of memory this process occupies."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 class Replay:
@@ -100,6 +105,7 @@ def main(arguments: list[str]) -> None:
     num_envs, steps = int(options["num_envs"]), int(options["steps"])
     with initialize_config_dir(str(ROOT / "cfg"), version_base=None):
         config = compose("config", [f"task={options['task']}"])
+    before = resident()
     env = isaacgymenvs_tasks.make(config.task, num_envs=num_envs, seed=0, sim_device="cpu", rl_device="cpu")
     env.reset()
     generator = torch.Generator().manual_seed(0)
@@ -109,6 +115,7 @@ def main(arguments: list[str]) -> None:
 
     for _ in range(60):  # into the episodes, hands among the objects
         env.step(action())
+    memory = (resident() - before) / num_envs
     threads = len(os.sched_getaffinity(0))
     rows = []
     for round_ in range(int(options["rounds"])):
@@ -133,7 +140,8 @@ def main(arguments: list[str]) -> None:
     for name in rows[0]:
         share = statistics.median(r[name] / r["mujoco.rollout"] for r in rows)
         print(f"{name:<24}{statistics.median(r[name] for r in rows):>10,.0f} steps/s {share:>7.0%} of mujoco.rollout")
-    target = ROOT / "benchmarks" / "results" / "throughput.csv"
+    print(f"memory: {memory / 1e3:,.0f} kB an environment")
+    target = ROOT / "benchmarks" / "results" / f"throughput_{options['task']}_{num_envs}.csv"
     target.parent.mkdir(exist_ok=True)
     with target.open("w", newline="") as file:
         writer = csv.DictWriter(file, ["round", *rows[0]])

@@ -53,3 +53,18 @@ def test_a_diverged_state_is_reset_counted_and_shown(make_agent, capsys: pytest.
     assert len(lines) == 2 and all(line.endswith("diverged and reset: 1") for line in lines)
     assert agent.frame == 2 * 6 * 16
     assert all(torch.isfinite(p).all() for p in agent.model.state_dict().values())
+
+
+def test_tasks_of_different_sizes_train_and_resume_exactly(make_agent, capsys: pytest.CaptureFixture[str]) -> None:
+    mix = [*TASK, "num_envs=8", "task_counts=[6,2]"]
+    whole = make_agent(*mix, "max_iterations=3", name="whole")
+    assert whole.task_counts == [6, 2]
+    whole.train()
+    assert "environments: reach 6, drawer_open 2" in capsys.readouterr().out
+    part = make_agent(*mix, "max_iterations=2", name="part")
+    part.train()
+    again = make_agent(*mix, "max_iterations=3", name="part")
+    again.restore(str(part.nn_dir / "last.pth"))
+    again.train()
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, again.model.state_dict()[name]), name

@@ -304,3 +304,32 @@ def test_make_builds_shipped_tasks():
             isaacgymenvs_tasks.make(cfg, num_envs=3, sim_device="cuda:0")
     with pytest.raises(ValueError, match="is not a device"):
         isaacgymenvs_tasks.make(cfg, num_envs=3, rl_device="gpu7")
+
+
+def test_motion_does_not_depend_on_threads_nor_on_neighbours() -> None:
+    """Batches are cut by the number of threads; each environment moves as it does with one."""
+
+    def run(threads: int) -> list[torch.Tensor]:
+        settings = {"task.env.randomInitialProgress": False, "task.sim.num_threads": threads}
+        env = isaacgymenvs_tasks.make("MT50", 26, seed=1, task_id=["push", "soccer"], task_counts=[19, 7], **settings)
+        seen = [env.reset()["obs"]]
+        generator = torch.Generator().manual_seed(0)
+        for _ in range(20):
+            seen.append(env.step(torch.rand(26, 4, generator=generator) * 2 - 1)[0]["obs"])
+        env.close()
+        return seen
+
+    one, three = run(1), run(3)
+    assert all(torch.equal(a, b) for a, b in zip(one, three, strict=True))
+    assert not torch.equal(one[0], one[-1])
+
+
+def test_tasks_that_share_a_reward_are_rewarded_as_if_alone() -> None:
+    settings = {"task.env.randomInitialProgress": False}
+    together = isaacgymenvs_tasks.make("MT50", 10, task_id=[4, 5, 6, 7, 40], task_counts=[3, 2, 2, 2, 1], **settings)
+    assert [block.count for block in together._reward_blocks] == [9, 1]
+    together.reset()
+    for _ in range(10):
+        together.step(torch.rand(10, 4) * 2 - 1)
+    alone = torch.cat([spec.reward(state)[0] for spec, state in zip(together.specs, together.states(), strict=True)])
+    assert torch.equal(alone, together.rew_buf)
