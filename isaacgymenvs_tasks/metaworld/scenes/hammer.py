@@ -5,8 +5,8 @@ lay, and success (the nail 0.09 of 0.1 m in) where the reward shows that the ham
 Departures:
 
 - The hammer is lighter and its shapes are boxes (see ``assets/metaworld/hammer.xml``).
-- The point to grasp is the handle's point nearest to the hand, and the head's face turns with the hammer; in Meta-World
-  and MTBench both are fixed to world axes.
+- The point to grasp is the middle of the handle; in Meta-World and MTBench it follows the hand along the handle.
+- The head's face turns with the hammer; in both it is fixed to world axes.
 - The head counts as lifted from 0.05 m on, above where its middle lies.
 - The hammer's turn is measured alike for both signs of the quaternion.
 """
