@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from mtbench.learning.errors import UserError
 from mtbench.sim import gymtorch
 
 TASK = [
@@ -68,3 +69,15 @@ def test_tasks_of_different_sizes_train_and_resume_exactly(make_agent, capsys: p
     again.train()
     for name, value in whole.model.state_dict().items():
         assert torch.equal(value, again.model.state_dict()[name]), name
+    other = make_agent(*TASK, "num_envs=8", "task_counts=[5,3]", name="other")
+    with pytest.raises(UserError, match=r"task_counts=\[6, 2\]"):
+        other.restore(str(part.nn_dir / "last.pth"))
+
+
+@pytest.mark.parametrize("reward", ["v1", "sparse"])
+def test_other_rewards_train(make_agent, reward: str) -> None:
+    agent = make_agent(*TASK, f"reward={reward}", "max_iterations=2")
+    assert agent.vec_env.env.reward == reward
+    agent.train()
+    assert agent.frame == 2 * 6 * 16
+    assert all(torch.isfinite(p).all() for p in agent.model.state_dict().values())
