@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -47,6 +48,16 @@ def tolerance(
     return torch.exp(square * -math.log(10.0) / scale) if gaussian else scale / torch.add(scale, square, alpha=9.0)
 
 
+@cache
+def _constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.tensor(values, dtype=dtype, device=device)
+
+
+def constant(like: Tensor, values: tuple[float, ...]) -> Tensor:
+    """The numbers as a tensor of the kind of ``like``, made once: to make it in every step would wait for the device."""
+    return _constant(values, like.dtype, like.device)
+
+
 def rotate(quat: Tensor, v: Tensor) -> Tensor:
     """Rotate vectors ``(..., 3)`` by unit quaternions ``(..., 4)`` xyzw: from a body's frame to the world's."""
     u, w = quat[..., :3], quat[..., 3:]
@@ -56,7 +67,7 @@ def rotate(quat: Tensor, v: Tensor) -> Tensor:
 
 def offset_point(state: State, offset: tuple[float, float, float]) -> Tensor:
     """Where ``offset`` (m, in the frame of the first observed body, counted from the observed point) is now, (n, 3)."""
-    return state.obj + rotate(state.obj_quat, state.obj.new_tensor(offset).expand_as(state.obj))
+    return state.obj + rotate(state.obj_quat, constant(state.obj, offset).expand_as(state.obj))
 
 
 def hamacher(a: Tensor, b: Tensor) -> Tensor:

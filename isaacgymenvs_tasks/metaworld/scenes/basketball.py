@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
-from isaacgymenvs_tasks.metaworld.rewards import distance, finish, tolerance
+from isaacgymenvs_tasks.metaworld.rewards import constant, distance, finish, tolerance
 from isaacgymenvs_tasks.metaworld.task import GOAL, OBJECT, V1, ActorSpec, Cage, Placement, Point, State, TaskSpec
 
 RADIUS = 0.08  #: m, success, in the weighted distance
@@ -30,7 +30,7 @@ ABOVE_RING = (-0.083, 0.0, 0.3)  #: the goal, from the hoop's root
 
 def basketball_reward(state: State) -> tuple[Tensor, Tensor]:
     """2 for caging; once lifted, 1 and 5 for nearness to the goal."""
-    scale = state.goal.new_tensor(SCALE)
+    scale = constant(state.goal, SCALE)
     goal = state.goal * scale
     error = distance(state.obj * scale, goal)
     in_place = tolerance(error, RADIUS, distance(state.obj_init * scale, goal))

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
-from isaacgymenvs_tasks.metaworld.rewards import approach, distance, finish, from_above, hamacher, tolerance
+from isaacgymenvs_tasks.metaworld.rewards import approach, constant, distance, finish, from_above, hamacher, tolerance
 from isaacgymenvs_tasks.metaworld.task import GOAL, OBJECT, V1, ActorSpec, Cage, Placement, Point, State, TaskSpec
 
 RADIUS = 0.08  #: m, success
@@ -34,7 +34,7 @@ def close_reward(state: State) -> tuple[Tensor, Tensor]:
     ready = hamacher(from_above(state, state.obj, 0.03, 0.03), at_bar)
     lifted = state.obj2[:, 2] - state.obj2_init[:, 2] > 0.01
     offset = state.obj2 - state.goal
-    weighted = torch.linalg.vector_norm(offset * offset.new_tensor(SCALE), dim=-1)
+    weighted = torch.linalg.vector_norm(offset * constant(offset, SCALE), dim=-1)
     upright = (1.0 - torch.linalg.vector_norm(state.obj_quat[:, :3], dim=-1) / 0.2).clamp_min(0.0)
     reward = upright * (2.0 * ready + 1.6 * lifted + 6.4 * tolerance(weighted, 0.05, 0.25))
     return finish(reward, (distance(state.obj2, state.goal) <= RADIUS) & (upright > 0.0))

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import descend, steer
-from isaacgymenvs_tasks.metaworld.rewards import approach, distance, finish, hamacher, tolerance
+from isaacgymenvs_tasks.metaworld.rewards import approach, constant, distance, finish, hamacher, tolerance
 from isaacgymenvs_tasks.metaworld.task import OBJECT, ActorSpec, Placement, Point, State, TaskSpec
 
 TRAVEL = 0.06  #: m
@@ -63,7 +63,7 @@ def top_expert(state: State, memory: Tensor) -> Tensor:
 
 def front_expert(state: State, memory: Tensor) -> Tensor:
     """Shut the fingers, come down before the button from above the height of the wall, then push."""
-    front = state.obj - state.obj.new_tensor((0.03, 0.0, 0.0))
+    front = state.obj - constant(state.obj, (0.03, 0.0, 0.0))
     ready, action = descend(state, memory, front, OVER_WALL)
     front[:, 0] += 0.1
     return torch.where(ready[:, None], steer(state, front, 1.0), action)

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import descend, steer
-from isaacgymenvs_tasks.metaworld.rewards import approach, distance, finish, hamacher, offset_point, tolerance
+from isaacgymenvs_tasks.metaworld.rewards import approach, constant, distance, finish, hamacher, offset_point, tolerance
 from isaacgymenvs_tasks.metaworld.task import OBJECT, ActorSpec, Placement, Point, State, TaskSpec, Vec3
 
 RADIUS = 0.07  #: m, from the grip's end to the goal at success
@@ -42,7 +42,7 @@ BESIDE = _beside(0.0)
 
 def turn_reward(state: State) -> tuple[Tensor, Tensor]:
     """2 for closed fingers beside the grip, 8 for that and the grip's turn together."""
-    beside_init = state.obj_init + state.obj.new_tensor((BESIDE[1], -BESIDE[0], BESIDE[2]))  # by -90 degrees
+    beside_init = state.obj_init + constant(state.obj, (BESIDE[1], -BESIDE[0], BESIDE[2]))  # by -90 degrees
     reach = approach(state, offset_point(state, BESIDE), beside_init, 0.01, gaussian=True)
     ready = hamacher(reach, 1.0 - state.openness)
     turned = tolerance(TURN - state.dof_pos[:, 0].abs(), 0.0, TURN)

@@ -22,6 +22,7 @@ from isaacgymenvs_tasks.metaworld.experts import descend, steer
 from isaacgymenvs_tasks.metaworld.rewards import (
     SUCCESS,
     approach,
+    constant,
     distance,
     finish,
     from_above,
@@ -40,7 +41,7 @@ SHUT = (-0.17, 0.0, 0.006)
 
 
 def _gap(handle: Tensor) -> Tensor:
-    return handle + handle.new_tensor((BEHIND, 0.0, 0.0))
+    return handle + constant(handle, (BEHIND, 0.0, 0.0))
 
 
 def open_reward(state: State) -> tuple[Tensor, Tensor]:
@@ -70,7 +71,7 @@ def open_expert(state: State, memory: Tensor) -> Tensor:
 
 def close_expert(state: State, memory: Tensor) -> Tensor:
     """Go in front of the bar, then push it home."""
-    front = state.obj - state.obj.new_tensor((0.04, 0.0, 0.0))
+    front = state.obj - constant(state.obj, (0.04, 0.0, 0.0))
     ready = (distance(state.tcp, front) < 0.025).float()
     memory[:, 0] = torch.maximum(memory[:, 0], ready)
     front[:, 0] += 0.1 * memory[:, 0]

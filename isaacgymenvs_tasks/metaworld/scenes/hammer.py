@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
-from isaacgymenvs_tasks.metaworld.rewards import distance, finish, offset_point, tolerance
+from isaacgymenvs_tasks.metaworld.rewards import constant, distance, finish, offset_point, tolerance
 from isaacgymenvs_tasks.metaworld.task import OBJECT, V1, ActorSpec, Placement, Point, State, TaskSpec
 
 BLOCK = (0.25, -0.24, 0.0)  #: m, on the table
@@ -34,7 +34,7 @@ def hammer_reward(state: State) -> tuple[Tensor, Tensor]:
     """2 for the grip of the handle, 6 for the head lifted and brought to the goal, as long as the hammer is not turned."""
     face = offset_point(state, FACE)
     driven = 0.1 * (face[:, 2] > 0.05) + 0.9 * tolerance(distance(face, state.goal), 0.02, 0.2)
-    same = (state.obj_quat * state.obj_quat.new_tensor(LYING)).sum(-1).abs()
+    same = (state.obj_quat * constant(state.obj_quat, LYING)).sum(-1).abs()
     straight = (1.0 - (2.0 - 2.0 * same).clamp_min(0.0).sqrt() / 0.4).clamp_min(0.0)
     reward = (2.0 * state.cage + 6.0 * driven) * straight
     remaining = state.goal[:, 0] - state.obj2[:, 0]

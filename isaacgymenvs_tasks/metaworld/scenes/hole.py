@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
-from isaacgymenvs_tasks.metaworld.rewards import approach, distance, finish, from_above, hamacher, placement
+from isaacgymenvs_tasks.metaworld.rewards import approach, constant, distance, finish, from_above, hamacher, placement
 from isaacgymenvs_tasks.metaworld.task import GOAL, OBJECT, V1, ActorSpec, Placement, Point, State, TaskSpec
 
 RADIUS = 0.05  #: m, success
@@ -52,7 +52,7 @@ def insert_expert(state: State, memory: Tensor) -> Tensor:
     """Grip the cube, draw it along the table until it is over the hole, then down."""
     holding, action = carry(state, memory, state.obj)
     # Towards the middle from a goal near the edge: the fingers need room beside the cube.
-    hole = state.goal.new_tensor(HOLE)
+    hole = constant(state.goal, HOLE)
     target = hole + 0.6 * (state.goal - hole)
     over = (state.obj - target)[:, :2].abs().amax(-1) < 0.012
     target[:, 2] = torch.where(over, 0.02, state.obj_init[:, 2] + 0.01)

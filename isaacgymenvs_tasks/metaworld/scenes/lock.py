@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import descend, steer
-from isaacgymenvs_tasks.metaworld.rewards import approach, distance, finish, placement
+from isaacgymenvs_tasks.metaworld.rewards import approach, constant, distance, finish, placement
 from isaacgymenvs_tasks.metaworld.task import OBJECT, ActorSpec, Expert, Placement, Point, State, TaskSpec, Vec3
 
 RADIUS = 0.033  #: m, success
@@ -49,7 +49,7 @@ def lock_expert(state: State, memory: Tensor) -> Tensor:
 
 def unlock_expert(state: State, memory: Tensor) -> Tensor:
     """Come down beside the knob with closed fingers, push it aside and rise with it."""
-    touching, action = descend(state, memory, state.obj + state.obj.new_tensor((0.0, 0.015, -0.01)), 0.12, 0.01)
+    touching, action = descend(state, memory, state.obj + constant(state.obj, (0.0, 0.015, -0.01)), 0.12, 0.01)
     angle = state.dof_pos[:, 0]
     ahead = _ahead(state, -torch.ones_like(angle), 0.4 * torch.cos(angle))
     return torch.where(touching[:, None], steer(state, ahead, 1.0), action)

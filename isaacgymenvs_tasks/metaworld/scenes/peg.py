@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
-from isaacgymenvs_tasks.metaworld.rewards import distance, finish, hamacher, tolerance
+from isaacgymenvs_tasks.metaworld.rewards import constant, distance, finish, hamacher, tolerance
 from isaacgymenvs_tasks.metaworld.task import GOAL, OBJECT, V1, ActorSpec, Cage, Placement, Point, State, TaskSpec
 
 RADIUS = 0.07  #: m, success, in the weighted distance
@@ -31,7 +31,7 @@ HEAD = Point("peg", "peg", (-0.1, 0.0, 0.0))
 
 def insert_reward(state: State) -> tuple[Tensor, Tensor]:
     """Caging and insertion together; once lifted, insertion counts in full."""
-    scale = state.goal.new_tensor(SCALE)
+    scale = constant(state.goal, SCALE)
     offset = (state.obj2 - state.goal) * scale
     error = torch.linalg.vector_norm(offset, dim=-1)
     in_place = tolerance(error, RADIUS, distance(state.obj2_init * scale, state.goal * scale))

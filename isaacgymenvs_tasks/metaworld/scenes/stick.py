@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
-from isaacgymenvs_tasks.metaworld.rewards import distance, finish, offset_point, tolerance
+from isaacgymenvs_tasks.metaworld.rewards import constant, distance, finish, offset_point, tolerance
 from isaacgymenvs_tasks.metaworld.task import (
     GOAL,
     OBJECT,
@@ -58,7 +58,7 @@ def _held(state: State) -> Tensor:
 
 def _shifted(start: Tensor, offset: Vec3) -> Tensor:
     """Where ``offset`` (m, along the stick from the grasped point) was at reset."""
-    return start + start.new_tensor((0.0, -offset[0], 0.0))
+    return start + constant(start, (0.0, -offset[0], 0.0))
 
 
 def push_reward(state: State) -> tuple[Tensor, Tensor]:
@@ -77,7 +77,7 @@ def push_reward(state: State) -> tuple[Tensor, Tensor]:
 
 def pull_reward(state: State) -> tuple[Tensor, Tensor]:
     """Caging; with the stick held its way to the handle; inserted, the way of stick and handle to the goal."""
-    scale = state.goal.new_tensor(SCALE)
+    scale = constant(state.goal, SCALE)
     hook, start = offset_point(state, HOOK), _shifted(state.obj_init, HOOK)
     way = tolerance(distance(hook * scale, state.obj2 * scale), 0.05, distance(start * scale, state.obj2_init * scale))
     held = _held(state)

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
-from isaacgymenvs_tasks.metaworld.rewards import distance, finish, placement, tolerance
+from isaacgymenvs_tasks.metaworld.rewards import constant, distance, finish, placement, tolerance
 from isaacgymenvs_tasks.metaworld.scenes.cylinder import CUBE_CAGE, RADIUS, TCP_START, reach_reward
 from isaacgymenvs_tasks.metaworld.task import (
     GOAL,
@@ -46,7 +46,7 @@ BEHIND = 0.16  #: m, x from which on the palm is behind the wall
 
 def _way(state: State, waypoint: Tensor, weights: tuple[float, float, float]) -> Tensor:
     """How near the object is to ``waypoint`` (n, 3), by a distance with ``weights`` for the axes."""
-    scale = state.goal.new_tensor(weights)
+    scale = constant(state.goal, weights)
     waypoint = waypoint * scale
     return tolerance(distance(state.obj * scale, waypoint), RADIUS, distance(state.obj_init * scale, waypoint))
 
@@ -54,7 +54,7 @@ def _way(state: State, waypoint: Tensor, weights: tuple[float, float, float]) ->
 def push_reward(state: State) -> tuple[Tensor, Tensor]:
     """Caging, then the object's way to a point beside the wall's end, and from the wall on its way to the goal."""
     cage = 2.0 * state.cage
-    waypoint = state.obj.new_tensor((WALL[0] + 0.02, END + 0.03, 0.02)).expand_as(state.obj)
+    waypoint = constant(state.obj, (WALL[0] + 0.02, END + 0.03, 0.02)).expand_as(state.obj)
     way = 4.0 * _way(state, waypoint, (1.0, 3.0, 1.0))
     on_object = distance(state.tcp, state.obj) < 0.02
     passed = state.obj[:, 0] > WALL[0]
