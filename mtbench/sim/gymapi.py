@@ -317,6 +317,7 @@ class Gym:
             raise RuntimeError("actors cannot be added after prepare_sim")
         handle = len(env.actors)
         env.actors.append(Actor(asset, pose, name or f"actor_{handle}", group, filter, segmentationId))
+        sim.actor_created(env)
         return handle
 
     def get_actor_count(self, env: Env) -> int:
@@ -342,7 +343,7 @@ class Gym:
 
     def get_actor_index(self, env: Env, handle: int, domain: IndexDomain) -> int:
         _actor(env, handle)
-        return handle + (_first(env, "actors") if domain == IndexDomain.DOMAIN_SIM else 0)
+        return handle + (_sim(env).first(env, "actors") if domain == IndexDomain.DOMAIN_SIM else 0)
 
     def find_actor_index(self, env: Env, name: str, domain: IndexDomain) -> int:
         handle = self.find_actor_handle(env, name)
@@ -368,7 +369,7 @@ class Gym:
         if domain == IndexDomain.DOMAIN_ACTOR:
             return index
         index += sum(len(a.asset.body_names) for a in env.actors[:handle])
-        return index + (_first(env, "bodies") if domain == IndexDomain.DOMAIN_SIM else 0)
+        return index + (_sim(env).first(env, "bodies") if domain == IndexDomain.DOMAIN_SIM else 0)
 
     def find_actor_rigid_body_index(self, env: Env, handle: int, name: str, domain: IndexDomain) -> int:
         index = _find(_actor(env, handle).asset.body_names, name)
@@ -397,7 +398,7 @@ class Gym:
         if domain == IndexDomain.DOMAIN_ACTOR:
             return index
         index += sum(len(a.asset.dof_names) for a in env.actors[:handle])
-        return index + (_first(env, "dofs") if domain == IndexDomain.DOMAIN_SIM else 0)
+        return index + (_sim(env).first(env, "dofs") if domain == IndexDomain.DOMAIN_SIM else 0)
 
     def find_actor_dof_index(self, env: Env, handle: int, name: str, domain: IndexDomain) -> int:
         index = _find(_actor(env, handle).asset.dof_names, name)
@@ -686,7 +687,7 @@ class Gym:
         """A force at the centre of mass and a torque on one body (handle within the environment), for the next step."""
         sim = _sim(env)
         sim.prepare()
-        row = _first(env, "bodies") + rigidHandle
+        row = _sim(env).first(env, "bodies") + rigidHandle
         values = torch.zeros(2, len(sim.body_state), 3, device=sim.body_state.device)
         for k, v in enumerate((force, torque)):
             if v is not None:
@@ -712,14 +713,6 @@ def _actor(env: Env, handle: int) -> Actor:
     if not 0 <= handle < len(env.actors):
         raise ValueError(f"environment {env.index} has actors 0..{len(env.actors) - 1}, not {handle}")
     return env.actors[handle]
-
-
-def _first(env: Env, what: str) -> int:
-    """Index in the flat tensors at which an environment begins."""
-    before = _sim(env).envs[: env.index]
-    if what == "actors":
-        return sum(len(e.actors) for e in before)
-    return sum(e.num_bodies if what == "bodies" else e.num_dofs for e in before)
 
 
 def _find(names: Sequence[str], name: str) -> int:
@@ -772,7 +765,7 @@ def _command(
 
 
 def _dofs(env: Env, handle: int) -> slice:
-    first = _first(env, "dofs") + sum(len(a.asset.dof_names) for a in env.actors[:handle])
+    first = _sim(env).first(env, "dofs") + sum(len(a.asset.dof_names) for a in env.actors[:handle])
     return slice(first, first + len(_actor(env, handle).asset.dof_names))
 
 

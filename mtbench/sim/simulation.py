@@ -42,6 +42,21 @@ class Simulation:
         self.actor_env: list[Env] = []
         self.frame = 0
         self.engine: CpuEngine | None = None
+        self._first: dict[str, list[int]] = {"actors": [0], "bodies": [0], "dofs": [0]}
+
+    def first(self, env: Env, what: str) -> int:
+        """Index in the flat tensors at which the ``actors``, ``bodies`` or ``dofs`` of an environment begin."""
+        starts = self._first[what]
+        while len(starts) <= env.index:
+            last = self.envs[len(starts) - 1]
+            sizes = {"actors": len(last.actors), "bodies": last.num_bodies, "dofs": last.num_dofs}
+            starts.append(starts[-1] + sizes[what])
+        return starts[env.index]
+
+    def actor_created(self, env: Env) -> None:
+        """Later environments begin elsewhere now."""
+        for starts in self._first.values():
+            del starts[env.index + 1 :]
 
     @property
     def prepared(self) -> bool:

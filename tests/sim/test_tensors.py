@@ -298,3 +298,20 @@ def test_quaternion_helpers_against_scipy(numbers, vector):
         assert np.allclose(Rotation.from_quat(again).as_matrix(), ra.as_matrix(), atol=1e-6)
     single = gymapi.Quat(*a) * gymapi.Quat(*b)
     assert np.allclose([single.x, single.y, single.z, single.w], product, atol=1e-9)
+
+
+def test_domain_indices_follow_actors_that_are_added_late(make_world):
+    """Indices asked for between creations, also when an earlier environment gets another actor afterwards."""
+    w = make_world()
+    arm, box = w.mjcf(ARM, fix_base_link=True), w.gym.create_box(w.sim, 0.1, 0.1, 0.1, w.options())
+    first, second = w.env((arm, (0, 0, 0))), w.env((box, (0, 0, 1)))
+
+    def begins() -> list[int]:
+        gym, domain = w.gym, gymapi.DOMAIN_SIM
+        return [gym.get_actor_index(second, 0, domain), gym.get_actor_rigid_body_index(second, 0, 0, domain)]
+
+    assert begins() == [1, 4]
+    w.gym.create_actor(first, box, gymapi.Transform(gymapi.Vec3(1, 0, 1)), "late", 0, 0)
+    assert begins() == [2, 5]
+    w.prepare()
+    assert begins() == [2, 5] and len(w.root) == 3 and len(w.body) == 6
