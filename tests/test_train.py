@@ -57,6 +57,21 @@ def test_evaluating_a_checkpoint(finished: Path) -> None:
     assert (finished / "runs" / "first" / "evaluation.csv").read_text().startswith("task,episodes,success,return")
 
 
+def test_a_single_task_is_trained_evaluated_and_filmed(tmp_path: Path) -> None:
+    small = [item for item in TOY if not item.startswith(("task", "num_envs"))]
+    real = ["task=MT1", "task_name=Reach-Wall", "num_envs=2", "task.env.episodeLength=7", *small, "train=MTPPO"]
+    result = train(tmp_path, *real, "max_iterations=1", "experiment=one")
+    assert result.returncode == 0, result.stderr
+    assert "1 task, 2 environments" in result.stdout
+    best = "runs/one/nn/best.pth"
+    result = train(tmp_path, *real, "test=True", "capture_video=true", f"checkpoint={best}")
+    if "needs OpenGL" in result.stderr:
+        pytest.skip("no OpenGL to film with")
+    assert result.returncode == 0, result.stderr
+    assert "reach_wall" in result.stdout and "filmed in" in result.stdout
+    assert (tmp_path / "runs" / "one" / "evaluation.mp4").stat().st_size > 1000
+
+
 def test_continuing_a_run_keeps_its_folder(finished: Path) -> None:
     result = train(finished, *TOY, "max_iterations=3", "checkpoint=runs/first/nn/last.pth")
     assert result.returncode == 0, result.stderr
@@ -85,6 +100,7 @@ def test_continuing_a_run_keeps_its_folder(finished: Path) -> None:
         (["physics_engine=isaacgim"], ["physics_engine 'isaacgim'", "nearest: isaacgym"]),
         (["balancing.critic=fairgard"], ["fairgard", "fairgrad"]),
         (["test=True"], ["checkpoint="]),
+        ([*TOY, "capture_video=true"], ["capture_video=true", "cannot film"]),
         ([*TOY, "task.env.tasks=[near,fra]"], ["fra", "far"]),
     ],
 )

@@ -90,7 +90,7 @@ class MultiTaskObserver(AlgoObserver):
         with self._csv.open("w", newline="") as file:
             csv.writer(file).writerows([self._header, *rows])
         print(
-            f"{algo.num_tasks} tasks, {algo.num_actors} environments, {algo.model.num_parameters():,} parameters on "
+            f"{algo.num_tasks} task{'s' if algo.num_tasks > 1 else ''}, {algo.num_actors} environments, {algo.model.num_parameters():,} parameters on "
             f"{algo.device}; writing to {algo.experiment_dir}\n{describe_counts(algo.task_names, algo.task_counts)}",
             flush=True,
         )
