@@ -137,7 +137,7 @@ class MultiTaskObserver(AlgoObserver):
         for k in (1, 3, 5, 10, 20):
             if k < len(result.tasks):
                 self.writer.add_scalar(f"eval/worst_{k}_success", result.worst(k), frame)
-        row = [frame, round(self.algo.wall_clock, 2), result.mean_success, *result.success, *result.returns]
+        row = [frame, round(self.algo.wall_clock, 2), round(result.mean_success, 6), *result.success, *result.returns]
         with self._csv.open("a", newline="") as file:
             csv.writer(file).writerow(row)
         print(f"evaluation at {frame:,d} frames, {result.episodes} episodes a task\n{result.table()}", flush=True)
