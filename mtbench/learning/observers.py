@@ -89,9 +89,10 @@ class MultiTaskObserver(AlgoObserver):
             self.last_evaluation = max((int(row[0]) for row in rows), default=-1)
         with self._csv.open("w", newline="") as file:
             csv.writer(file).writerows([self._header, *rows])
+        tasks = "1 task" if algo.num_tasks == 1 else f"{algo.num_tasks} tasks"
         print(
-            f"{algo.num_tasks} task{'s' if algo.num_tasks > 1 else ''}, {algo.num_actors} environments, {algo.model.num_parameters():,} parameters on "
-            f"{algo.device}; writing to {algo.experiment_dir}\n{describe_counts(algo.task_names, algo.task_counts)}",
+            f"{tasks}, {algo.num_actors} environments, {algo.model.num_parameters():,} parameters on {algo.device}; "
+            f"writing to {algo.experiment_dir}\n{describe_counts(algo.task_names, algo.task_counts)}",
             flush=True,
         )
 
