@@ -101,6 +101,35 @@ class Replay:
         return self.env.num_envs * steps / (middle - start), self.env.num_envs * steps / (end - middle)
 
 
+def breakdown(env, steps: int, run) -> dict[str, float]:
+    """Milliseconds of ``run``, one env.step, by what it does."""
+    parts = {
+        "control": (env, "pre_physics_step"),
+        "physics": (env.gym, "simulate"),
+        "rewards": (env, "_reward"),
+        "reading bodies for them": (env, "_read"),
+        "flat state tensors": (env, "refresh"),
+        "resets": (env, "reset_idx"),
+        "everything": (env, "step"),
+    }
+    spent = dict.fromkeys(parts, 0.0)
+    for label, (owner, name) in parts.items():
+        call = getattr(owner, name)
+
+        def timed(*args, label=label, call=call):
+            start = time.perf_counter()
+            result = call(*args)
+            spent[label] += time.perf_counter() - start
+            return result
+
+        setattr(owner, name, timed)
+    for _ in range(steps):
+        run()
+    for owner, name in parts.values():
+        delattr(owner, name)
+    return {label: 1e3 * seconds / steps for label, seconds in spent.items()}
+
+
 def main(arguments: list[str]) -> None:
     options = {"num_envs": "512", "task": "MT10", "rounds": "7", "steps": "30", "metaworld": ""}
     for argument in arguments:
@@ -149,6 +178,8 @@ def main(arguments: list[str]) -> None:
         shares = [statistics.median(r[name] / r[base] for r in rows) for base in list(rows[0])[:2]]
         median = statistics.median(r[name] for r in rows)
         print(f"{name:<30}{median:>10,.0f} steps/s {shares[0]:>7.0%} of mujoco.rollout {shares[1]:>7.0%} a step a call")
+    for label, milliseconds in breakdown(env, steps, lambda: env.step(action())).items():
+        print(f"  {label:<28}{milliseconds:>8.2f} ms of env.step")
     print(f"memory: {memory / 1e3:,.0f} kB an environment")
     target = ROOT / "benchmarks" / "results" / f"throughput_{options['task']}_{num_envs}.csv"
     target.parent.mkdir(exist_ok=True)
