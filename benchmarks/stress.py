@@ -17,17 +17,14 @@ from pathlib import Path
 import torch
 
 import isaacgymenvs_tasks
+from isaacgymenvs_tasks.configuration import read_options
+from isaacgymenvs_tasks.metaworld.env import FAR
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def main(arguments: list[str]) -> int:
-    options = {"steps": "10_000_000", "task": "MT50", "num_envs": "1000", "seed": "0"}
-    for argument in arguments:
-        key, _, value = argument.partition("=")
-        if key not in options or not value:
-            raise SystemExit(f"cannot read {argument!r}; options are " + ", ".join(f"{k}=..." for k in options))
-        options[key] = value
+    options = read_options(arguments, {"steps": "10_000_000", "task": "MT50", "num_envs": "1000", "seed": "0"})
     n, total = int(options["num_envs"]), int(options["steps"])
     env = isaacgymenvs_tasks.make(options["task"], n, seed=int(options["seed"]))
     low, high = torch.from_numpy(env.observation_space.low), torch.from_numpy(env.observation_space.high)
@@ -49,7 +46,7 @@ def main(arguments: list[str]) -> int:
         rewarded.index_add_(0, task, (~((reward >= 0) & (reward <= 10.0 + 1e-5))).float())
         diverged.index_add_(0, task, (done & ~extras["time_outs"]).float())
         distance = env._points[:, :2].abs().amax((1, 2))
-        clamped.index_add_(0, task, (distance > 3.0).float())
+        clamped.index_add_(0, task, (distance > FAR).float())
         farthest.scatter_reduce_(0, task, distance.nan_to_num(0.0), "amax")
         episode = extras["episode"]
         solved.index_add_(0, task[episode["env_ids"]], episode["success"].float())

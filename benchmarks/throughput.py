@@ -25,10 +25,10 @@ from pathlib import Path
 import mujoco
 import numpy as np
 import torch
-from hydra import compose, initialize_config_dir
 from mujoco import rollout
 
 import isaacgymenvs_tasks
+from isaacgymenvs_tasks.configuration import read_options
 
 ROOT = Path(__file__).resolve().parents[1]
 METAWORLD = """
@@ -131,17 +131,13 @@ def breakdown(env, steps: int, run) -> dict[str, float]:
 
 
 def main(arguments: list[str]) -> None:
-    options = {"num_envs": "512", "task": "MT10", "rounds": "7", "steps": "30", "metaworld": ""}
-    for argument in arguments:
-        key, _, value = argument.partition("=")
-        if key not in options:
-            raise SystemExit(f"no option {key!r}; options are {', '.join(options)}")
-        options[key] = value
+    options = read_options(
+        arguments, {"num_envs": "512", "task": "MT10", "rounds": "7", "steps": "30", "metaworld": ""}
+    )
     num_envs, steps = int(options["num_envs"]), int(options["steps"])
-    with initialize_config_dir(str(ROOT / "cfg"), version_base=None):
-        config = compose("config", [f"task={options['task']}"])
+    task = isaacgymenvs_tasks.configure(options["task"])
     before = resident()
-    env = isaacgymenvs_tasks.make(config.task, num_envs=num_envs, seed=0, sim_device="cpu", rl_device="cpu")
+    env = isaacgymenvs_tasks.make(task, num_envs=num_envs)
     env.reset()
     generator = torch.Generator().manual_seed(0)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -80,3 +80,15 @@ def choose_tasks(config: DictConfig) -> None:
 def _is_whole(counts: Any) -> bool:
     listed = isinstance(counts, Sequence) and not isinstance(counts, str)
     return listed and all(isinstance(count, int) and count > 0 for count in counts)
+
+
+def read_options(arguments: Sequence[str], defaults: Mapping[str, str]) -> dict[str, str]:
+    """``key=value`` arguments of a small command, over its defaults; one that cannot be read ends the program with a
+    sentence."""
+    options = dict(defaults)
+    for argument in arguments:
+        key, _, value = argument.partition("=")
+        if key not in options or not value:
+            raise SystemExit(f"cannot read {argument!r}; options are " + ", ".join(f"{k}=..." for k in options))
+        options[key] = value
+    return options

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 import isaacgymenvs_tasks
-from isaacgymenvs_tasks.configuration import configure
+from isaacgymenvs_tasks.configuration import configure, read_options
 from isaacgymenvs_tasks.metaworld.rewards import SUCCESS
 from isaacgymenvs_tasks.metaworld.task import State
 
@@ -184,12 +184,7 @@ def compare(names: list[str], episodes: int, seed: int, task: str = "metaworld")
 
 
 def main(arguments: list[str]) -> int:
-    options = {"task": "MT10", "episodes": "100", "tasks": "", "seed": "0", "out": ""}
-    for argument in arguments:
-        key, _, value = argument.partition("=")
-        if key not in options or not value:
-            raise SystemExit(f"cannot read {argument!r}; options are " + ", ".join(f"{k}=..." for k in options))
-        options[key] = value
+    options = read_options(arguments, {"task": "MT10", "episodes": "100", "tasks": "", "seed": "0", "out": ""})
     try:
         chosen = {"task_id": options["tasks"].split(",")} if options["tasks"] else {}
         names = list(configure(options["task"], **chosen).env.tasks)

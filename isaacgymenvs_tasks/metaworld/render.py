@@ -23,6 +23,7 @@ import numpy as np
 from mujoco.rendering.classic import gl_context, renderer
 from PIL import Image, ImageDraw
 
+from isaacgymenvs_tasks.configuration import read_options
 from isaacgymenvs_tasks.metaworld.env import TABLE_TOP, MetaWorld
 from isaacgymenvs_tasks.metaworld.experts import Policy, expert_policy, make_env
 
@@ -156,12 +157,7 @@ def main(arguments: list[str]) -> None:
     from mtbench.evaluation.player import load_policy, mean_policy
     from mtbench.learning.errors import UserError
 
-    options = {"out": "docs/mt50.png", "tasks": "", "seed": "4", "checkpoint": ""}
-    for argument in arguments:
-        key, _, value = argument.partition("=")
-        if key not in options or not value:
-            raise SystemExit(f"cannot read {argument!r}; options are " + ", ".join(f"{k}=..." for k in options))
-        options[key] = value
+    options = read_options(arguments, {"out": "docs/mt50.png", "tasks": "", "seed": "4", "checkpoint": ""})
     path = Path(options["out"])
     if path.suffix not in (".png", ".mp4", ".gif"):
         raise SystemExit(f"out={path}: choose a name that ends with .png, .mp4 or .gif")

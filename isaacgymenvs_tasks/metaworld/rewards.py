@@ -88,6 +88,11 @@ def placement(state: State, radius: float, margin_radius: float | None = None) -
     return tolerance(distance(state.obj, state.goal), radius, margin)
 
 
+def held_up(state: State, reach: float, height: float) -> Tensor:
+    """(n,) bool: the tcp is nearer than ``reach`` to the object, which is more than ``height`` above where it began."""
+    return (distance(state.tcp, state.obj) < reach) & (state.obj[:, 2] - state.obj_init[:, 2] > height)
+
+
 def from_above(state: State, point: Tensor, radius: float, height: float) -> Tensor:
     """1 while the tcp is ``height`` above ``point`` (n, 3) or horizontally within ``radius`` of it; less, the lower it is.
 

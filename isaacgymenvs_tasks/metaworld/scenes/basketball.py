@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
-from isaacgymenvs_tasks.metaworld.rewards import constant, distance, finish, tolerance
+from isaacgymenvs_tasks.metaworld.rewards import constant, distance, finish, held_up, tolerance
 from isaacgymenvs_tasks.metaworld.task import GOAL, OBJECT, V1, ActorSpec, Cage, Placement, Point, State, TaskSpec
 
 RADIUS = 0.08  #: m, success, in the weighted distance
@@ -34,7 +34,7 @@ def basketball_reward(state: State) -> tuple[Tensor, Tensor]:
     goal = state.goal * scale
     error = distance(state.obj * scale, goal)
     in_place = tolerance(error, RADIUS, distance(state.obj_init * scale, goal))
-    lifted = (distance(state.tcp, state.obj) < 0.035) & (state.obj[:, 2] - state.obj_init[:, 2] > 0.01)
+    lifted = held_up(state, 0.035, 0.01)
     cage = torch.where(lifted, 1.0, state.cage)
     return finish(2.0 * cage + lifted * (1.0 + 5.0 * in_place), error <= RADIUS)
 

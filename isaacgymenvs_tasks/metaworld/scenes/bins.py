@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
-from isaacgymenvs_tasks.metaworld.rewards import approach, distance, finish, from_above, hamacher, placement
+from isaacgymenvs_tasks.metaworld.rewards import approach, distance, finish, from_above, hamacher, held_up, placement
 from isaacgymenvs_tasks.metaworld.task import GOAL, OBJECT, V1, ActorSpec, Cage, Placement, Point, State, TaskSpec
 
 RADIUS = 0.05  #: m, success
@@ -29,7 +29,7 @@ def pick_reward(state: State) -> tuple[Tensor, Tensor]:
     """2 for reaching and caging the cube, 1 for lifting it, 5 for its nearness to the goal on a way above the rims."""
     place = placement(state, RADIUS)
     above = torch.maximum(from_above(state, state.obj_init, 0.04, 0.08), from_above(state, state.goal, 0.05, 0.11))
-    lifted = (distance(state.tcp, state.obj) < 0.03) & (state.obj[:, 2] - state.obj_init[:, 2] > 0.02)
+    lifted = held_up(state, 0.03, 0.02)
     reward = (
         approach(state, state.obj, state.obj_init, 0.01) + state.cage + lifted * (1.0 + 5.0 * hamacher(above, place))
     )

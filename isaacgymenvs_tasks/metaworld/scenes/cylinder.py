@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
-from isaacgymenvs_tasks.metaworld.rewards import SUCCESS, distance, finish, hamacher, placement, tolerance
+from isaacgymenvs_tasks.metaworld.rewards import SUCCESS, distance, finish, hamacher, held_up, placement, tolerance
 from isaacgymenvs_tasks.metaworld.task import (
     GOAL,
     OBJECT,
@@ -57,7 +57,7 @@ def push_reward(state: State) -> tuple[Tensor, Tensor]:
 def pick_place_reward(state: State) -> tuple[Tensor, Tensor]:
     """Caging and nearness to the goal together; once lifted, nearness to the goal counts in full."""
     place = placement(state, RADIUS)
-    lifted = (distance(state.tcp, state.obj) < 0.02) & (state.obj[:, 2] - state.obj_init[:, 2] > 0.01)
+    lifted = held_up(state, 0.02, 0.01)
     reward = hamacher(state.cage, place) + lifted * (1.0 + 5.0 * place)
     return finish(reward, distance(state.obj, state.goal) <= RADIUS)
 

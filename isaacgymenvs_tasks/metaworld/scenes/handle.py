@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, descend, steer
-from isaacgymenvs_tasks.metaworld.rewards import SUCCESS, approach, distance, finish, hamacher, placement
+from isaacgymenvs_tasks.metaworld.rewards import SUCCESS, approach, distance, finish, hamacher, held_up, placement
 from isaacgymenvs_tasks.metaworld.task import OBJECT, ActorSpec, Placement, Point, State, TaskSpec, Vec3
 
 TRAVEL = 0.1  #: m
@@ -39,7 +39,7 @@ def press_reward(state: State) -> tuple[Tensor, Tensor]:
 
 def pull_reward(state: State) -> tuple[Tensor, Tensor]:
     """Caging, and once lifted, nearness to the goal."""
-    lifted = (distance(state.tcp, state.obj) < 0.035) & (state.obj[:, 2] - state.obj_init[:, 2] > 0.01)
+    lifted = held_up(state, 0.035, 0.01)
     reward = 2.0 * state.cage + lifted * (1.0 + 5.0 * placement(state, PULL_RADIUS))
     return finish(reward, distance(state.obj, state.goal) <= PULL_RADIUS)
 

@@ -19,7 +19,16 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
-from isaacgymenvs_tasks.metaworld.rewards import approach, constant, distance, finish, from_above, hamacher, placement
+from isaacgymenvs_tasks.metaworld.rewards import (
+    approach,
+    constant,
+    distance,
+    finish,
+    from_above,
+    hamacher,
+    held_up,
+    placement,
+)
 from isaacgymenvs_tasks.metaworld.task import GOAL, OBJECT, V1, ActorSpec, Placement, Point, State, TaskSpec
 
 RADIUS = 0.05  #: m, success
@@ -43,7 +52,7 @@ def insert_reward(state: State) -> tuple[Tensor, Tensor]:
 def pick_reward(state: State) -> tuple[Tensor, Tensor]:
     """2 for reaching and caging the cube, 1 for lifting it, 5 for its nearness to the goal on a way above the rim."""
     above = from_above(state, state.obj_init, 0.05, 0.08)
-    lifted = (distance(state.tcp, state.obj) < 0.03) & (state.obj[:, 2] - state.obj_init[:, 2] > 0.02)
+    lifted = held_up(state, 0.03, 0.02)
     reward = _grasp(state) + lifted * (1.0 + 5.0 * hamacher(above, placement(state, RADIUS)))
     return finish(reward, distance(state.obj, state.goal) <= RADIUS)
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
-from isaacgymenvs_tasks.metaworld.rewards import constant, distance, finish, hamacher, tolerance
+from isaacgymenvs_tasks.metaworld.rewards import constant, distance, finish, hamacher, held_up, tolerance
 from isaacgymenvs_tasks.metaworld.task import GOAL, OBJECT, V1, ActorSpec, Cage, Placement, Point, State, TaskSpec
 
 RADIUS = 0.07  #: m, success, in the weighted distance
@@ -39,8 +39,7 @@ def insert_reward(state: State) -> tuple[Tensor, Tensor]:
     across = torch.linalg.vector_norm(offset[:, ::2], dim=-1)
     close = ((offset[:, 1] + DEPTH + 0.1) / 0.1).clamp(0.0, 1.0)
     aligned = hamacher(in_place, tolerance(across * close, RADIUS, 0.2))
-    held = distance(state.tcp, state.obj) < 0.04
-    lifted = held & (state.obj[:, 2] - state.obj_init[:, 2] > 0.01)
+    lifted = held_up(state, 0.04, 0.01)
     cage = torch.where(lifted, 1.0, state.cage)
     return finish(hamacher(cage, aligned) + lifted * (1.0 + 5.0 * aligned), error <= RADIUS)
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
-from isaacgymenvs_tasks.metaworld.rewards import approach, distance, finish, hamacher, placement, tolerance
+from isaacgymenvs_tasks.metaworld.rewards import approach, distance, finish, hamacher, held_up, placement, tolerance
 from isaacgymenvs_tasks.metaworld.task import GOAL, OBJECT, V1, ActorSpec, Placement, Point, State, TaskSpec
 
 RADIUS = 0.05  #: m, success
@@ -32,7 +32,7 @@ def place_reward(state: State) -> tuple[Tensor, Tensor]:
     """2 for reaching and caging the object, 1 for lifting it, 5 for its nearness to the goal by a way over the edge."""
     ahead = state.goal[:, 0] - state.obj[:, 0] < FRONT
     over_edge = tolerance(ahead * (CLEAR - state.obj[:, 2]), 0.0, 0.2)
-    lifted = (distance(state.tcp, state.obj) < 0.03) & (state.obj[:, 2] - state.obj_init[:, 2] > 0.01)
+    lifted = held_up(state, 0.03, 0.01)
     reward = (
         approach(state, state.obj, state.obj_init, 0.01)
         + state.cage

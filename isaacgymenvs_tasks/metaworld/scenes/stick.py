@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
-from isaacgymenvs_tasks.metaworld.rewards import constant, distance, finish, offset_point, tolerance
+from isaacgymenvs_tasks.metaworld.rewards import constant, distance, finish, held_up, offset_point, tolerance
 from isaacgymenvs_tasks.metaworld.task import (
     GOAL,
     OBJECT,
@@ -49,11 +49,8 @@ HEIGHT = 0.132  #: m, of the hole in the handle
 HOLE = -0.09  #: m from the thermos's axis to the point where the stick belongs
 PUSHED, PULLED = 0.12, 0.05  #: m, success
 INSERTED = (0.04, 0.06)  #: m, how far beside and above the hole's middle the tip counts as inserted
+HELD = (0.03, 0.01)  #: m, from the tcp to the grasped point, and that above where it lay
 SCALE = (1.0, 1.0, 2.0)  #: weight of the axes on the way to the handle
-
-
-def _held(state: State) -> Tensor:
-    return (distance(state.tcp, state.obj) < 0.03) & (state.obj[:, 2] - state.obj_init[:, 2] > 0.01)
 
 
 def _shifted(start: Tensor, offset: Vec3) -> Tensor:
@@ -63,7 +60,7 @@ def _shifted(start: Tensor, offset: Vec3) -> Tensor:
 
 def push_reward(state: State) -> tuple[Tensor, Tensor]:
     """Caging; with the stick held, how near its tip and the thermos are to the goal."""
-    held = _held(state)
+    held = held_up(state, *HELD)
     tip = tolerance(
         distance(offset_point(state, TIP), state.goal),
         PUSHED,
@@ -80,7 +77,7 @@ def pull_reward(state: State) -> tuple[Tensor, Tensor]:
     scale = constant(state.goal, SCALE)
     hook, start = offset_point(state, HOOK), _shifted(state.obj_init, HOOK)
     way = tolerance(distance(hook * scale, state.obj2 * scale), 0.05, distance(start * scale, state.obj2_init * scale))
-    held = _held(state)
+    held = held_up(state, *HELD)
     in_handle = offset_point(state, TIP) - state.obj2
     inserted = (
         held

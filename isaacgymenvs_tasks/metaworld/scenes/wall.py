@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
-from isaacgymenvs_tasks.metaworld.rewards import constant, distance, finish, placement, tolerance
+from isaacgymenvs_tasks.metaworld.rewards import constant, distance, finish, held_up, placement, tolerance
 from isaacgymenvs_tasks.metaworld.scenes.cylinder import CUBE_CAGE, RADIUS, TCP_START, reach_reward
 from isaacgymenvs_tasks.metaworld.task import (
     GOAL,
@@ -68,7 +68,7 @@ def pick_place_reward(state: State) -> tuple[Tensor, Tensor]:
     waypoint[:, 0] = WALL[0] + 0.02
     waypoint[:, 2] = TOP + 0.13
     way = _way(state, waypoint, (1.0, 1.0, 3.0))
-    lifted = (distance(state.tcp, state.obj) < 0.02) & (state.obj[:, 2] - state.obj_init[:, 2] > 0.015)
+    lifted = held_up(state, 0.02, 0.015)
     passed = lifted & (state.obj[:, 0] > WALL[0])
     before = state.cage + lifted * (1.0 + 4.0 * way)
     reward = torch.where(passed, 6.0 + 3.0 * placement(state, RADIUS), before)

@@ -52,7 +52,12 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
 
 
 def check_compatible(
-    state: Mapping[str, Any], path: str | Path, tasks: Sequence[str], model: Mapping[str, Any], num_envs: int | None
+    state: Mapping[str, Any],
+    path: str | Path,
+    tasks: Sequence[str],
+    model: Mapping[str, Any],
+    num_envs: int | None,
+    task_counts: list[int] | None = None,
 ) -> None:
     """Compare a checkpoint with what is about to be built.
 
@@ -62,6 +67,7 @@ def check_compatible(
         tasks: task names in order.
         model: settings of :class:`~mtbench.learning.networks.model.MultiTaskModel` that fix its parameters.
         num_envs: environments of the run to be continued; None when only the policy is used.
+        task_counts: environments of each task; None where they are not known yet.
 
     Raises:
         UserError: on the first difference.
@@ -81,6 +87,11 @@ def check_compatible(
     if num_envs is not None and state["num_envs"] != num_envs:
         raise UserError(
             f"checkpoint '{path}' is of a run with num_envs={state['num_envs']}, not {num_envs}; continue it with that"
+        )
+    if task_counts is not None and state.get("task_counts", task_counts) != task_counts:
+        raise UserError(
+            f"checkpoint '{path}' is of a run with task_counts={state['task_counts']}, not {task_counts}; continue it with "
+            "those"
         )
 
 

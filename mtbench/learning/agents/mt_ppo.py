@@ -30,7 +30,6 @@ from mtbench.learning.agents.minibatches import StratifiedMinibatches
 from mtbench.learning.agents.rollout import Rollout, Targets, collect, compute_targets
 from mtbench.learning.agents.sides import Side
 from mtbench.learning.balancing import diagnostics, make_weighting
-from mtbench.learning.errors import UserError
 from mtbench.learning.networks.model import MultiTaskModel
 from mtbench.learning.observers import MultiTaskObserver
 
@@ -364,12 +363,7 @@ class MTPPO(BaseAlgorithm):
     def restore(self, fn: str, set_epoch: bool = True) -> None:
         """Read a checkpoint; :class:`UserError` when it does not fit."""
         state = load_checkpoint(fn)
-        check_compatible(state, fn, self.task_names, self.model_config, self.num_actors)
-        if state.get("task_counts", self.task_counts) != self.task_counts:
-            raise UserError(
-                f"checkpoint '{fn}' is of a run with task_counts={state['task_counts']}, not {self.task_counts}; continue it "
-                "with those"
-            )
+        check_compatible(state, fn, self.task_names, self.model_config, self.num_actors, self.task_counts)
         self.set_full_state_weights(state, set_epoch)
 
     # -- rl-games' remaining interface ---------------------------------------------------------------------------------
