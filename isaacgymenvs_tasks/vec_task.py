@@ -107,6 +107,8 @@ class VecTask(Env):
         params.use_gpu_pipeline = self.device.type == "cuda"
         params.physx.use_gpu = params.use_gpu_pipeline
         params.physx.num_threads = int(cfg.get("num_threads") or 0)
+        if cfg.get("engine") == "warp" or params.use_gpu_pipeline:
+            params.warp = gymapi.WarpParams(enabled=True, **(cfg.get("warp") or {}))
         return params
 
     def _index_states(self) -> None:
