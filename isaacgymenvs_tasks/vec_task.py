@@ -7,13 +7,17 @@ Differences from the original that a task writer notices:
 - Observations, rewards and flags that ``step`` returns are not overwritten by the next step.
 - An environment whose physics or action is not finite ends its episode with reward 0, is reset and counted in
   ``extras["diverged"]``; the others go on.
+- ``extras["finished"]`` has ``mask`` (num_envs,) and the ``return``, ``length`` ... of every environment's episode, valid where
+  it ended; ``extras["episode"]`` has those of the finished ones only, with their ``env_ids``. The second one waits for a GPU.
 - All randomness comes from ``self.generator``.
+- On a GPU nothing in a step waits for the device, and the step is recorded as CUDA graphs (:mod:`.recording`).
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +25,58 @@ import torch
 from gymnasium import spaces
 from isaacgym import gymapi, gymtorch
 from torch import Tensor
+
+from isaacgymenvs_tasks.recording import CudaGraph, Recorder
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some environments: by their indices where finding them costs nothing, on a GPU by a mask over all.
+
+    Attributes:
+        ids: (n,) long, the environments; all of them where there is a mask.
+        mask: (n,) bool, which of ``ids`` are meant; None: each.
+    """
+
+    ids: Tensor
+    mask: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def put(self, buffer: Tensor, values: Tensor | float) -> None:
+        """Write ``values`` (n, ...) or a number into the rows of ``buffer`` (num_envs, ...)."""
+        if self.mask is None:
+            buffer[self.ids] = values  # type: ignore[assignment]
+        else:
+            buffer.copy_(torch.where(self._mask(buffer), values, buffer))
+
+    def keep(self, values: Tensor, otherwise: Tensor | int) -> Tensor:
+        """``values`` (n, ...) of the environments that are meant, ``otherwise`` for the others."""
+        return values if self.mask is None else torch.where(self._mask(values), values, otherwise)
+
+    def _mask(self, like: Tensor) -> Tensor:
+        assert self.mask is not None
+        return self.mask.view(-1, *[1] * (like.ndim - 1))
+
+
+class Episodes(Mapping[str, Tensor]):
+    """The finished episodes of a step: ``env_ids`` and the entries of ``extras["finished"]`` for those alone."""
+
+    def __init__(self, finished: Mapping[str, Tensor]) -> None:
+        self._finished = finished
+        self._ids: Tensor | None = None
+
+    def __getitem__(self, key: str) -> Tensor:
+        if self._ids is None:
+            self._ids = self._finished["mask"].nonzero().squeeze(-1)
+        return self._ids if key == "env_ids" else self._finished[key][self._ids]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(["env_ids", *(key for key in self._finished if key != "mask")])
+
+    def __len__(self) -> int:
+        return len(self._finished)
 
 
 class Env(ABC):
@@ -97,6 +153,9 @@ class VecTask(Env):
         self.refresh()
         self._begun = False
         self.allocate_buffers()
+        #: whether resets go by mask and no step waits for the device
+        self.masked = self.device.type == "cuda" and hasattr(self.gym, "settle")
+        self._recorder = Recorder(lambda: CudaGraph(self.generator)) if self.masked else None
 
     def _sim_params(self, cfg: Mapping[str, Any]) -> gymapi.SimParams:
         params = gymapi.SimParams()
@@ -133,6 +192,10 @@ class VecTask(Env):
         self.episode_return = torch.zeros(n, device=device)
         self.episode_length = torch.zeros(n, dtype=torch.long, device=device)
         self.extras: dict[str, Any] = {}
+        self._all = torch.arange(n, device=device)
+        self._done = torch.zeros(n, dtype=torch.bool, device=device)
+        self._diverged_buf = torch.zeros(n, dtype=torch.bool, device=device)
+        self._action_buf = torch.zeros(n, self.num_actions, device=device)
 
     @abstractmethod
     def create_sim(self) -> None:
@@ -147,16 +210,20 @@ class VecTask(Env):
         """Write ``obs_buf``, ``rew_buf`` and ``reset_buf`` for the state that was reached."""
 
     @abstractmethod
-    def reset_idx(self, env_ids: Tensor) -> None:
+    def reset_idx(self, rows: Rows) -> None:
         """Start new episodes in these environments: set their root and DOF states (both, so that a diverged one recovers)."""
 
     @abstractmethod
     def compute_observations(self, fresh: Tensor) -> None:
         """Write ``obs_buf`` again after a reset of the environments marked in ``fresh`` (num_envs,) bool."""
 
-    def episode_info(self, env_ids: Tensor) -> dict[str, Tensor]:
-        """What more to report of the episodes that just ended in these environments, before they are reset."""
+    def episode_info(self) -> dict[str, Tensor]:
+        """What more to report of episodes, (num_envs,) each, before any is reset."""
         return {}
+
+    def carriers(self) -> list[Any]:
+        """Objects whose tensors change in a step, for :mod:`.recording`."""
+        return [self]
 
     @torch.inference_mode()
     def refresh(self) -> None:
@@ -175,54 +242,80 @@ class VecTask(Env):
     def step(self, actions: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor, dict[str, Any]]:
         if not self._begun:
             raise RuntimeError("call reset() once before the first step()")
-        actions = actions.to(self.device).clamp(-1.0, 1.0)
-        self.pre_physics_step(actions)
+        self._action_buf.copy_(actions)
+        self._run(self._act)
         for _ in range(self.control_freq_inv):
             self.gym.simulate(self.sim)
         self.gym.fetch_results(self.sim, True)
+        self._run(self._judge)
+        device = self.rl_device
+        finished = {"mask": self._done, **self._episode}
+        finished = {name: values.to(device, copy=True) for name, values in finished.items()}
+        self.extras = {
+            "time_outs": self.timeout_buf.to(device, copy=True),
+            "final_obs": self._final_obs.to(device, copy=True),
+            "finished": finished,
+            "episode": Episodes(finished),
+            "diverged": self._diverged_buf.sum().to(device),
+        }
+        if self.masked:
+            self.reset_done()
+        elif self._done.any():
+            self.reset_done()
+        return self._observations(), self.rew_buf.to(device, copy=True), finished["mask"], self.extras
+
+    def _run(self, part: Any) -> None:
+        """A part of the step: recorded once and replayed where there is a recorder."""
+        if self._recorder is None:
+            part()
+        else:
+            with torch.inference_mode():
+                self._recorder.run(part, self.carriers())
+
+    def _act(self) -> None:
+        self.pre_physics_step(self._action_buf.clamp(-1.0, 1.0))
+
+    def _judge(self) -> None:
+        """What became of the step: observations, rewards, and which episodes ended."""
         self.refresh()
         self.progress_buf += 1
         self.post_physics_step()
-        diverged = self.diverged() | ~torch.isfinite(actions.sum(1))
+        diverged = self.diverged() | ~torch.isfinite(self._action_buf.sum(1))
         self.rew_buf = torch.where(diverged, 0.0, self.rew_buf)
         self.timeout_buf = (self.progress_buf >= self.max_episode_length) & ~self.reset_buf & ~diverged
-        done = self.reset_buf | self.timeout_buf | diverged
-        final_obs = torch.where(diverged[:, None], 0.0, self.obs_buf)
+        self._done = self.reset_buf | self.timeout_buf | diverged
+        self._final_obs = torch.where(diverged[:, None], 0.0, self.obs_buf)
         self.episode_return += self.rew_buf
         self.episode_length += 1
-        env_ids = done.nonzero().squeeze(-1)
-        episode = {
-            "env_ids": env_ids,
-            "return": self.episode_return[env_ids],
-            "length": self.episode_length[env_ids],
-            **self.episode_info(env_ids),
-        }
-        self.extras = {
-            "time_outs": self.timeout_buf.to(self.rl_device),
-            "final_obs": final_obs.to(self.rl_device),
-            "episode": {k: v.to(self.rl_device) for k, v in episode.items()},
-            "diverged": diverged.sum().to(self.rl_device),
-        }
-        if len(env_ids):
-            self.reset_done(env_ids, done)
-        return self._observations(), self.rew_buf.to(self.rl_device), done.to(self.rl_device), self.extras
+        self._episode = {"return": self.episode_return, "length": self.episode_length, **self.episode_info()}
+        self._diverged_buf = diverged
 
     def reset(self) -> dict[str, Tensor]:
         self._begun = True
-        self.reset_done(
-            torch.arange(self.num_envs, device=self.device),
-            torch.ones(self.num_envs, dtype=torch.bool, device=self.device),
-        )
+        self._done = torch.ones_like(self._done)
+        self.reset_done()
         return self._observations()
 
-    def reset_done(self, env_ids: Tensor, done: Tensor) -> None:
-        """Reset ``env_ids``, which are those marked in ``done``, and observe again."""
-        self.progress_buf[env_ids] = 0
-        self.episode_return[env_ids] = 0.0
-        self.episode_length[env_ids] = 0
-        self.reset_idx(env_ids)
+    def reset_done(self) -> None:
+        """Reset the environments whose episode ended, and observe again."""
+        self._run(self._restart)
+        if self.masked:
+            self.gym.settle(self.sim)
+        self._run(self._observe)
+
+    def _restart(self) -> None:
+        if self.masked:
+            rows = Rows(self._all, self._done)
+        else:
+            rows = Rows(self._done.nonzero().squeeze(-1))
+        rows.put(self.progress_buf, 0)
+        rows.put(self.episode_return, 0.0)
+        rows.put(self.episode_length, 0)
+        self.reset_idx(rows)
+
+    def _observe(self) -> None:
         self.refresh()
-        self.compute_observations(done)
+        self.compute_observations(self._done)
 
     def _observations(self) -> dict[str, Tensor]:
         return {"obs": self.obs_buf.to(self.rl_device, copy=True)}

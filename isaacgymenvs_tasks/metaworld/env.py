@@ -30,7 +30,7 @@ from isaacgymenvs_tasks.metaworld.control import DAMPING, EFFORT, STIFFNESS, End
 from isaacgymenvs_tasks.metaworld.rewards import SUCCESS, Caging, rotate
 from isaacgymenvs_tasks.metaworld.rewards_v1 import V1Reward
 from isaacgymenvs_tasks.metaworld.task import Placement, State, TaskSpec, Vec3, reset_bounds
-from isaacgymenvs_tasks.vec_task import VecTask
+from isaacgymenvs_tasks.vec_task import Rows, VecTask
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 
@@ -192,7 +192,7 @@ class MetaWorld(VecTask):
         self.episode_success = torch.zeros(n, dtype=torch.bool, device=device)
         self.reset_vector = torch.zeros(n, 6, device=device)
         self.drawn = torch.zeros(n, dtype=torch.bool, device=device)
-        self.started = torch.zeros((), dtype=torch.bool, device=device)
+        self.started = False
         self.goal = torch.zeros(n, 3, device=device)
         self.tcp_init = torch.zeros(n, 3, device=device)
         self.objects_init = torch.zeros(n, 2, 3, device=device)
@@ -356,9 +356,12 @@ class MetaWorld(VecTask):
         result[3]["ordered_task_names"] = self.task_names
         return result
 
-    def episode_info(self, env_ids: Tensor) -> dict[str, Tensor]:
+    def episode_info(self) -> dict[str, Tensor]:
         """Success at any step of the episode."""
-        return {"success": self.episode_success[env_ids]}
+        return {"success": self.episode_success}
+
+    def carriers(self) -> list[Any]:
+        return [self, self.control]
 
     # A thousand small operations: without the bookkeeping for gradients they take half the time.
     @torch.inference_mode()
@@ -432,48 +435,59 @@ class MetaWorld(VecTask):
 
     # -- reset ---------------------------------------------------------------------------------------------------
 
-    def _draw(self, env_ids: Tensor) -> Tensor:
+    def reset(self) -> dict[str, Tensor]:
+        progress = None
+        if self.random_initial_progress and not self.started:
+            limit, size = self.max_episode_length, (self.num_envs,)
+            progress = torch.randint(limit, size, generator=self.generator, device=self.device)
+        self.started = True
+        observations = super().reset()
+        if progress is not None:
+            self.progress_buf.copy_(progress)
+        return observations
+
+    def _draw(self, rows: Rows) -> Tensor:
         """(n, 6) reset vectors: uniform in the task's box, the first candidate whose object and goal are apart enough in
         xy, or the one with the widest distance where none is."""
-        low, high = self._reset_low[env_ids, None], self._reset_high[env_ids, None]
-        size = (len(env_ids), CANDIDATES, 6)
+        low, high = self._reset_low[rows.ids, None], self._reset_high[rows.ids, None]
+        size = (len(rows), CANDIDATES, 6)
         draws = low + (high - low) * torch.rand(size, generator=self.generator, device=self.device)
         apart = (draws[..., 3:5] - draws[..., :2]).norm(dim=-1)
-        valid = apart >= self._min_distance[env_ids, None]
+        valid = apart >= self._min_distance[rows.ids, None]
         choice = torch.where(valid.any(1), valid.float().argmax(1), apart.argmax(1))
-        return draws[torch.arange(len(env_ids), device=self.device), choice]
+        return draws.take_along_dim(choice[:, None, None], 1)[:, 0]
 
-    def reset_idx(self, env_ids: Tensor) -> None:
-        n = len(env_ids)
-        if self.random_initial_progress and not self.started:
-            limit = self.max_episode_length
-            self.progress_buf[env_ids] = torch.randint(limit, (n,), generator=self.generator, device=self.device)
-        self.started.fill_(True)
-        vector = self._draw(env_ids)
+    def reset_idx(self, rows: Rows) -> None:
+        ids, n = rows.ids, len(rows)
+        vector = self._draw(rows)
         if self.fixed:
-            vector = torch.where(self.drawn[env_ids, None], self.reset_vector[env_ids], vector)
-        self.reset_vector[env_ids] = vector
-        self.drawn[env_ids] = True
-        self.goal[env_ids] = _follow(self._goal_placement[env_ids], vector)
+            vector = torch.where(self.drawn[ids, None], self.reset_vector[ids], vector)
+        rows.put(self.reset_vector, vector)
+        rows.put(self.drawn, True)
+        rows.put(self.goal, _follow(self._goal_placement[ids], vector))
 
-        actors = self._actor_index[env_ids]
-        position = _follow(self._placements[env_ids], vector[:, None]) + self._lift
-        rows = actors.reshape(-1)
-        self._roots[rows, :3] = position.reshape(-1, 3)
-        rows = rows[rows < len(self.root_states)].int()
+        actors = self._actor_index[ids]
+        position = _follow(self._placements[ids], vector[:, None]) + self._lift
+        self._roots[actors.reshape(-1), :3] = position.reshape(-1, 3)
+        index = rows.keep(actors, -1).reshape(-1)
+        if rows.mask is None:
+            index = index[index < len(self.root_states)]
+        else:  # a negative index names no actor
+            index = torch.where(index < len(self.root_states), index, -1)
+        index = index.int()
         roots = gymtorch.unwrap_tensor(self._roots[:-1])
-        self.gym.set_actor_root_state_tensor_indexed(self.sim, roots, gymtorch.unwrap_tensor(rows), len(rows))
+        self.gym.set_actor_root_state_tensor_indexed(self.sim, roots, gymtorch.unwrap_tensor(index), len(index))
 
         noise = torch.rand((n, 7), generator=self.generator, device=self.device)
-        arm = self._start[env_ids] + self.reset_noise * (2.0 * noise - 1.0)
-        joints = self._dof_index[env_ids, :7]
+        arm = self._start[ids] + self.reset_noise * (2.0 * noise - 1.0)
+        joints = self._dof_index[ids, :7]
         self._default_dofs[joints, 0] = arm
-        self._position_targets[joints] = arm
+        self._position_targets[joints] = rows.keep(arm, self._position_targets[joints])
         dofs = gymtorch.unwrap_tensor(self._default_dofs)
-        self.gym.set_dof_state_tensor_indexed(self.sim, dofs, gymtorch.unwrap_tensor(rows), len(rows))
+        self.gym.set_dof_state_tensor_indexed(self.sim, dofs, gymtorch.unwrap_tensor(index), len(index))
 
-        self.actions[env_ids] = 0.0
-        self.episode_success[env_ids] = False
+        rows.put(self.actions, 0.0)
+        rows.put(self.episode_success, False)
 
     def compute_observations(self, fresh: Tensor) -> None:
         self._read()
@@ -496,7 +510,6 @@ class MetaWorld(VecTask):
         "episode_length",
         "reset_vector",
         "drawn",
-        "started",
         "goal",
         "tcp_init",
         "objects_init",
@@ -510,6 +523,7 @@ class MetaWorld(VecTask):
         return {
             "physics": self.gym.get_state(self.sim),
             "buffers": {name: getattr(self, name).clone() for name in self._SAVED},
+            "started": self.started,
             "control_target": self.control.target.clone(),
             "generator": self.generator.get_state(),
         }
@@ -519,6 +533,7 @@ class MetaWorld(VecTask):
         self.gym.set_state(self.sim, state["physics"])
         for name in self._SAVED:
             setattr(self, name, state["buffers"][name].clone().to(self.device))
+        self.started = state["started"]
         self.control.target = state["control_target"].clone().to(self.device)
         self.generator.set_state(state["generator"])
         self.refresh()

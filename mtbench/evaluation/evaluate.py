@@ -96,12 +96,11 @@ class Evaluator:
             actions, _ = model.act(obs, task)
             following, _, _, extras = env.step(actions.clamp(-1.0, 1.0))
             obs = following["obs"]
-            episode = extras["episode"]
-            first = ~finished[episode["env_ids"]]
-            ids = episode["env_ids"][first]
-            success[ids] = episode["success"][first].to(success.dtype)
-            returns[ids] = episode["return"][first].to(returns.dtype)
-            finished[ids] = True
+            episode = extras["finished"]
+            first = episode["mask"] & ~finished
+            success = torch.where(first, episode["success"].to(success.dtype), success)
+            returns = torch.where(first, episode["return"].to(returns.dtype), returns)
+            finished = finished | first
         count = torch.bincount(task, minlength=self.num_tasks)
 
         def per_task(x: Tensor) -> list[float]:

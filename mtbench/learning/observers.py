@@ -47,11 +47,11 @@ class MultiTaskObserver(AlgoObserver):
 
     def process_infos(self, infos: dict[str, Any], done_indices: Tensor | None) -> None:
         """Add the episodes that ended in this step, without reading anything back from the device."""
-        episode = infos["episode"]
-        task = self.algo.task_index[episode["env_ids"]]
-        rows = (torch.ones_like(episode["return"]), episode["success"], episode["return"], episode["length"])
+        finished = infos["finished"]
+        mask = finished["mask"]
+        rows = mask, finished["success"], finished["return"], finished["length"]
         for total, values in zip(self._sums, rows, strict=True):
-            total.index_add_(0, task, values.to(total.dtype))
+            total.index_add_(0, self.algo.task_index, torch.where(mask, values, 0).to(total.dtype))
         self._diverged += infos["diverged"]
 
     def after_clear_stats(self) -> None:

@@ -124,6 +124,10 @@ class Gym:
     def fetch_results(self, sim: Sim, wait_for_latest_sim_step: bool) -> None:
         """Results are complete when ``simulate`` returns; ``refresh_*`` copies them into the tensors."""
 
+    def settle(self, sim: Sim) -> None:
+        """Bring bodies up to date with states that a replayed CUDA graph has set. Not in Isaac Gym."""
+        sim.settle()
+
     def step_graphics(self, sim: Sim) -> None:
         """Nothing is drawn while stepping."""
 

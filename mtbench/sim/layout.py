@@ -31,23 +31,26 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Layout:
-    """All maps are int64 tensors on the engine's device. N actors, B bodies, D DOFs, E environments."""
+    """All maps are int64 tensors on the engine's device. N actors, B bodies, D DOFs, E environments.
+
+    Tables over DOFs and actors have one row more, which stands for none and points to the spare entries.
+    """
 
     sizes: Sizes
     env_rank: Tensor  #: (E,) creation index -> engine rank
     body_row: Tensor  #: (B,) flat body -> engine body row
     body_tree: Tensor  #: (B,) flat body -> engine body row of the root of its kinematic tree
     body_env: Tensor  #: (B,) flat body -> engine rank of its environment
-    dof_qpos: Tensor  #: (D,) flat DOF -> entry of qpos
-    dof_qvel: Tensor  #: (D,)
-    dof_ctrl: Tensor  #: (D,)
+    dof_qpos: Tensor  #: (D + 1,) flat DOF -> entry of qpos
+    dof_qvel: Tensor  #: (D + 1,)
+    dof_ctrl: Tensor  #: (D + 1,)
     dof_joint: Tensor  #: (D,) flat DOF -> engine joint row
     root_body: Tensor  #: (N,) flat actor -> flat body of its root
-    root_qpos: Tensor  #: (N, 7) entries of qpos; spare for fixed actors
-    root_qvel: Tensor  #: (N, 6)
-    root_mocap: Tensor  #: (N,) row of mocap; spare for floating actors
-    actor_env: Tensor  #: (N,) flat actor -> engine rank
-    actor_dofs: Tensor  #: (N, most) flat DOFs; D where an actor has fewer
+    root_qpos: Tensor  #: (N + 1, 7) entries of qpos; spare for fixed actors
+    root_qvel: Tensor  #: (N + 1, 6)
+    root_mocap: Tensor  #: (N + 1,) row of mocap; spare for floating actors
+    actor_env: Tensor  #: (N + 1,) flat actor -> engine rank; E for none
+    actor_dofs: Tensor  #: (N + 1, most) flat DOFs; D where an actor has fewer
 
 
 def _size(group: Group) -> np.ndarray:
@@ -108,6 +111,12 @@ def build_layout(envs: list[Env], groups: list[Group], device: torch.device) -> 
                 dofs.append((q0 + m.jnt_qposadr[joint], v0 + m.jnt_dofadr[joint], u0 + int(actuator), j0 + joint))
             body, dof = body + len(asset.body_names), dof + count
 
+    dofs.append((int(spare[0]), int(spare[1]), int(spare[2]), 0))
+    roots.append((0, int(spare[3]), len(envs)))
+    root_qpos.append([int(spare[0])] * 7)
+    root_qvel.append([int(spare[1])] * 6)
+    actor_dofs.append([num_dofs] * most)
+
     def table(rows: list, width: int) -> Tensor:
         return torch.as_tensor(np.array(rows, dtype=np.int64).reshape(len(rows), width), device=device)
 
@@ -121,8 +130,8 @@ def build_layout(envs: list[Env], groups: list[Group], device: torch.device) -> 
         dof_qpos=d[:, 0].contiguous(),
         dof_qvel=d[:, 1].contiguous(),
         dof_ctrl=d[:, 2].contiguous(),
-        dof_joint=d[:, 3].contiguous(),
-        root_body=r[:, 0].contiguous(),
+        dof_joint=d[:-1, 3].contiguous(),
+        root_body=r[:-1, 0].contiguous(),
         root_qpos=table(root_qpos, 7),
         root_qvel=table(root_qvel, 6),
         root_mocap=r[:, 1].contiguous(),

@@ -73,7 +73,7 @@ class Simulation:
         self.actors = [a for env in self.envs for a in env.actors]
         self.actor_env = [env for env in self.envs for _ in env.actors]
         self._start_engine(contact_sensors=False)
-        n, b, d = len(self.actors), len(self.layout.body_row), len(self.layout.dof_qpos)
+        n, b, d = len(self.actors), len(self.layout.body_row), len(self.layout.dof_qpos) - 1
         self.root_state, self.dof_state = self._zeros(n, 13), self._zeros(d, 2)
         self.body_state, self.contact_force = self._zeros(b, 13), self._zeros(b, 3)
         self.dof_force = self._zeros(d)
@@ -95,7 +95,7 @@ class Simulation:
         self.contact_sensors = contact_sensors
         #: whose bodies moved since ``body_state`` was filled: "all" environments, "some" (marked in ``_changed``), or ""
         self._moved = "all"
-        self._changed = torch.zeros(len(self.envs), dtype=torch.bool, device=self.device)  # by engine rank
+        self._changed = torch.zeros(len(self.envs) + 1, dtype=torch.bool, device=self.device)  # by engine rank
         if before is not None:
             for name in ("qpos", "qvel", "mocap_pos", "mocap_quat"):
                 getattr(self.engine, name).copy_(getattr(before, name))
@@ -147,7 +147,7 @@ class Simulation:
         """
         engine, layout = self._engine, self.layout
         engine.forward()
-        q, v = engine.qpos[layout.dof_qpos], engine.qvel[layout.dof_qvel]
+        q, v = engine.qpos[layout.dof_qpos[:-1]], engine.qvel[layout.dof_qvel[:-1]]
         force = self._kp * (self.position_target[:-1] - q) + self._kd * (self.velocity_target[:-1] - v)
         force += self._takes_effort * self.effort[:-1]
         substeps = self.params.substeps
@@ -155,7 +155,7 @@ class Simulation:
             self._kp * v * (self.params.dt * (substeps - 1) / (2 * substeps))
         )  # what the mean falls short of the start
         force = torch.minimum(torch.maximum(force - drift, -self._limit), self._limit) + drift
-        engine.ctrl[layout.dof_ctrl] = force + self._kp * q + self._kd * v
+        engine.ctrl[layout.dof_ctrl[:-1]] = force + self._kp * q + self._kd * v
         engine.step(self.params.substeps)
         self._moved = "all"
         self.frame += 1
@@ -189,16 +189,22 @@ class Simulation:
 
     def refresh_dofs(self) -> None:
         engine, layout = self._engine, self.layout
-        self.dof_state[:, 0] = engine.qpos[layout.dof_qpos]
-        self.dof_state[:, 1] = engine.qvel[layout.dof_qvel]
+        self.dof_state[:, 0] = engine.qpos[layout.dof_qpos[:-1]]
+        self.dof_state[:, 1] = engine.qvel[layout.dof_qvel[:-1]]
 
     def refresh_dof_forces(self) -> None:
-        self.dof_force[:] = self._engine.dof_force[self.layout.dof_qvel]
+        self.dof_force[:] = self._engine.dof_force[self.layout.dof_qvel[:-1]]
 
     def refresh_contact_forces(self) -> None:
         self._engine.forward()
         # MuJoCo's sensor gives the force the body exerts.
         self.contact_force[:] = -self._engine.contact_force[self.layout.body_row]
+
+    def settle(self) -> None:
+        """States may have been written without a call of this object: compute what follows from them."""
+        self._moved = "all"
+        self._engine.mark(None)
+        self._engine.forward()
 
     # -- writing -------------------------------------------------------------------------------------------------
 
@@ -206,9 +212,9 @@ class Simulation:
         """Write root states: ``state`` (N, 13) for all actors, of which only ``actors`` (indices) are taken."""
         engine, layout = self._engine, self.layout
         index = self._actor_index(actors)
-        values = state[index].to(engine.qpos.dtype)
+        values = state[index.clamp(max=len(self.actors) - 1)].to(engine.qpos.dtype)
         quat = torch.nn.functional.normalize(values[:, 3:7], dim=1)
-        wxyz = quat[:, [3, 0, 1, 2]]
+        wxyz = torch.cat([quat[:, 3:], quat[:, :3]], dim=1)
         # A free joint's angular velocity is expressed in the body's axes.
         u, w, omega = -quat[:, :3], quat[:, 3:], values[:, 10:13]
         t = 2.0 * torch.linalg.cross(u, omega)
@@ -223,7 +229,7 @@ class Simulation:
         """Write DOF states: ``state`` (D, 2) for all DOFs, of which only those of ``actors`` are taken."""
         engine, layout = self._engine, self.layout
         index, dofs = self._actor_dofs(actors)
-        values = state.reshape(-1, 2)[dofs].to(engine.qpos.dtype)
+        values = state.reshape(-1, 2)[dofs.clamp(max=len(self.dof_state) - 1)].to(engine.qpos.dtype)
         engine.qpos[layout.dof_qpos[dofs]] = values[:, 0]
         engine.qvel[layout.dof_qvel[dofs]] = values[:, 1]
         self._mark(index)
@@ -231,7 +237,7 @@ class Simulation:
     def _mark(self, actors: Tensor) -> None:
         """The client wrote states of these actors."""
         ranks = self.layout.actor_env[actors]
-        self._changed[ranks] = True
+        self._changed.index_fill_(0, ranks, True)  # the spare rank too
         self._moved = self._moved or "some"
         self._engine.mark(ranks)
 
@@ -241,17 +247,19 @@ class Simulation:
             target[:-1] = values.reshape(-1)
         else:
             _, dofs = self._actor_dofs(actors)
-            target[dofs] = values.reshape(-1)[dofs]
+            target[dofs] = values.reshape(-1)[dofs.clamp(max=len(self.dof_state) - 1)]
 
     def _actor_index(self, actors: Tensor | None) -> Tensor:
+        """Rows of the layout's tables; a negative index names no actor and gives the spare row."""
         if actors is None:
-            return torch.arange(len(self.actors), device=self.layout.actor_env.device)
-        return actors.to(self.layout.actor_env.device, torch.long)
+            return torch.arange(len(self.actors), device=self.device)
+        index = actors.to(self.device, torch.long)
+        return torch.where(index < 0, len(self.actors), index)
 
     def _actor_dofs(self, actors: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Actors, and their DOFs, among which the spare one fills up."""
         index = self._actor_index(actors)
-        dofs = self.layout.actor_dofs[index].reshape(-1)
-        return index, dofs[dofs < len(self.layout.dof_qpos)]
+        return index, self.layout.actor_dofs[index].reshape(-1)
 
     def apply_forces(
         self, force: Tensor | None, torque: Tensor | None, position: Tensor | None, space: CoordinateSpace

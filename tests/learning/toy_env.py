@@ -84,15 +84,14 @@ class PointMass:
         time_outs = (state["progress"] >= self.max_episode_length) & ~terminated
         done = terminated | time_outs
         final_obs = self._observe()
-        ids = done.nonzero().squeeze(1)
         extras = {
             "time_outs": time_outs,
             "final_obs": final_obs,
-            "episode": {
-                "env_ids": ids,
-                "return": state["return"][ids],
-                "length": state["progress"][ids],
-                "success": state["success"][ids],
+            "finished": {
+                "mask": done,
+                "return": state["return"].clone(),
+                "length": state["progress"].clone(),
+                "success": state["success"].clone(),
             },
             "diverged": torch.zeros((), dtype=torch.long, device=self.device),
             "task_indices": self.task_index,

@@ -10,6 +10,7 @@ from isaacgym import gymtorch
 
 import isaacgymenvs_tasks
 from isaacgymenvs_tasks.metaworld.env import FRAME, select_tasks
+from isaacgymenvs_tasks.vec_task import Rows
 
 ACTIONS = torch.Generator().manual_seed(5)
 
@@ -85,7 +86,7 @@ def test_step_results_are_not_overwritten(make_env):
 
 def test_resets_are_uniform_and_far_enough(make_env):
     env = make_env(num_envs=600, tasks=("touch",))
-    vector = env._draw(torch.arange(600))
+    vector = env._draw(Rows(torch.arange(600)))
     low, high = env._reset_low, env._reset_high
     assert (vector >= low).all() and (vector <= high).all()
     apart = (vector[:, 3:5] - vector[:, :2]).norm(dim=-1)
@@ -97,7 +98,7 @@ def test_resets_are_uniform_and_far_enough(make_env):
 def test_impossible_distance_takes_the_widest_draw(make_env):
     env = make_env(num_envs=8, tasks=("touch",))
     env._min_distance.fill_(5.0)
-    vector = env._draw(torch.arange(8))
+    vector = env._draw(Rows(torch.arange(8)))
     assert ((vector[:, 3:5] - vector[:, :2]).norm(dim=-1) > 0.14).all()
 
 

@@ -37,7 +37,7 @@ def _heading(state: State) -> Tensor:
     """Unit vector (n, 3) in which to push the ball: to the goal, but first to its middle line."""
     offset = state.goal - state.obj
     offset[:, 1] *= TURN
-    offset[:, 2] = 0.0
+    offset[:, 2].fill_(0.0)
     return torch.nn.functional.normalize(offset, dim=-1, eps=1e-6)
 
 

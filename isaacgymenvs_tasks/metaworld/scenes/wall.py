@@ -65,8 +65,8 @@ def push_reward(state: State) -> tuple[Tensor, Tensor]:
 def pick_place_reward(state: State) -> tuple[Tensor, Tensor]:
     """Caging, lifting and the object's way to a point above the wall, and from the wall on its way to the goal."""
     waypoint = state.goal.clone()
-    waypoint[:, 0] = WALL[0] + 0.02
-    waypoint[:, 2] = TOP + 0.13
+    waypoint[:, 0].fill_(WALL[0] + 0.02)
+    waypoint[:, 2].fill_(TOP + 0.13)
     way = _way(state, waypoint, (1.0, 1.0, 3.0))
     lifted = held_up(state, 0.02, 0.015)
     passed = lifted & (state.obj[:, 0] > WALL[0])

@@ -91,7 +91,7 @@ class CpuEngine:
         for name, values in self._buffers.items():
             setattr(self, name, torch.from_numpy(values))
         count = sum(len(g.envs) for g in groups)
-        self._diverged, self._dirty = np.zeros(count, dtype=bool), np.ones(count, dtype=bool)
+        self._diverged, self._dirty = np.zeros(count, dtype=bool), np.ones(count + 1, dtype=bool)  # one spare
         self.diverged = torch.from_numpy(self._diverged)
         self.overflow = torch.zeros(count, dtype=torch.int32)
         self._has_force = False
@@ -106,9 +106,9 @@ class CpuEngine:
         self._largest_first = sorted(self._batches, key=lambda batch: -len(batch.models))
         self._pool = ThreadPoolExecutor(threads, "physics") if threads > 1 else None
 
-    def mark(self, ranks: Tensor) -> None:
-        """The states of these environments (engine ranks) were written by the client."""
-        self._dirty[ranks.numpy()] = True
+    def mark(self, ranks: Tensor | None) -> None:
+        """The states of these environments (engine ranks; None: all) were written by the client."""
+        self._dirty[slice(None) if ranks is None else ranks.numpy()] = True
 
     def mark_force(self) -> None:
         self._has_force = True

@@ -109,7 +109,8 @@ class WarpEngine:
             shape = (rows,) if widths[name] == 1 else (rows, widths[name])
             setattr(self, name, torch.zeros(shape, device=self.device))
         num_envs = sum(len(g.envs) for g in groups)
-        self.diverged = torch.zeros(num_envs, dtype=torch.bool, device=self.device)
+        self._flags = torch.zeros(num_envs + 1, dtype=torch.bool, device=self.device)  # one spare
+        self.diverged = self._flags[:-1]
         self.overflow = torch.zeros(num_envs, dtype=torch.int32, device=self.device)
         self.peak = torch.zeros(len(groups), 2, dtype=torch.int32, device=self.device)
         at = dict.fromkeys([*counts, "env"], 0)
@@ -144,9 +145,11 @@ class WarpEngine:
     contact_force: Tensor
     warmstart: Tensor
 
-    def mark(self, ranks: Tensor) -> None:
-        """The states of these environments (engine ranks) were written by the client."""
-        self.diverged[ranks] = False
+    def mark(self, ranks: Tensor | None) -> None:
+        """The states of these environments (engine ranks; None: perhaps any, as after a replayed graph that called this)
+        were written by the client."""
+        if ranks is not None:
+            self._flags.index_fill_(0, ranks, False)
         self._stale = True
 
     def mark_force(self) -> None:
