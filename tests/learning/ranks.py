@@ -32,6 +32,13 @@ SCHEMES = {
 EPOCHS = 3
 
 
+class Continuous:
+    """A schedule in which every difference of the KL divergence shows; rl-games' moves in steps of 1.5."""
+
+    def update(self, lr: float, entropy_coef: float, epoch: int, frames: int, kl: float) -> tuple[float, float]:
+        return 1e-3 * (1.0 + kl), entropy_coef
+
+
 def state(agent: MTPPO) -> dict[str, Any]:
     return {
         "model": agent.model.state_dict(),
@@ -64,6 +71,7 @@ def main(directory: Path) -> None:
 
         mt_ppo.collect = record
         agent = make(*scheme, *SETTINGS, f"max_iterations={EPOCHS}", name=name)
+        agent.scheduler = Continuous()  # type: ignore[assignment]
         start = agent.model.state_dict()
         results[name] = {"start": {k: v.clone() for k, v in start.items()}, "task": agent.task_index}
         agent.train()
@@ -71,8 +79,10 @@ def main(directory: Path) -> None:
     mt_ppo.collect = collect
 
     part = make(*SCHEMES["toppo"], *SETTINGS, f"max_iterations={EPOCHS - 1}", name="part")
+    part.scheduler = Continuous()  # type: ignore[assignment]
     part.train()
     again = make(*SCHEMES["toppo"], *SETTINGS, f"max_iterations={EPOCHS}", name="part")
+    again.scheduler = Continuous()  # type: ignore[assignment]
     torch.rand(rank + 3)  # what happened meanwhile must not matter
     again.restore(str(directory / "part" / "nn" / "last.pth"))
     again.train()

@@ -18,7 +18,7 @@ from mtbench.learning.agents import mt_ppo
 from mtbench.learning.agents.rollout import Rollout
 from mtbench.learning.errors import UserError
 from tests.learning.conftest import SMALL, TOY
-from tests.learning.ranks import EPOCHS, SCHEMES, SETTINGS
+from tests.learning.ranks import EPOCHS, SCHEMES, SETTINGS, Continuous
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
@@ -67,6 +67,7 @@ def test_two_ranks_are_one_process_with_their_samples(name: str, ranks, make_age
     parts = [rank[name] for rank in ranks[1]]
     agent = make_agent(*SCHEMES[name], *SETTINGS, "num_envs=64")
     agent.model.load_state_dict(parts[0]["start"])
+    agent.scheduler = Continuous()
     order = torch.argsort(torch.cat([part["task"] for part in parts]), stable=True)
     assert torch.equal(torch.cat([part["task"] for part in parts])[order], agent.task_index)
     rollouts = [joined([part["rollouts"][epoch] for part in parts], order) for epoch in range(EPOCHS)]
