@@ -383,8 +383,8 @@ class MTPPO(BaseAlgorithm):
         )
         own = weights["ranks"][distributed.rank() - 1] if distributed.rank() else weights
         self.vec_env.reset()
-        self.vec_env.set_env_state(own["env_state"])
-        self.obs = own["obs"].to(self._device)
+        began = self.vec_env.set_env_state(own["env_state"])  # None: they continue exactly
+        self.obs = (own if began is None else began)["obs"].to(self._device)
         for name, generator in self.generators.items():
             generator.set_state(own["generators"][name])
         set_rng_state(own["rng"])
