@@ -246,6 +246,8 @@ class MetaWorld(VecTask):
                 row.append(body)
                 self._body_offset[where, j] = torch.tensor(point.offset, device=self.device)
                 self._watched[where, j] = 1.0
+                if self.simulator.shows_what_was_set:
+                    continue
                 self._watched_actor[where, j] = handle[point.actor]
                 actor = next(a for a in spec.actors if a.name == point.actor)
                 rest = posed.rest_pose(ASSETS / "metaworld" / actor.asset, point.body, actor.dofs)

@@ -33,7 +33,7 @@ def robot_poses(q: Tensor, base: Tensor) -> Tensor:
         return torch.stack([zero + value for value in (x, y, z, *quat)], -1)
 
     zero = torch.zeros_like(q[:, 0])
-    pose = step(*base.unbind(), (0.0, 0.0, 0.0, 1.0))
+    pose = torch.cat((base, base.new_tensor([0.0, 0.0, 0.0, 1.0]))).expand(len(q), 7)
     poses = []
     for i, (offset, tilt) in enumerate(CHAIN):
         pose = compose(pose, step(*offset, (math.sin(tilt / 2), 0.0, 0.0, math.cos(tilt / 2))))

@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import os
 import shlex
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -132,12 +133,32 @@ def _check_engine(cfg: DictConfig) -> None:
     if cfg.physics_engine not in ENGINES:
         raise unknown("physics_engine", cfg.physics_engine, ENGINES)
     if cfg.physics_engine == "isaacgym":
-        if importlib.util.find_spec("isaacgym") is None:
+        _import_isaacgym()
+        if cfg.capture_video:
+            raise UserError("capture_video=true draws with MuJoCo; film the checkpoint with physics_engine=mujoco")
+        if cfg.eval_interval is not None and not cfg.test:
             raise UserError(
-                "physics_engine=isaacgym needs NVIDIA's isaacgym package, which is not installed; use mujoco"
+                "physics_engine=isaacgym holds one simulation in a process, so there is none to evaluate in; add "
+                "eval_interval=null and evaluate checkpoints with test=True"
             )
-        import isaacgym  # noqa: F401  # it must be imported before torch
     os.environ["MTBENCH_PHYSICS_ENGINE"] = cfg.physics_engine
+
+
+def _import_isaacgym() -> None:
+    """Import NVIDIA's package, which has to come before torch."""
+    ours = sys.modules.get("mtbench.sim")
+    if ours is not None and sys.modules.get("isaacgym") is ours:
+        raise UserError("physics_engine=isaacgym: this process simulates with mujoco already; start a new one")
+    if importlib.util.find_spec("isaacgym") is None:
+        raise UserError("physics_engine=isaacgym needs NVIDIA's isaacgym package, which is not installed; use mujoco")
+    try:
+        importlib.import_module("isaacgym.gymapi")
+    except Exception as error:  # whatever its binaries raise
+        version = ".".join(map(str, sys.version_info[:2]))
+        raise UserError(
+            f"physics_engine=isaacgym: NVIDIA's package is installed, but cannot be imported in Python {version} "
+            f"({error}); its last public release has binaries for Python 3.6 to 3.8 only; use mujoco"
+        ) from error
 
 
 def _check_wandb(cfg: DictConfig) -> None:
