@@ -177,6 +177,8 @@ def _check_processes(cfg: DictConfig) -> None:
         raise UserError(f"torchrun started {started} processes, which would all do the same; add multi_gpu=True")
     if cfg.multi_gpu and cfg.test:
         raise UserError("test=True needs one process; start it without torchrun and multi_gpu")
+    if cfg.multi_gpu and "num_threads" in cfg.task.get("sim", ()) and cfg.task.sim.num_threads is None:
+        cfg.task.sim.num_threads = max(1, (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", started)))
 
 
 def _choose_devices(cfg: DictConfig) -> None:
