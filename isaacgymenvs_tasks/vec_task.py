@@ -127,6 +127,8 @@ class VecTask(Env):
         for name, value in PHYSX.items():
             setattr(params.physx, name, value)
         params.physx.num_threads = int(cfg.get("num_threads") or 0)
+        if cfg.get("engine") == "warp" or params.use_gpu_pipeline:
+            params.warp = gymapi.WarpParams(enabled=True, **(cfg.get("warp") or {}))
         return params
 
     def _index_states(self) -> None:

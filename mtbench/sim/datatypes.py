@@ -256,6 +256,20 @@ class PhysXParams:
 
 
 @dataclass
+class WarpParams:
+    """Settings of MuJoCo Warp, which steps every simulation with ``use_gpu_pipeline``. Not in Isaac Gym.
+
+    ``enabled``: use it on the CPU too (slow; for tests). ``merge``: run different scenes as one model. ``contacts``: room
+    for contacts, as a mean over environments, and ``constraints``, for each environment; 0: the defaults.
+    """
+
+    enabled: bool = False
+    merge: bool = True
+    contacts: int = 0
+    constraints: int = 0
+
+
+@dataclass
 class SimParams:
     """``dt`` (seconds) is divided into ``substeps`` physics steps."""
 
@@ -270,6 +284,7 @@ class SimParams:
     substeps: int = 2
     up_axis: UpAxis = UpAxis.UP_AXIS_Y
     use_gpu_pipeline: bool = False
+    warp: WarpParams = field(default_factory=WarpParams)
 
 
 @dataclass

@@ -82,17 +82,17 @@ class Gym:
         type: SimType = SimType.SIM_PHYSX,
         params: SimParams | None = None,
     ) -> Sim:
-        """A new simulation. ``params.use_gpu_pipeline`` must be off: tensors live on the CPU."""
+        """A new simulation. With ``params.use_gpu_pipeline`` physics and tensors are on the GPU ``compute_device``."""
         params = params or SimParams()
         if type != SimType.SIM_PHYSX:
             raise NotImplementedError(
                 f"gym.create_sim: only SIM_PHYSX semantics are available, not {type!r}; see {PAGE}"
             )
-        if params.use_gpu_pipeline:
-            raise NotImplementedError(f"gym.create_sim: use_gpu_pipeline needs a GPU engine; see {PAGE}")
+        if params.use_gpu_pipeline and not torch.cuda.is_available():
+            raise ValueError("gym.create_sim: use_gpu_pipeline needs a CUDA device that PyTorch can use")
         if params.dt <= 0 or params.substeps < 1:
             raise ValueError(f"dt must be positive and substeps at least 1, not {params.dt} and {params.substeps}")
-        return Sim(params)
+        return Sim(params, f"cuda:{compute_device}" if params.use_gpu_pipeline else "cpu")
 
     def destroy_sim(self, sim: Sim) -> None:
         if sim.engine is not None:

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .scene import Env, Group
+from .scene import Env, Group, Place
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Lengths of the engine buffers, without the spare row."""
+    """Lengths of the engine buffers, without the spare row. Bodies include each environment's world (its first row)."""
 
     qpos: int
     qvel: int
@@ -50,20 +50,31 @@ class Layout:
     actor_dofs: Tensor  #: (N, most) flat DOFs; D where an actor has fewer
 
 
+def _size(group: Group) -> np.ndarray:
+    """What one environment of a group takes of each buffer, in the order of :class:`Sizes`."""
+    m = group.base
+    return np.array([m.nq, m.nv, m.nu, m.nmocap, m.nbody, m.njnt])
+
+
+def sizes_of(groups: list[Group]) -> Sizes:
+    """Lengths of the buffers of an engine that runs these groups."""
+    return Sizes(*(int(x) for x in sum(len(group.envs) * _size(group) for group in groups)))
+
+
 def build_layout(envs: list[Env], groups: list[Group], device: torch.device) -> Layout:
     """Number everything once, when the simulation is prepared."""
     rank: dict[int, int] = {}
     start: dict[int, np.ndarray] = {}
     offset = np.zeros(6, dtype=np.int64)  # qpos, qvel, ctrl, mocap, body, joint
-    model_of: dict[int, mujoco.MjModel] = {}
+    model_of: dict[int, tuple[mujoco.MjModel, Place]] = {}
     for group in groups:
-        m = group.base
-        size = np.array([m.nq, m.nv, m.nu, m.nmocap, m.nbody - 1, m.njnt])
-        for env in group.envs:
+        m, size = group.base, _size(group)
+        for env, place in zip(group.envs, group.places, strict=True):
             rank[env.index] = len(rank)
-            start[env.index], model_of[env.index] = offset.copy(), m
+            start[env.index], model_of[env.index] = offset.copy(), (m, place)
             offset = offset + size
     spare = offset
+    sizes = sizes_of(groups)
     most = max((len(a.asset.dof_names) for env in envs for a in env.actors), default=0)
     num_dofs = sum(env.num_dofs for env in envs)
     bodies: list[tuple[int, int, int]] = []
@@ -71,28 +82,30 @@ def build_layout(envs: list[Env], groups: list[Group], device: torch.device) -> 
     roots: list[tuple[int, int, int]] = []
     root_qpos, root_qvel, actor_dofs = [], [], []
     for env in envs:
-        m = model_of[env.index]
+        m, place = model_of[env.index]
         q0, v0, u0, mocap0, b0, j0 = (int(x) for x in start[env.index])
         body, dof = 1, 0
         for actor in env.actors:
             asset = actor.asset
+            links = place.bodies[body : body + len(asset.body_names)]
+            root = int(links[0])
             if asset.fixed:
                 root_qpos.append([spare[0]] * 7)
                 root_qvel.append([spare[1]] * 6)
-                mocap = mocap0 + int(m.body_mocapid[body])
+                mocap = mocap0 + int(m.body_mocapid[root])
             else:
-                joint = m.body_jntadr[body]
+                joint = m.body_jntadr[root]
                 root_qpos.append(list(range(q0 + m.jnt_qposadr[joint], q0 + m.jnt_qposadr[joint] + 7)))
                 root_qvel.append(list(range(v0 + m.jnt_dofadr[joint], v0 + m.jnt_dofadr[joint] + 6)))
                 mocap = int(spare[3])
             roots.append((len(bodies), mocap, rank[env.index]))
             count = len(asset.dof_names)
             actor_dofs.append([len(dofs) + k for k in range(count)] + [num_dofs] * (most - count))
-            for k in range(len(asset.body_names)):
-                bodies.append((b0 + body + k - 1, b0 + int(m.body_rootid[body + k]) - 1, rank[env.index]))
-            for k in range(count):
-                joint = int(m.actuator_trnid[dof + k, 0])
-                dofs.append((q0 + m.jnt_qposadr[joint], v0 + m.jnt_dofadr[joint], u0 + dof + k, j0 + joint))
+            for link in links:
+                bodies.append((b0 + int(link), b0 + int(m.body_rootid[link]), rank[env.index]))
+            for actuator in place.actuators[dof : dof + count]:
+                joint = int(m.actuator_trnid[actuator, 0])
+                dofs.append((q0 + m.jnt_qposadr[joint], v0 + m.jnt_dofadr[joint], u0 + int(actuator), j0 + joint))
             body, dof = body + len(asset.body_names), dof + count
 
     def table(rows: list, width: int) -> Tensor:
@@ -100,7 +113,7 @@ def build_layout(envs: list[Env], groups: list[Group], device: torch.device) -> 
 
     b, d, r = table(bodies, 3), table(dofs, 4), table(roots, 3)
     return Layout(
-        sizes=Sizes(*(int(x) for x in offset)),
+        sizes=sizes,
         env_rank=torch.as_tensor([rank[e.index] for e in envs], device=device),
         body_row=b[:, 0].contiguous(),
         body_tree=b[:, 1].contiguous(),

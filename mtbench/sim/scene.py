@@ -92,13 +92,33 @@ class Env:
         return sum(len(a.asset.dof_names) for a in self.actors)
 
 
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where the parts of an environment's own model stand in the model its group runs; -1: nowhere.
+
+    Each is an integer array over the own model's bodies, joints, DOFs, entries of qpos, geoms or actuators.
+    """
+
+    bodies: np.ndarray
+    joints: np.ndarray
+    dofs: np.ndarray
+    qpos: np.ndarray
+    geoms: np.ndarray
+    actuators: np.ndarray
+
+
 @dataclass(eq=False)
 class Group:
-    """Environments of one structure, in creation order, with the model each of them runs."""
+    """Environments that run one structure: each one's own model, and where its parts stand in ``base``.
+
+    The two are the same but in groups of merged scenes (:mod:`.padding`).
+    """
 
     envs: list[Env]
     base: mujoco.MjModel
     models: list[mujoco.MjModel]
+    places: list[Place]
+    merged: bool = False
 
 
 def build_groups(
@@ -115,17 +135,15 @@ def build_groups(
         for env in members:
             if env.variant() not in variants:
                 variants[env.variant()] = with_properties(base, env)
-        groups.append(Group(members, base, [variants[env.variant()] for env in members]))
+        sizes = base.nbody, base.njnt, base.nv, base.nq, base.ngeom, base.nu
+        place = Place(*(np.arange(n) for n in sizes))
+        models = [variants[env.variant()] for env in members]
+        groups.append(Group(members, base, models, [place] * len(members)))
     return groups
 
 
-def build_model(
-    env: Env, params: SimParams, ground: PlaneParams | None, contact_sensors: bool = False
-) -> mujoco.MjModel:
-    """Compile the structure of ``env``. Bodies 1.. are the actors' bodies in creation order, depth first.
-
-    With ``contact_sensors``, one sensor a body, in that order, gives the net contact force on it.
-    """
+def empty_spec(params: SimParams) -> mujoco.MjSpec:
+    """A world without bodies, with the options that all models have."""
     spec = mujoco.MjSpec()
     spec.compiler.fusestatic = False
     spec.compiler.degree = False
@@ -139,6 +157,17 @@ def build_model(
     option.impratio = 10.0  # grasped objects slip less
     # A diverged state must be seen, not silently replaced by MuJoCo.
     option.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET
+    return spec
+
+
+def build_model(
+    env: Env, params: SimParams, ground: PlaneParams | None, contact_sensors: bool = False
+) -> mujoco.MjModel:
+    """Compile the structure of ``env``. Bodies 1.. are the actors' bodies in creation order, depth first.
+
+    With ``contact_sensors``, one sensor a body, in that order, gives the net contact force on it.
+    """
+    spec = empty_spec(params)
     classes = _CollisionClasses()
     if ground is not None:
         plane = spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_PLANE, size=[0.0, 0.0, 1.0])

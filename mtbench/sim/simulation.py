@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .datatypes import FLT_MAX, CoordinateSpace, DofDriveMode, DofType, PlaneParams, SimParams
-from .engines.cpu import CpuEngine
+from .engines import Engine, make_engine
 from .layout import Layout, build_layout
 from .scene import Actor, Env, build_groups, drive_gains, with_properties
 
@@ -34,14 +34,15 @@ class Articulation:
 class Simulation:
     """Environments under construction until :meth:`prepare`, then flat tensors over an engine."""
 
-    def __init__(self, params: SimParams) -> None:
+    def __init__(self, params: SimParams, device: str = "cpu") -> None:
         self.params = params
+        self.device = torch.device(device)
         self.ground: PlaneParams | None = None
         self.envs: list[Env] = []
         self.actors: list[Actor] = []  # creation order; position is the DOMAIN_SIM index
         self.actor_env: list[Env] = []
         self.frame = 0
-        self.engine: CpuEngine | None = None
+        self.engine: Engine | None = None
         self._first: dict[str, list[int]] = {"actors": [0], "bodies": [0], "dofs": [0]}
 
     def first(self, env: Env, what: str) -> int:
@@ -89,11 +90,12 @@ class Simulation:
         """Compile the models and start an engine on them, which takes over the state of the one before."""
         before = self.engine
         groups = build_groups(self.envs, self.params, self.ground, contact_sensors)
-        self.layout: Layout = build_layout(self.envs, groups, CpuEngine.device)
-        self.engine = CpuEngine(groups, self.layout.sizes, self.params.physx.num_threads)
+        self.engine, groups = make_engine(groups, self.params, self.device, contact_sensors)
+        self.layout: Layout = build_layout(self.envs, groups, self.device)
         self.contact_sensors = contact_sensors
-        #: environments (engine rank) whose bodies moved since ``body_state`` was filled
-        self._changed = torch.ones(len(self.envs), dtype=torch.bool, device=CpuEngine.device)
+        #: whose bodies moved since ``body_state`` was filled: "all" environments, "some" (marked in ``_changed``), or ""
+        self._moved = "all"
+        self._changed = torch.zeros(len(self.envs), dtype=torch.bool, device=self.device)  # by engine rank
         if before is not None:
             for name in ("qpos", "qvel", "mocap_pos", "mocap_quat"):
                 getattr(self.engine, name).copy_(getattr(before, name))
@@ -109,7 +111,7 @@ class Simulation:
         return torch.zeros(shape, device=self.engine.device)
 
     @property
-    def _engine(self) -> CpuEngine:
+    def _engine(self) -> Engine:
         if self.engine is None:
             raise RuntimeError("call prepare_sim before using tensors or stepping")
         return self.engine
@@ -155,7 +157,7 @@ class Simulation:
         force = torch.minimum(torch.maximum(force - drift, -self._limit), self._limit) + drift
         engine.ctrl[layout.dof_ctrl] = force + self._kp * q + self._kd * v
         engine.step(self.params.substeps)
-        self._changed.fill_(True)
+        self._moved = "all"
         self.frame += 1
 
     # -- reading -------------------------------------------------------------------------------------------------
@@ -163,15 +165,13 @@ class Simulation:
     def refresh_bodies(self) -> None:
         engine, layout = self._engine, self.layout
         engine.forward()
-        changed = self._changed
-        if not changed.any():
-            return
-        if changed.all():
+        if self._moved == "all" or (self._moved and self.device.type != "cpu"):
             self.body_state[:] = self._read_bodies(layout.body_row, layout.body_tree)
-        else:  # after a reset of a few environments, their rows
-            rows = changed[layout.body_env].nonzero().squeeze(1)
+        elif self._moved:  # after a reset of a few environments, their rows; on a GPU finding them costs more
+            rows = self._changed[layout.body_env].nonzero().squeeze(1)
             self.body_state[rows] = self._read_bodies(layout.body_row[rows], layout.body_tree[rows])
-        changed.fill_(False)
+        self._changed.fill_(False)
+        self._moved = ""
 
     def refresh_roots(self) -> None:
         self._engine.forward()
@@ -232,6 +232,7 @@ class Simulation:
         """The client wrote states of these actors."""
         ranks = self.layout.actor_env[actors]
         self._changed[ranks] = True
+        self._moved = self._moved or "some"
         self._engine.mark(ranks)
 
     def set_command(self, target: Tensor, values: Tensor, actors: Tensor | None) -> None:
@@ -372,7 +373,7 @@ class Simulation:
         if self.prepared:
             engine, rank = self._engine, int(self.layout.env_rank[env.index])
             engine.replace_model(rank, with_properties(engine.model(rank), env))
-            self._changed[rank] = True
+            self._moved = "all"
             self._read_drives()
 
     def inspect(self, env: int) -> tuple[mujoco.MjModel, mujoco.MjData]:
@@ -394,7 +395,7 @@ class Simulation:
 
     def set_state(self, state: dict[str, Tensor]) -> None:
         self._engine.set_state(state["physics"])
-        self._changed.fill_(True)
+        self._moved = "all"
         self.position_target.copy_(state["position_target"])
         self.velocity_target.copy_(state["velocity_target"])
         self.effort.copy_(state["effort"])

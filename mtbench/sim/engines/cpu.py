@@ -19,6 +19,7 @@ from mujoco.batch import Batch, SimulationError
 from torch import Tensor
 
 from ..layout import Sizes
+from ..padding import run_models
 from ..scene import CONTACT_SENSOR, Group
 
 #: At least so many batches for each thread, so that the last ones to finish leave little idle.
@@ -44,6 +45,7 @@ class CpuEngine:
         dof_force: (n,) force of the drives in the last substep.
         contact_force: (bodies, 3) net contact force the body exerts in the last substep, world axes, if there are sensors.
         diverged: (envs,) bool, true from the step in which a state stopped being finite until it is set again.
+        overflow: (envs,) zeros: MuJoCo on the CPU makes room for the contacts it finds.
     """
 
     device = torch.device("cpu")
@@ -91,14 +93,15 @@ class CpuEngine:
         count = sum(len(g.envs) for g in groups)
         self._diverged, self._dirty = np.zeros(count, dtype=bool), np.ones(count, dtype=bool)
         self.diverged = torch.from_numpy(self._diverged)
+        self.overflow = torch.zeros(count, dtype=torch.int32)
         self._has_force = False
         threads = num_threads or available_cores()
         at = dict.fromkeys([*shapes, "env"], 0)
         size = max(1, -(-count // (BATCHES_A_THREAD * threads)))
         self._batches = [
-            _Batch(g.models[first : first + size], at, self._buffers, self._dirty, self._diverged)
-            for g in groups
-            for first in range(0, len(g.models), size)
+            _Batch(models[first : first + size], at, self._buffers, self._dirty, self._diverged)
+            for models in map(run_models, groups)
+            for first in range(0, len(models), size)
         ]
         self._largest_first = sorted(self._batches, key=lambda batch: -len(batch.models))
         self._pool = ThreadPoolExecutor(threads, "physics") if threads > 1 else None
@@ -210,7 +213,7 @@ class _Batch:
         self.batch.set_models(self.models)
         counts = {"qpos": m.nq, "qvel": m.nv, "ctrl": m.nu, "dof_force": m.nv, "env": 1}
         counts |= dict.fromkeys(("mocap_pos", "mocap_quat"), m.nmocap)
-        counts |= dict.fromkeys(("force", "xpos", "xquat", "xipos", "cvel", "com", "contact_force"), m.nbody - 1)
+        counts |= dict.fromkeys(("force", "xpos", "xquat", "xipos", "cvel", "com", "contact_force"), m.nbody)
         counts |= dict.fromkeys(("xaxis", "xanchor"), m.njnt)
 
         def rows(name: str) -> np.ndarray:
@@ -223,13 +226,13 @@ class _Batch:
         # (batch's array, engine's array): state goes in both ways, derived quantities come out only
         self.state = [(bind(k), rows(k)) for k in ("qpos", "qvel", "mocap_pos", "mocap_quat")]
         self.ctrl = bind("ctrl"), rows("ctrl")
-        self.force = bind("xfrc_applied")[:, 1:], rows("force")
+        self.force = bind("xfrc_applied"), rows("force")
         bodies = {"xpos": "xpos", "xquat": "xquat", "xipos": "xipos", "cvel": "cvel", "subtree_com": "com"}
-        self.derived = [(bind(k)[:, 1:], rows(v)) for k, v in bodies.items()]
+        self.derived = [(bind(k), rows(v)) for k, v in bodies.items()]
         self.derived += [(bind("xaxis"), rows("xaxis")), (bind("xanchor"), rows("xanchor"))]
         self.derived.append((bind("qfrc_actuator"), rows("dof_force")))
         if m.nsensor and m.sensor(0).name.startswith(CONTACT_SENSOR):
-            self.derived.append((bind("sensordata").reshape(n, m.nbody - 1, 3), rows("contact_force")))
+            self.derived.append((bind("sensordata").reshape(n, m.nbody - 1, 3), rows("contact_force")[:, 1:]))
         self.dirty = dirty[at["env"] : at["env"] + n]
         self.diverged = diverged[at["env"] : at["env"] + n]
         self.read_state()

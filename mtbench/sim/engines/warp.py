@@ -1,0 +1,442 @@
+"""MuJoCo Warp: each group of environments is one model with a world per environment, on a GPU or on Warp's CPU device.
+
+Nothing is copied: the engine's buffers are torch tensors, and MuJoCo Warp's state, commands and derived quantities are views
+of them. A step (all substeps, then the poses and velocities of the state that was reached) is captured once, for each group,
+as a graph with MuJoCo Warp's conditional loops; several groups run on streams of their own.
+
+Contacts and constraints have room for what :data:`CONTACTS` and :data:`CONSTRAINTS` say. An environment that would have
+needed more is flagged in ``overflow``, and ``peak`` tells how much was needed.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import fields
+
+import mujoco
+import mujoco_warp as mjw
+import numpy as np
+import torch
+import warp as wp
+from torch import Tensor
+
+from ..layout import Sizes
+from ..padding import FAMILIES, padded, run_models
+from ..scene import CONTACT_SENSOR, Group
+
+#: Room for contacts (mean over the environments of a group) and constraints (of each environment); docs/engines.md has what
+#: was measured.
+CONTACTS, CONSTRAINTS = 32, 160
+#: A coordinate or velocity beyond this is a diverged simulation, as in MuJoCo (mjMAXVAL).
+MAX_VALUE = wp.constant(1e10)
+#: Bits of ``Data.overflow`` that mean that contacts or constraints were left out.
+LEFT_OUT = wp.constant(
+    int(
+        mjw.OverflowType.NEFC
+        | mjw.OverflowType.NJMAX_NNZ
+        | mjw.OverflowType.BROADPHASE
+        | mjw.OverflowType.NARROWPHASE
+        | mjw.OverflowType.CCD
+        | mjw.OverflowType.HFIELD
+    )
+)
+#: Buffers by name: MuJoCo Warp's name, its dtype (None: number), and the numbers an entry has.
+STATE = {
+    "qpos": ("qpos", None, 1),
+    "qvel": ("qvel", None, 1),
+    "ctrl": ("ctrl", None, 1),
+    "mocap_pos": ("mocap_pos", wp.vec3, 3),
+    "mocap_quat": ("mocap_quat", wp.quat, 4),
+}
+OTHERS = {
+    "force": ("xfrc_applied", wp.spatial_vector, 6),
+    "xpos": ("xpos", wp.vec3, 3),
+    "xquat": ("xquat", wp.quat, 4),
+    "xipos": ("xipos", wp.vec3, 3),
+    "cvel": ("cvel", wp.spatial_vector, 6),
+    "com": ("subtree_com", wp.vec3, 3),
+    "xaxis": ("xaxis", wp.vec3, 3),
+    "xanchor": ("xanchor", wp.vec3, 3),
+    "dof_force": ("qfrc_actuator", None, 1),
+    "warmstart": ("qacc_warmstart", None, 1),
+}
+PRIMITIVE = {
+    int(t)
+    for t in (
+        mujoco.mjtGeom.mjGEOM_PLANE,
+        mujoco.mjtGeom.mjGEOM_SPHERE,
+        mujoco.mjtGeom.mjGEOM_CAPSULE,
+        mujoco.mjtGeom.mjGEOM_BOX,
+    )
+}
+
+
+class WarpEngine:
+    """Buffers are float32 torch tensors in engine order, as in :class:`.cpu.CpuEngine`, with the same attributes and
+    methods; in addition
+
+    Attributes:
+        warmstart: (n,) accelerations from which the constraint solver starts.
+        overflow: (envs,) int32, non-zero where contacts or constraints did not fit since it was last set to zero.
+        peak: (groups, 2) int32: most contacts of a group, most constraints of an environment, so far.
+    """
+
+    def __init__(
+        self,
+        groups: list[Group],
+        sizes: Sizes,
+        device: torch.device | str = "cpu",
+        contacts: int = 0,
+        constraints: int = 0,
+    ) -> None:
+        wp.config.log_level = wp.LOG_WARNING
+        wp.init()
+        self.device = torch.device(device)
+        counts = {
+            "qpos": sizes.qpos,
+            "qvel": sizes.qvel,
+            "ctrl": sizes.ctrl,
+            "mocap_pos": sizes.mocap,
+            "mocap_quat": sizes.mocap,
+            **dict.fromkeys(("force", "xpos", "xquat", "xipos", "cvel", "com", "contact_force"), sizes.bodies),
+            **dict.fromkeys(("xaxis", "xanchor"), sizes.joints),
+            **dict.fromkeys(("dof_force", "warmstart"), sizes.qvel),
+        }
+        widths = {name: width for name, (_, _, width) in (STATE | OTHERS).items()} | {"contact_force": 3}
+        for name, count in counts.items():
+            rows = count + (name in STATE)  # a spare row where indices of absent parts point
+            shape = (rows,) if widths[name] == 1 else (rows, widths[name])
+            setattr(self, name, torch.zeros(shape, device=self.device))
+        num_envs = sum(len(g.envs) for g in groups)
+        self.diverged = torch.zeros(num_envs, dtype=torch.bool, device=self.device)
+        self.overflow = torch.zeros(num_envs, dtype=torch.int32, device=self.device)
+        self.peak = torch.zeros(len(groups), 2, dtype=torch.int32, device=self.device)
+        at = dict.fromkeys([*counts, "env"], 0)
+        self._groups = []
+        for k, group in enumerate(groups):
+            self._groups.append(
+                _Worlds(self, group, at, self.peak[k], contacts or CONTACTS, constraints or CONSTRAINTS)
+            )
+        self._stale = True
+        self._graphs: dict[object, list[wp.Graph]] = {}
+        # Kernels are compiled and loaded now, not in the middle of the first step.
+        start = self._snapshot()
+        for worlds in self._groups:
+            worlds.step(1)
+        self._restore(start)
+
+    # the buffers, by the names of CpuEngine
+    qpos: Tensor
+    qvel: Tensor
+    ctrl: Tensor
+    mocap_pos: Tensor
+    mocap_quat: Tensor
+    force: Tensor
+    xpos: Tensor
+    xquat: Tensor
+    xipos: Tensor
+    cvel: Tensor
+    com: Tensor
+    xaxis: Tensor
+    xanchor: Tensor
+    dof_force: Tensor
+    contact_force: Tensor
+    warmstart: Tensor
+
+    def mark(self, ranks: Tensor) -> None:
+        """The states of these environments (engine ranks) were written by the client."""
+        self.diverged[ranks] = False
+        self._stale = True
+
+    def mark_force(self) -> None:
+        """Forces were written; every step sets them back to zero."""
+
+    def step(self, substeps: int) -> None:
+        """Advance every environment by ``substeps`` physics steps, and bring derived quantities up to date."""
+        self._launch(substeps, lambda worlds: worlds.step(substeps))
+        self._stale = False
+
+    def forward(self) -> None:
+        """Bring derived quantities up to date where states were set."""
+        if self._stale:
+            self._launch("forward", _Worlds.forward)
+            self._stale = False
+
+    def _launch(self, key: object, work: Callable[[_Worlds], None]) -> None:
+        """Run the captured graph of ``work`` on every group, capturing it at the first call."""
+        device = wp.device_from_torch(self.device)
+        if key not in self._graphs:
+            if device.is_cuda:
+                torch.cuda.synchronize(self.device)
+            graphs = []
+            for worlds in self._groups:
+                with wp.ScopedDevice(device), wp.ScopedCapture() as capture:
+                    work(worlds)
+                graphs.append(capture.graph)
+            self._graphs[key] = graphs
+        graphs = self._graphs[key]
+        if not device.is_cuda:
+            for graph in graphs:
+                wp.capture_launch(graph)
+            return
+        main = wp.stream_from_torch(torch.cuda.current_stream(self.device))
+        if len(graphs) == 1:
+            wp.capture_launch(graphs[0], stream=main)
+            return
+        for graph, worlds in zip(graphs, self._groups, strict=True):
+            worlds.stream.wait_stream(main)
+            wp.capture_launch(graph, stream=worlds.stream)
+        for worlds in self._groups:
+            main.wait_stream(worlds.stream)
+
+    # -- single environments -------------------------------------------------------------------------------------
+
+    def _find(self, env: int) -> tuple[_Worlds, int]:
+        for worlds in self._groups:
+            if env < worlds.num_envs:
+                return worlds, env
+            env -= worlds.num_envs
+        raise IndexError("environment rank out of range")
+
+    def model(self, env: int) -> mujoco.MjModel:
+        """The model of one environment (engine rank), as it would be alone."""
+        worlds, row = self._find(env)
+        return worlds.models[row]
+
+    def data(self, env: int) -> mujoco.MjData:
+        """One environment's state (engine rank) as an ``MjData`` of :meth:`model`, for drawing or inspection."""
+        worlds, row = self._find(env)
+        own, place = worlds.models[row], worlds.places[row]
+        d = mujoco.MjData(own)
+        d.qpos[:] = worlds.view("qpos")[row].cpu().numpy()[place.qpos]
+        d.qvel[:] = worlds.view("qvel")[row].cpu().numpy()[place.dofs]
+        d.ctrl[:] = worlds.view("ctrl")[row].cpu().numpy()[place.actuators]
+        mocap = own.body_mocapid >= 0
+        there = worlds.base.body_mocapid[place.bodies[mocap]]
+        d.mocap_pos[own.body_mocapid[mocap]] = worlds.view("mocap_pos")[row].cpu().numpy()[there]
+        d.mocap_quat[own.body_mocapid[mocap]] = worlds.view("mocap_quat")[row].cpu().numpy()[there]
+        return d
+
+    def mass_matrix(self, env: int) -> np.ndarray:
+        """Joint-space inertia of one environment (engine rank), (nv, nv) of its group's structure."""
+        worlds, row = self._find(env)
+        own, place = worlds.models[row], worlds.places[row]
+        d = self.data(env)
+        mujoco.mj_forward(own, d)
+        mine = np.empty((own.nv, own.nv))
+        mujoco.mj_fullM(own, d, mine)
+        dense = np.eye(worlds.base.nv)
+        dense[np.ix_(place.dofs, place.dofs)] = mine
+        return dense
+
+    def first_qvel(self, env: int) -> int:
+        """Entry of ``qvel`` at which an environment (engine rank) begins."""
+        worlds, row = self._find(env)
+        return worlds.first["qvel"] + row * worlds.base.nv
+
+    def replace_model(self, env: int, model: mujoco.MjModel) -> None:
+        """Give one environment (engine rank) a model with other properties; its state stays."""
+        worlds, row = self._find(env)
+        worlds.replace_model(row, model)
+        self._stale = True
+
+    # -- saving --------------------------------------------------------------------------------------------------
+
+    _SAVED = "qpos", "qvel", "mocap_pos", "mocap_quat", "warmstart"
+
+    def get_state(self) -> Tensor:
+        """Everything the next step depends on, all environments in one float64 vector on the CPU."""
+        parts = [getattr(self, name).reshape(-1).double() for name in self._SAVED]
+        return torch.cat([*parts, self.diverged.double()]).cpu()
+
+    def set_state(self, state: Tensor) -> None:
+        """The inverse of :meth:`get_state`."""
+        buffers = [getattr(self, name) for name in self._SAVED] + [self.diverged]
+        expected = sum(b.numel() for b in buffers)
+        if state.shape != (expected,):
+            raise ValueError(f"the saved physics state has {state.numel()} numbers, this simulation needs {expected}")
+        for buffer, values in zip(buffers, state.split([b.numel() for b in buffers]), strict=True):
+            buffer.copy_(values.view_as(buffer))
+        self._stale = True
+        self.forward()
+
+    def _snapshot(self) -> list[Tensor]:
+        return [getattr(self, name).clone() for name in self._SAVED]
+
+    def _restore(self, values: list[Tensor]) -> None:
+        for name, value in zip(self._SAVED, values, strict=True):
+            getattr(self, name).copy_(value)
+        for buffer in (self.diverged, self.overflow, self.peak):
+            buffer.zero_()
+        self._stale = True
+
+    def close(self) -> None:
+        """Free graphs, models and data."""
+        self._graphs.clear()
+        self._groups.clear()
+
+
+class _Worlds:
+    """One group: a MuJoCo Warp model whose floating-point fields are all per world, and data over the engine's buffers."""
+
+    def __init__(
+        self, engine: WarpEngine, group: Group, at: dict[str, int], peak: Tensor, contacts: int, constraints: int
+    ) -> None:
+        self.base, self.models, self.places, self.merged = group.base, list(group.models), group.places, group.merged
+        self.num_envs = n = len(self.models)
+        m = copy.copy(self.base)
+        m.opt.disableflags &= ~int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)  # MuJoCo Warp has no such reset
+        if set(m.geom_type.tolist()) <= PRIMITIVE:
+            # Boxes then meet by MuJoCo's own box routine, as on the CPU, and the general convex one is not compiled.
+            m.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_NATIVECCD)
+        device = wp.device_from_torch(engine.device)
+        with wp.ScopedDevice(device):
+            self.model = mjw.put_model(m)
+            self.model.opt.warn_overflow = 0  # counted, not printed by every world in every step
+            self.data = mjw.make_data(m, nworld=n, nconmax=contacts, njmax=constraints)
+            self.stream = wp.Stream(device) if device.is_cuda else None
+        self._device = device
+        self._fields = {}
+        variants: dict[tuple[int, int], int] = {}
+        rows = [variants.setdefault((id(o), id(p)), len(variants)) for o, p in zip(self.models, self.places, strict=True)]
+        first = {row: i for i, row in reversed(list(enumerate(rows)))}
+        runs = run_models(group)
+        distinct = [runs[first[k]] for k in range(len(variants))]
+        index = torch.tensor(rows, device=engine.device)
+        for field in fields(mjw.Model):
+            family = FAMILIES.get(field.name.split("_")[0].rstrip("0"))
+            shared = getattr(self.model, field.name, None)
+            per_world = (getattr(field.type, "shape", None) or ("",))[0] == "*"
+            if family is None or not per_world or not hasattr(m, field.name) or shared.size == 0:
+                continue
+            if getattr(m, field.name).dtype.kind != "f":
+                continue
+            values = np.stack([getattr(v, field.name) for v in distinct]).astype(np.float32)
+            flat = torch.from_numpy(values).to(engine.device).reshape(len(distinct), -1)[index]
+            tensor = flat.view(n, *shared.shape[1:], *_entry(shared.dtype))
+            self._fields[field.name] = tensor
+            setattr(self.model, field.name, wp.from_torch(tensor, dtype=shared.dtype))
+        sizes = {
+            "qpos": m.nq,
+            "qvel": m.nv,
+            "ctrl": m.nu,
+            "env": 1,
+            **dict.fromkeys(("mocap_pos", "mocap_quat"), m.nmocap),
+            **dict.fromkeys(("force", "xpos", "xquat", "xipos", "cvel", "com", "contact_force"), m.nbody),
+            **dict.fromkeys(("xaxis", "xanchor"), m.njnt),
+            **dict.fromkeys(("dof_force", "warmstart"), m.nv),
+        }
+        self.first = dict(at)
+        self._views = {}
+        for name, size in sizes.items():
+            if name != "env":
+                part = getattr(engine, name)[at[name] : at[name] + n * size]
+                self._views[name] = part.view(n, size, *part.shape[1:])
+            at[name] += n * size
+        for name, (theirs, dtype, _) in (STATE | OTHERS).items():
+            view = self._views[name]
+            if view.numel():
+                view.copy_(wp.to_torch(getattr(self.data, theirs)).view_as(view))
+                setattr(self.data, theirs, wp.from_torch(view, dtype=dtype or wp.float32))
+        envs = slice(self.first["env"], self.first["env"] + n)
+        self.data.overflow = wp.from_torch(engine.overflow[envs])
+        self._diverged = wp.from_torch(engine.diverged[envs])
+        self._peak = wp.from_torch(peak)
+        self._has_sensors = bool(m.nsensor and m.sensor(0).name.startswith(CONTACT_SENSOR))
+        self._contact_force = wp.from_torch(self._views["contact_force"], dtype=wp.vec3)
+        if "qpos0" in self._fields:
+            self._views["qpos"].copy_(self._fields["qpos0"])
+        mocap = torch.as_tensor(np.flatnonzero(m.body_mocapid >= 0), device=engine.device)
+        order = torch.as_tensor(m.body_mocapid[m.body_mocapid >= 0], device=engine.device).long()
+        self._views["mocap_pos"][:, order] = self._fields["body_pos"][:, mocap]
+        self._views["mocap_quat"][:, order] = self._fields["body_quat"][:, mocap]
+
+    def view(self, name: str) -> Tensor:
+        """This group's part of a buffer, (environments, entries of one, ...)."""
+        return self._views[name]
+
+    def step(self, substeps: int) -> None:
+        for _ in range(substeps):
+            mjw.step(self.model, self.data)
+        wp.launch(
+            _check,
+            dim=self.num_envs,
+            inputs=[self.data.nefc, self.data.nacon],
+            outputs=[
+                self.data.qpos,
+                self.data.qvel,
+                self.data.qacc_warmstart,
+                self._diverged,
+                self.data.overflow,
+                self._peak,
+            ],
+            device=self._device,
+        )
+        self.data.xfrc_applied.zero_()
+        if self._has_sensors:
+            shape = self.num_envs, self.base.nbody - 1
+            wp.launch(
+                _net_forces, dim=shape, inputs=[self.data.sensordata], outputs=[self._contact_force], device=self._device
+            )
+        self.forward()
+
+    def forward(self) -> None:
+        """Poses and velocities of the present state."""
+        mjw.kinematics(self.model, self.data)
+        mjw.com_pos(self.model, self.data)
+        mjw.com_vel(self.model, self.data)
+
+    def replace_model(self, row: int, model: mujoco.MjModel) -> None:
+        self.models[row] = model
+        m = padded(self.base, model, self.places[row]) if self.merged else model
+        for name, tensor in self._fields.items():
+            tensor[row] = torch.from_numpy(getattr(m, name).astype(np.float32)).to(tensor.device).view_as(tensor[row])
+
+
+@wp.kernel
+def _check(
+    nefc: wp.array[int],
+    nacon: wp.array[int],
+    qpos: wp.array2d[float],
+    qvel: wp.array2d[float],
+    warmstart: wp.array2d[float],
+    diverged: wp.array[bool],
+    overflow: wp.array[int],
+    peak: wp.array[int],
+):
+    """Flag worlds whose state is not finite, show it as NaN and let their solver start anew; note what was needed."""
+    world = wp.tid()
+    fine = bool(True)
+    for i in range(qpos.shape[1]):
+        if not (wp.abs(qpos[world, i]) < MAX_VALUE):
+            fine = False
+    for i in range(qvel.shape[1]):
+        if not (wp.abs(qvel[world, i]) < MAX_VALUE):
+            fine = False
+    if not fine:
+        diverged[world] = True
+        for i in range(qpos.shape[1]):
+            qpos[world, i] = wp.nan
+        for i in range(qvel.shape[1]):
+            qvel[world, i] = wp.nan
+            warmstart[world, i] = 0.0
+    overflow[world] = overflow[world] & LEFT_OUT
+    if world == 0:
+        wp.atomic_max(peak, 0, nacon[0])
+    wp.atomic_max(peak, 1, nefc[world])
+
+
+@wp.kernel
+def _net_forces(sensordata: wp.array2d[float], force: wp.array2d[wp.vec3]):
+    """Contact sensors of bodies 1.. into rows 1.. of the buffer."""
+    world, k = wp.tid()
+    force[world, k + 1] = wp.vec3(
+        sensordata[world, 3 * k], sensordata[world, 3 * k + 1], sensordata[world, 3 * k + 2]
+    )
+
+
+def _entry(dtype: type) -> tuple[int, ...]:
+    """Shape of one entry of a Warp array as torch sees it."""
+    return tuple(getattr(dtype, "_shape_", ()))
+
