@@ -5,10 +5,11 @@ Everything else that tasks call exists in both with the same signature; ``docs/i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-from isaacgym import gymtorch
+from isaacgym import gymapi, gymtorch
 from torch import Tensor
 
 
@@ -71,6 +72,14 @@ class IsaacGym(OpenPhysics):
 
     def set_state(self, state: dict[str, Tensor]) -> None:
         raise NotImplementedError("Isaac Gym cannot restore the state of its physics; reset the environments instead")
+
+
+def choose_engine(params: Any, cfg: Mapping[str, Any]) -> None:
+    """Ask for MuJoCo Warp in ``params`` (``gymapi.SimParams``) where ``cfg["engine"]`` or the GPU pipeline wants it. NVIDIA's
+    package has one engine, and no such parameters."""
+    api: Any = gymapi
+    if hasattr(api, "WarpParams") and (cfg.get("engine") == "warp" or params.use_gpu_pipeline):
+        params.warp = api.WarpParams(enabled=True, **(cfg.get("warp") or {}))
 
 
 def simulator(gym: Any, sim: Any) -> OpenPhysics:

@@ -22,7 +22,7 @@ from gymnasium import spaces
 from isaacgym import gymapi, gymtorch
 from torch import Tensor
 
-from isaacgymenvs_tasks.simulator import simulator
+from isaacgymenvs_tasks.simulator import choose_engine, simulator
 
 #: Solver settings of PhysX (MTBench: TGS, 8 position iterations and 1 of velocity); they mean nothing to MuJoCo.
 PHYSX = {
@@ -127,8 +127,7 @@ class VecTask(Env):
         for name, value in PHYSX.items():
             setattr(params.physx, name, value)
         params.physx.num_threads = int(cfg.get("num_threads") or 0)
-        if cfg.get("engine") == "warp" or params.use_gpu_pipeline:
-            params.warp = gymapi.WarpParams(enabled=True, **(cfg.get("warp") or {}))
+        choose_engine(params, cfg)
         return params
 
     def _index_states(self) -> None:

@@ -144,7 +144,9 @@ class Merger:
                     geoms[g] = [h for h in there if _kind(base, h) == kind][taken[kind]]
                     taken[kind] += 1
             actuators = [joint_actuator[joints[j]] for j in m.actuator_trnid[:, 0]]
-            out.append(Place(bodies, *(np.array(x, dtype=int) for x in (joints, dofs, qpos)), geoms, np.array(actuators)))
+            out.append(
+                Place(bodies, *(np.array(x, dtype=int) for x in (joints, dofs, qpos)), geoms, np.array(actuators))
+            )
         return out
 
     def _classes(self) -> dict[Slot, tuple[int, int]]:
@@ -227,9 +229,7 @@ def run_models(group: Group) -> list[mujoco.MjModel]:
     return out
 
 
-def _match(
-    slot: Slot, m: mujoco.MjModel, body: int, slots: list[Slot], allowed: Callable[[int, Slot], bool]
-) -> None:
+def _match(slot: Slot, m: mujoco.MjModel, body: int, slots: list[Slot], allowed: Callable[[int, Slot], bool]) -> None:
     """Give the children of ``body``, which stands at ``slot``, slots below it: existing ones where the joints agree."""
     vacant = list(slot.children)
     for child in sorted(_children(m, body), key=lambda b: -sum(_joints_below(m, b).values())):

@@ -299,7 +299,9 @@ class _Worlds:
         self._device = device
         self._fields = {}
         variants: dict[tuple[int, int], int] = {}
-        rows = [variants.setdefault((id(o), id(p)), len(variants)) for o, p in zip(self.models, self.places, strict=True)]
+        rows = [
+            variants.setdefault((id(o), id(p)), len(variants)) for o, p in zip(self.models, self.places, strict=True)
+        ]
         first = {row: i for i, row in reversed(list(enumerate(rows)))}
         runs = run_models(group)
         distinct = [runs[first[k]] for k in range(len(variants))]
@@ -377,7 +379,11 @@ class _Worlds:
         if self._has_sensors:
             shape = self.num_envs, self.base.nbody - 1
             wp.launch(
-                _net_forces, dim=shape, inputs=[self.data.sensordata], outputs=[self._contact_force], device=self._device
+                _net_forces,
+                dim=shape,
+                inputs=[self.data.sensordata],
+                outputs=[self._contact_force],
+                device=self._device,
             )
         self.forward()
 
@@ -431,12 +437,9 @@ def _check(
 def _net_forces(sensordata: wp.array2d[float], force: wp.array2d[wp.vec3]):
     """Contact sensors of bodies 1.. into rows 1.. of the buffer."""
     world, k = wp.tid()
-    force[world, k + 1] = wp.vec3(
-        sensordata[world, 3 * k], sensordata[world, 3 * k + 1], sensordata[world, 3 * k + 2]
-    )
+    force[world, k + 1] = wp.vec3(sensordata[world, 3 * k], sensordata[world, 3 * k + 1], sensordata[world, 3 * k + 2])
 
 
 def _entry(dtype: type) -> tuple[int, ...]:
     """Shape of one entry of a Warp array as torch sees it."""
     return tuple(getattr(dtype, "_shape_", ()))
-

@@ -58,7 +58,8 @@ def _strict(instance: Any) -> Any:
 
     instance.__class__ = type(cls.__name__, (cls,), {"__setattr__": __setattr__})
     for value in vars(instance).values():
-        if dataclasses.is_dataclass(value) and hasattr(value, "__dict__"):  # not Vec3, whose slots refuse the rest
+        # not Vec3, whose slots refuse the rest, nor what is ours alone
+        if dataclasses.is_dataclass(value) and hasattr(value, "__dict__") and type(value).__name__ in _CLASSES:
             _strict(value)
     return instance
 
