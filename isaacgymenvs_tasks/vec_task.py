@@ -7,8 +7,8 @@ Differences from the original that a task writer notices:
 - Observations, rewards and flags that ``step`` returns are not overwritten by the next step.
 - An environment whose physics or action is not finite ends its episode with reward 0, is reset and counted in
   ``extras["diverged"]``; the others go on.
-- ``extras["finished"]`` has ``mask`` (num_envs,) and the ``return``, ``length`` ... of every environment's episode, valid where
-  it ended; ``extras["episode"]`` has those of the finished ones only, with their ``env_ids``. The second one waits for a GPU.
+- ``extras["finished"]`` has ``mask`` (num_envs,) and ``return``, ``length`` ... of every environment, valid where an episode
+  ended; ``extras["episode"]`` has those of the finished ones only, with their ``env_ids``. The second one waits for a GPU.
 - All randomness comes from ``self.generator``.
 - On a GPU nothing in a step waits for the device, and the step is recorded as CUDA graphs (:mod:`.recording`).
 """
@@ -27,6 +27,20 @@ from isaacgym import gymapi, gymtorch
 from torch import Tensor
 
 from isaacgymenvs_tasks.recording import CudaGraph, Recorder
+from isaacgymenvs_tasks.simulator import choose_engine, simulator
+
+#: Solver settings of PhysX (MTBench: TGS, 8 position iterations and 1 of velocity); they mean nothing to MuJoCo.
+PHYSX = {
+    "solver_type": 1,
+    "num_position_iterations": 8,
+    "num_velocity_iterations": 1,
+    "contact_offset": 0.005,
+    "rest_offset": 0.0,
+    "bounce_threshold_velocity": 0.2,
+    "max_depenetration_velocity": 1000.0,
+    "default_buffer_size_multiplier": 5.0,
+    "max_gpu_contact_pairs": 8 * 1024 * 1024,
+}
 
 
 @dataclass(frozen=True)
@@ -146,15 +160,18 @@ class VecTask(Env):
         self.sim_params = self._sim_params(cfg.get("sim", {}))
         self.create_sim()
         self.gym.prepare_sim(self.sim)
+        self.simulator = simulator(self.gym, self.sim)
         self.root_states = gymtorch.wrap_tensor(self.gym.acquire_actor_root_state_tensor(self.sim)).view(-1, 13)
         self.dof_states = gymtorch.wrap_tensor(self.gym.acquire_dof_state_tensor(self.sim)).view(-1, 2)
         self.rigid_body_states = gymtorch.wrap_tensor(self.gym.acquire_rigid_body_state_tensor(self.sim)).view(-1, 13)
         self._index_states()
         self.refresh()
         self._begun = False
+        #: the generator's state before a reset of all environments, until they are stepped
+        self._reset_from: Tensor | None = None
         self.allocate_buffers()
         #: whether resets go by mask and no step waits for the device
-        self.masked = self.device.type == "cuda" and hasattr(self.gym, "settle")
+        self.masked = self.device.type == "cuda" and self.simulator.shows_what_was_set
         self._recorder = Recorder(lambda: CudaGraph(self.generator)) if self.masked else None
 
     def _sim_params(self, cfg: Mapping[str, Any]) -> gymapi.SimParams:
@@ -165,9 +182,10 @@ class VecTask(Env):
         params.gravity = gymapi.Vec3(0.0, 0.0, -9.81)
         params.use_gpu_pipeline = self.device.type == "cuda"
         params.physx.use_gpu = params.use_gpu_pipeline
+        for name, value in PHYSX.items():
+            setattr(params.physx, name, value)
         params.physx.num_threads = int(cfg.get("num_threads") or 0)
-        if cfg.get("engine") == "warp" or params.use_gpu_pipeline:
-            params.warp = gymapi.WarpParams(enabled=True, **(cfg.get("warp") or {}))
+        choose_engine(params, cfg)
         return params
 
     def _index_states(self) -> None:
@@ -215,7 +233,8 @@ class VecTask(Env):
 
     @abstractmethod
     def compute_observations(self, fresh: Tensor) -> None:
-        """Write ``obs_buf`` again after a reset of the environments marked in ``fresh`` (num_envs,) bool."""
+        """Write ``obs_buf`` again after a reset of the environments marked in ``fresh`` (num_envs,) bool. Where the simulator
+        does not show what was set, their states are what the task set, not what the tensors hold."""
 
     def episode_info(self) -> dict[str, Tensor]:
         """What more to report of episodes, (num_envs,) each, before any is reset."""
@@ -244,6 +263,8 @@ class VecTask(Env):
             raise RuntimeError("call reset() once before the first step()")
         self._action_buf.copy_(actions)
         self._run(self._act)
+        self.simulator.before_simulate()
+        self._reset_from = None
         for _ in range(self.control_freq_inv):
             self.gym.simulate(self.sim)
         self.gym.fetch_results(self.sim, True)
@@ -292,15 +313,23 @@ class VecTask(Env):
 
     def reset(self) -> dict[str, Tensor]:
         self._begun = True
+        self._reset_from = self.generator.get_state()
+        progress = self.initial_progress()
         self._done = torch.ones_like(self._done)
         self.reset_done()
+        if progress is not None:
+            self.progress_buf.copy_(progress)
         return self._observations()
+
+    def initial_progress(self) -> Tensor | None:
+        """Progress (num_envs,) at which the episodes that ``reset`` starts begin; None: 0."""
+        return None
 
     def reset_done(self) -> None:
         """Reset the environments whose episode ended, and observe again."""
         self._run(self._restart)
         if self.masked:
-            self.gym.settle(self.sim)
+            self.simulator.settle()
         self._run(self._observe)
 
     def _restart(self) -> None:
@@ -314,7 +343,8 @@ class VecTask(Env):
         self.reset_idx(rows)
 
     def _observe(self) -> None:
-        self.refresh()
+        if self.simulator.shows_what_was_set:
+            self.refresh()
         self.compute_observations(self._done)
 
     def _observations(self) -> dict[str, Tensor]:

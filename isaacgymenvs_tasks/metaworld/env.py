@@ -25,8 +25,8 @@ from gymnasium import spaces
 from isaacgym import gymapi, gymtorch
 from torch import Tensor
 
-from isaacgymenvs_tasks.metaworld import kinematics
-from isaacgymenvs_tasks.metaworld.control import DAMPING, EFFORT, STIFFNESS, EndEffectorControl, z_axis
+from isaacgymenvs_tasks.metaworld import kinematics, posed
+from isaacgymenvs_tasks.metaworld.control import DAMPING, EFFORT, GRIPPER_FORCE, STIFFNESS, EndEffectorControl, z_axis
 from isaacgymenvs_tasks.metaworld.rewards import SUCCESS, Caging, rotate
 from isaacgymenvs_tasks.metaworld.rewards_v1 import V1Reward
 from isaacgymenvs_tasks.metaworld.task import Placement, State, TaskSpec, Vec3, reset_bounds
@@ -143,6 +143,7 @@ class MetaWorld(VecTask):
         drives["stiffness"][:7], drives["damping"][:7] = STIFFNESS, DAMPING
         drives["effort"][:7] = EFFORT
         drives["driveMode"][7:] = gymapi.DOF_MODE_EFFORT
+        drives["effort"][7:] = GRIPPER_FORCE
 
         assets: dict[tuple[str, bool], Any] = {}
         for spec in self.specs:
@@ -197,6 +198,9 @@ class MetaWorld(VecTask):
         self.tcp_init = torch.zeros(n, 3, device=device)
         self.objects_init = torch.zeros(n, 2, 3, device=device)
         self.previous = torch.zeros(n, FRAME, device=device)
+        #: environments that were reset since the last step, and their bodies, where the simulator does not show them
+        self._unshown = torch.zeros(n, dtype=torch.bool, device=device)
+        self._posed = torch.zeros(n, ANCHOR + 1, 13, device=device)
         self._read()
 
     def _build_index_tables(self) -> None:
@@ -205,9 +209,12 @@ class MetaWorld(VecTask):
         width = 2 + max(len(spec.actors) for spec in self.specs)
         spare = len(self.root_states)  # padding points behind the last actor
         actors = torch.full((n, width), spare, dtype=torch.long)
+        jointed = actors.clone()
         bodies = torch.zeros(n, ANCHOR + 1, dtype=torch.long)
         robot_dofs = torch.zeros(n, 9, dtype=torch.long)
         self._body_offset = torch.zeros(n, 3, 3, device=self.device)
+        self._watched_actor = torch.zeros(n, 3, dtype=torch.long, device=self.device)
+        self._rest_pose = torch.zeros(n, 3, 7, device=self.device)  # in the frame of that actor's root
         self._watched = torch.zeros(n, 3, 1, device=self.device)
         #: per task: first DOF of its first environment and DOFs an environment, for a view of the scene's joints
         self._task_dofs: list[tuple[int, int]] = []
@@ -239,8 +246,16 @@ class MetaWorld(VecTask):
                 row.append(body)
                 self._body_offset[where, j] = torch.tensor(point.offset, device=self.device)
                 self._watched[where, j] = 1.0
+                if self.simulator.shows_what_was_set:
+                    continue
+                self._watched_actor[where, j] = handle[point.actor]
+                actor = next(a for a in spec.actors if a.name == point.actor)
+                rest = posed.rest_pose(ASSETS / "metaworld" / actor.asset, point.body, actor.dofs)
+                self._rest_pose[where, j] = rest.to(self.device)
             count = torch.arange(self._counts[k])[:, None]
             actors[where, : size["actor"]] = first["actor"] + count * size["actor"] + torch.arange(size["actor"])
+            with_dofs = [a for a in range(size["actor"]) if gym.get_actor_dof_count(env, a)]
+            jointed[where, : len(with_dofs)] = actors[where][:, with_dofs]
             bodies[where] = first["body"] + count * size["body"] + torch.tensor(row)
             robot_dofs[where] = first["dof"] + count * size["dof"] + torch.arange(9)
             self._task_dofs.append((first["dof"], size["dof"]))
@@ -249,6 +264,7 @@ class MetaWorld(VecTask):
             for what in first:
                 first[what] += size[what] * self._counts[k]
         self._actor_index = actors.to(self.device)
+        self._jointed_index = jointed.to(self.device)
         self._body_index = bodies.reshape(-1).to(self.device)
         self._dof_index = robot_dofs.to(self.device)
 
@@ -338,6 +354,7 @@ class MetaWorld(VecTask):
         self._efforts[self._dof_index[:, 7:]] = self.control.gripper(actions[:, 3], q[:, 7:])
         self.gym.set_dof_position_target_tensor(self.sim, gymtorch.unwrap_tensor(self._position_targets))
         self.gym.set_dof_actuation_force_tensor(self.sim, gymtorch.unwrap_tensor(self._efforts))
+        self._unshown.zero_()
 
     def post_physics_step(self) -> None:
         self.previous = self._frame
@@ -382,6 +399,9 @@ class MetaWorld(VecTask):
         """Take what control, observations and rewards need out of the flat tensors."""
         bodies = self.rigid_body_states.index_select(0, self._body_index).view(self.num_envs, ANCHOR + 1, 13)
         self._dof_position = self.dof_states[:, 0].clone()
+        if not self.simulator.shows_what_was_set:
+            bodies = torch.where(self._unshown[:, None, None], self._posed, bodies)
+            self._dof_position = torch.where(self._unshown[self._dof_env], self._default_dofs[:, 0], self._dof_position)
         self._hand_quat = bodies[:, HAND, 3:7]
         axes = z_axis(bodies[:, : HAND + 1, 3:7])
         down = axes[:, HAND]
@@ -435,16 +455,12 @@ class MetaWorld(VecTask):
 
     # -- reset ---------------------------------------------------------------------------------------------------
 
-    def reset(self) -> dict[str, Tensor]:
-        progress = None
-        if self.random_initial_progress and not self.started:
-            limit, size = self.max_episode_length, (self.num_envs,)
-            progress = torch.randint(limit, size, generator=self.generator, device=self.device)
-        self.started = True
-        observations = super().reset()
-        if progress is not None:
-            self.progress_buf.copy_(progress)
-        return observations
+    def initial_progress(self) -> Tensor | None:
+        """Random at the first reset, so that episodes do not end all at once."""
+        begun, self.started = self.started, True
+        if begun or not self.random_initial_progress:
+            return None
+        return torch.randint(self.max_episode_length, (self.num_envs,), generator=self.generator, device=self.device)
 
     def _draw(self, rows: Rows) -> Tensor:
         """(n, 6) reset vectors: uniform in the task's box, the first candidate whose object and goal are apart enough in
@@ -469,25 +485,33 @@ class MetaWorld(VecTask):
         actors = self._actor_index[ids]
         position = _follow(self._placements[ids], vector[:, None]) + self._lift
         self._roots[actors.reshape(-1), :3] = position.reshape(-1, 3)
-        index = rows.keep(actors, -1).reshape(-1)
-        if rows.mask is None:
-            index = index[index < len(self.root_states)]
-        else:  # a negative index names no actor
-            index = torch.where(index < len(self.root_states), index, -1)
-        index = index.int()
-        roots = gymtorch.unwrap_tensor(self._roots[:-1])
-        self.gym.set_actor_root_state_tensor_indexed(self.sim, roots, gymtorch.unwrap_tensor(index), len(index))
 
         noise = torch.rand((n, 7), generator=self.generator, device=self.device)
         arm = self._start[ids] + self.reset_noise * (2.0 * noise - 1.0)
         joints = self._dof_index[ids, :7]
         self._default_dofs[joints, 0] = arm
         self._position_targets[joints] = rows.keep(arm, self._position_targets[joints])
-        dofs = gymtorch.unwrap_tensor(self._default_dofs)
-        self.gym.set_dof_state_tensor_indexed(self.sim, dofs, gymtorch.unwrap_tensor(index), len(index))
+        placed, jointed = self._named(rows, self._actor_index), self._named(rows, self._jointed_index)
+        self.simulator.set_actors(self._roots[:-1], self._default_dofs, placed, jointed)
+        if not self.simulator.shows_what_was_set:
+            rows.put(self._unshown, True)
+            self._posed[ids, :, :7] = self._pose(ids)
 
         rows.put(self.actions, 0.0)
         rows.put(self.episode_success, False)
+
+    def _named(self, rows: Rows, table: Tensor) -> Tensor:
+        """Actors that ``table`` (num_envs, most) gives these environments, int32; by a mask, -1 names no actor."""
+        actors = rows.keep(table[rows.ids], -1).reshape(-1)
+        exist = actors < len(self.root_states)
+        return (actors[exist] if rows.mask is None else torch.where(exist, actors, -1)).int()
+
+    def _pose(self, env_ids: Tensor) -> Tensor:
+        """(m, ANCHOR + 1, 7) poses of the gathered bodies of environments that were just reset."""
+        base = self._lift.new_tensor(ROBOT_BASE)
+        robot = posed.robot_poses(self._default_dofs[self._dof_index[env_ids], 0], base)
+        roots = self._roots[self._actor_index[env_ids].gather(1, self._watched_actor[env_ids]), :7]
+        return torch.cat((robot, posed.compose(roots, self._rest_pose[env_ids])), 1)
 
     def compute_observations(self, fresh: Tensor) -> None:
         self._read()
@@ -519,26 +543,42 @@ class MetaWorld(VecTask):
     )
 
     def get_env_state(self) -> dict[str, Any]:
-        """Everything needed to continue exactly: physics, buffers, the control's target and the generator's state."""
+        """Everything needed to continue exactly: physics, buffers, the control's target and the generator's state.
+
+        Where the physics cannot be read, it is None, and the generator's state is the one before the reset if no step was
+        made since: from there :meth:`set_env_state` repeats the reset.
+        """
+        physics = self.simulator.get_state()
+        again = self._reset_from if physics is None else None
         return {
-            "physics": self.gym.get_state(self.sim),
+            "physics": physics,
             "buffers": {name: getattr(self, name).clone() for name in self._SAVED},
             "started": self.started,
             "control_target": self.control.target.clone(),
-            "generator": self.generator.get_state(),
+            "generator": self.generator.get_state() if again is None else again,
         }
 
-    def set_env_state(self, state: Mapping[str, Any]) -> None:
-        """The inverse of :meth:`get_env_state`, on an environment built from the same configuration."""
-        self.gym.set_state(self.sim, state["physics"])
+    def set_env_state(self, state: Mapping[str, Any]) -> dict[str, Tensor] | None:
+        """The inverse of :meth:`get_env_state`, on an environment built from the same configuration.
+
+        Where the physics was not saved or cannot be restored, all environments begin new episodes with the saved generator,
+        and their first observations are returned.
+        """
+        exact = state["physics"] is not None and self.simulator.shows_what_was_set
+        if exact:
+            self.simulator.set_state(state["physics"])
         for name in self._SAVED:
             setattr(self, name, state["buffers"][name].clone().to(self.device))
         self.started = state["started"]
         self.control.target = state["control_target"].clone().to(self.device)
         self.generator.set_state(state["generator"])
+        if not exact:
+            self.started = False
+            return self.reset()
         self.refresh()
         self._read()
         self.obs_buf = torch.cat((self._frame, self.previous, self.goal, self._one_hot), 1)
+        return None
 
 
 def task_name(task: str | int, registry: Mapping[str, TaskSpec]) -> str:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 #: Fixed transform before each joint: translation (m) and rotation about x (rad).
-_CHAIN: tuple[tuple[tuple[float, float, float], float], ...] = (
+CHAIN: tuple[tuple[tuple[float, float, float], float], ...] = (
     ((0.0, 0.0, 0.333), 0.0),
     ((0.0, 0.0, 0.0), -math.pi / 2),
     ((0.0, -0.316, 0.0), math.pi / 2),
@@ -21,7 +21,7 @@ _CHAIN: tuple[tuple[tuple[float, float, float], float], ...] = (
     ((0.0, 0.0, 0.0), math.pi / 2),
     ((0.088, 0.0, 0.0), math.pi / 2),
 )
-_FLANGE = 0.107  #: link 7 to the hand, along z; the hand is turned by -45 degrees about z
+FLANGE = 0.107  #: link 7 to the hand, along z; the hand is turned by -45 degrees about z
 
 JOINT_LOWER = (-2.8973, -1.7628, -2.8973, -3.0718, -2.8973, -0.0175, -2.8973)
 JOINT_UPPER = (2.8973, 1.7628, 2.8973, -0.0698, 2.8973, 3.7525, 2.8973)
@@ -56,12 +56,12 @@ def forward(q: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     position = q.new_zeros(n, 3)
     rotation = torch.eye(3, dtype=q.dtype, device=q.device).expand(n, 3, 3)
     origins, axes = [], []
-    for i, (offset, tilt) in enumerate(_CHAIN):
+    for i, (offset, tilt) in enumerate(CHAIN):
         position = position + rotation @ q.new_tensor(offset)
         rotation = rotation @ rotation_x(tilt, q) @ rotation_z(q[:, i])
         origins.append(position)
         axes.append(rotation[:, :, 2])
-    tcp = position + rotation[:, :, 2] * (_FLANGE + TCP_OFFSET)
+    tcp = position + rotation[:, :, 2] * (FLANGE + TCP_OFFSET)
     hand = rotation @ rotation_z(q.new_tensor([-math.pi / 4]))
     axis, origin = torch.stack(axes, 1), torch.stack(origins, 1)
     linear = torch.linalg.cross(axis, tcp[:, None] - origin)

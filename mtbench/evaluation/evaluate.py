@@ -87,8 +87,8 @@ class Evaluator:
             self._first_obs = self._env.reset()["obs"].clone()
             self._start = self._env.get_env_state()
         env = self._env
-        env.set_env_state(self._start)
-        obs, task = self._first_obs, env.task_index
+        began = env.set_env_state(self._start)
+        obs, task = (self._first_obs if began is None else began["obs"]), env.task_index
         finished = torch.zeros(env.num_envs, dtype=torch.bool, device=obs.device)
         success, returns = torch.zeros(2, env.num_envs, dtype=torch.float64, device=obs.device)
         for _ in range(self.max_steps):

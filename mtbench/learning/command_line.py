@@ -50,7 +50,9 @@ def run_application(launch: Callable[[DictConfig, list[str]], None], cfg: Path) 
     for mistake in mistakes:
         if wants_traceback == "1":
             raise mistake
-        print(f"error: {_sentence(mistake, cfg)}", file=sys.stderr)
+        rank = os.environ.get("RANK", "0")
+        who = f" (process {rank})" if rank != "0" else ""
+        print(f"error{who}: {_sentence(mistake, cfg)}", file=sys.stderr)
     return 2 if mistakes else 0
 
 

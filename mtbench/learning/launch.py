@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import os
 import shlex
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,13 +37,32 @@ def launch(cfg: DictConfig, overrides: Sequence[str]) -> None:
     if not cfg.headless:
         raise UserError("headless=false needs a viewer, and there is none; leave headless=true")
     _check_wandb(cfg)
+    _check_processes(cfg)
     _choose_devices(cfg)
+
+    from mtbench.learning import distributed
+
+    if not cfg.multi_gpu:
+        return _launch(cfg, overrides)
+    distributed.start()
+    try:
+        with contextlib.ExitStack() as stack:
+            if distributed.rank() > 0:  # rl-games prints as it goes
+                stack.enter_context(contextlib.redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
+            _launch(cfg, overrides)
+    finally:
+        distributed.stop()
+
+
+def _launch(cfg: DictConfig, overrides: Sequence[str]) -> None:
+    from mtbench.learning import distributed
+
     _choose_tasks(cfg)
     _fill_schedule(cfg)
     _check_numbers(cfg)
     tasks = list(cfg.task.env.tasks)
     state = _read_checkpoint(cfg)
-    cfg.experiment = _experiment(cfg)
+    cfg.experiment = distributed.from_first(_experiment(cfg))
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     params = config["train"]["params"]
     _check_parts(params, len(tasks))
@@ -62,9 +83,9 @@ def _run(config: dict[str, Any], params: dict[str, Any], overrides: Sequence[str
 
     from mtbench.evaluation.evaluate import Evaluator
     from mtbench.evaluation.player import MTPPOPlayer
-    from mtbench.learning import vec_env
+    from mtbench.learning import distributed, vec_env
     from mtbench.learning.agents.mt_ppo import MTPPO
-    from mtbench.learning.observers import MultiTaskObserver
+    from mtbench.learning.observers import MultiTaskObserver, QuietObserver
 
     vec_env.register()
     torch.manual_seed(config["seed"])  # the Runner does not seed with 0
@@ -85,10 +106,16 @@ def _run(config: dict[str, Any], params: dict[str, Any], overrides: Sequence[str
     }
     run_dir = Path(params["config"]["train_dir"]) / str(params["config"]["full_experiment_name"])
     typed = [shlex.quote(item) for item in overrides if not item.startswith("checkpoint=")]
-    runner = Runner(MultiTaskObserver(" ".join(["python train.py", *typed])))
+    program = ["python"]
+    if distributed.size() > 1:
+        program = ["torchrun", "--standalone", f"--nproc_per_node={distributed.size()}"]
+    observer = MultiTaskObserver if distributed.rank() == 0 else QuietObserver
+    runner = Runner(observer(" ".join([*program, "train.py", *typed])))
 
     def build(**kwargs: Any) -> MTPPO:
         agent = MTPPO(**kwargs, evaluator=evaluator if config["eval_interval"] else None)
+        if distributed.rank() > 0:
+            return agent
         run_dir.mkdir(parents=True, exist_ok=True)  # only now: a configuration that does not work leaves nothing behind
         OmegaConf.save(config, run_dir / "config.yaml")
         _start_wandb(config, run_dir)
@@ -106,12 +133,32 @@ def _check_engine(cfg: DictConfig) -> None:
     if cfg.physics_engine not in ENGINES:
         raise unknown("physics_engine", cfg.physics_engine, ENGINES)
     if cfg.physics_engine == "isaacgym":
-        if importlib.util.find_spec("isaacgym") is None:
+        _import_isaacgym()
+        if cfg.capture_video:
+            raise UserError("capture_video=true draws with MuJoCo; film the checkpoint with physics_engine=mujoco")
+        if cfg.eval_interval is not None and not cfg.test:
             raise UserError(
-                "physics_engine=isaacgym needs NVIDIA's isaacgym package, which is not installed; use mujoco"
+                "physics_engine=isaacgym holds one simulation in a process, so there is none to evaluate in; add "
+                "eval_interval=null and evaluate checkpoints with test=True"
             )
-        import isaacgym  # noqa: F401  # it must be imported before torch
     os.environ["MTBENCH_PHYSICS_ENGINE"] = cfg.physics_engine
+
+
+def _import_isaacgym() -> None:
+    """Import NVIDIA's package, which has to come before torch."""
+    ours = sys.modules.get("mtbench.sim")
+    if ours is not None and sys.modules.get("isaacgym") is ours:
+        raise UserError("physics_engine=isaacgym: this process simulates with mujoco already; start a new one")
+    if importlib.util.find_spec("isaacgym") is None:
+        raise UserError("physics_engine=isaacgym needs NVIDIA's isaacgym package, which is not installed; use mujoco")
+    try:
+        importlib.import_module("isaacgym.gymapi")
+    except Exception as error:  # whatever its binaries raise
+        version = ".".join(map(str, sys.version_info[:2]))
+        raise UserError(
+            f"physics_engine=isaacgym: NVIDIA's package is installed, but cannot be imported in Python {version} "
+            f"({error}); its last public release has binaries for Python 3.6 to 3.8 only; use mujoco"
+        ) from error
 
 
 def _check_wandb(cfg: DictConfig) -> None:
@@ -119,8 +166,25 @@ def _check_wandb(cfg: DictConfig) -> None:
         raise UserError("wandb_activate=true needs the wandb package: pip install wandb, or leave it false")
 
 
+def _check_processes(cfg: DictConfig) -> None:
+    started = int(os.environ.get("WORLD_SIZE", "0"))
+    if cfg.multi_gpu and not started:
+        raise UserError(
+            "multi_gpu=True is for processes that torchrun starts: torchrun --standalone --nproc_per_node=2 train.py "
+            "multi_gpu=True"
+        )
+    if started > 1 and not cfg.multi_gpu:
+        raise UserError(f"torchrun started {started} processes, which would all do the same; add multi_gpu=True")
+    if cfg.multi_gpu and cfg.test:
+        raise UserError("test=True needs one process; start it without torchrun and multi_gpu")
+    if cfg.multi_gpu and "num_threads" in cfg.task.get("sim", ()) and cfg.task.sim.num_threads is None:
+        cfg.task.sim.num_threads = max(1, (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", started)))
+
+
 def _choose_devices(cfg: DictConfig) -> None:
     import torch
+
+    from mtbench.learning import distributed
 
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if cfg.sim_device is None:
@@ -134,6 +198,11 @@ def _choose_devices(cfg: DictConfig) -> None:
             raise UserError(f"{flag}={cfg[flag]} is not a device; use cpu or cuda:0") from error
         if device.type not in ("cpu", "cuda"):
             raise UserError(f"{flag}={cfg[flag]} is not supported; use cpu or cuda:0")
+        if (
+            cfg.multi_gpu and device.type == "cuda"
+        ):  # every process of a machine has a GPU of its own, as in IsaacGymEnvs
+            device = torch.device("cuda", distributed.local_rank())
+            cfg[flag] = str(device)
         if device.type == "cuda" and (device.index or 0) >= gpus:
             there = f"only {gpus} CUDA GPU{'s' if gpus > 1 else ''}" if gpus else "no CUDA GPU"
             raise UserError(f"{flag}={cfg[flag]}, but PyTorch finds {there} on this machine; use {flag}=cpu")

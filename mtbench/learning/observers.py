@@ -14,6 +14,7 @@ from tensorboardX import SummaryWriter
 from torch import Tensor
 
 from mtbench.evaluation.evaluate import Evaluation
+from mtbench.learning import distributed
 from mtbench.learning.balancing import FairGrad
 
 if TYPE_CHECKING:
@@ -90,8 +91,10 @@ class MultiTaskObserver(AlgoObserver):
         with self._csv.open("w", newline="") as file:
             csv.writer(file).writerows([self._header, *rows])
         tasks = "1 task" if algo.num_tasks == 1 else f"{algo.num_tasks} tasks"
+        processes = f" in each of {distributed.size()} processes" if distributed.size() > 1 else ""
+        size = f"{algo.model.num_parameters():,} parameters"
         print(
-            f"{tasks}, {algo.num_actors} environments, {algo.model.num_parameters():,} parameters on {algo.device}; "
+            f"{tasks}, {algo.num_actors} environments{processes}, {size} on {algo.device}; "
             f"writing to {algo.experiment_dir}\n{describe_counts(algo.task_names, algo.task_counts)}",
             flush=True,
         )
@@ -103,9 +106,7 @@ class MultiTaskObserver(AlgoObserver):
         values = torch.stack([torch.as_tensor(scalars[n], dtype=torch.float64, device=algo.device) for n in names])
         for name, value in zip(names, values.tolist(), strict=True):
             self.writer.add_scalar(name, value, frame)
-        sums = torch.cat((self._sums, self._diverged.expand(1, algo.num_tasks))).tolist()
-        episodes, success, returns, lengths, diverged = sums
-        self._sums.zero_()
+        episodes, success, returns, lengths, diverged = self._take_sums().tolist()
         finished = [i for i, count in enumerate(episodes) if count > 0]
         for i in finished:
             self._train_success[i] = success[i] / episodes[i]
@@ -126,6 +127,12 @@ class MultiTaskObserver(AlgoObserver):
                 for name, count in part.weighting.fallbacks.items():
                     self.writer.add_scalar(f"balancing/{side}_fallback_{name}", count, frame)
                 self.writer.add_scalar(f"balancing/{side}_newton_iterations", part.weighting.iterations, frame)
+
+    def _take_sums(self) -> Tensor:
+        """(5, K): what this epoch's episodes add up to on all ranks, and diverged environments since the start."""
+        sums = torch.cat((self._sums, self._diverged.expand(1, self.algo.num_tasks)))
+        self._sums.zero_()
+        return distributed.total(sums)
 
     def write_evaluation(self, result: Evaluation) -> None:
         """Log a deterministic evaluation and append its row to metrics.csv."""
@@ -162,11 +169,34 @@ class MultiTaskObserver(AlgoObserver):
         if self.algo.config["max_frames"] is not None:
             limits.append(self.algo.config["max_frames"] - frame)
         if self.algo.config["max_epochs"] is not None:
-            limits.append((self.algo.config["max_epochs"] - epoch) * self.algo.batch_size)
+            limits.append((self.algo.config["max_epochs"] - epoch) * self.algo.frames_per_epoch)
         if not limits:
             return "-"
         seconds = int(max(min(limits), 0) / max(rate, 1e-9))
         return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+
+
+class QuietObserver(MultiTaskObserver):
+    """For every rank but the first: its episodes count, and it shows and writes nothing."""
+
+    def after_print_stats(self, frame: int, epoch_num: int, total_time: float) -> None:
+        """Print nothing."""
+
+    def before_training(self) -> None:
+        """Open nothing."""
+
+    def write_epoch(self, scalars: dict[str, Tensor | float]) -> None:
+        """Hand this rank's episodes over."""
+        self._take_sums()
+
+    def finished(self, checkpoint: Path) -> None:
+        """Print nothing."""
+
+    def stopped(self, cause: str, frame: int, checkpoint: Path) -> None:
+        """Print nothing."""
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def describe_counts(names: Sequence[str], counts: Sequence[int]) -> str:

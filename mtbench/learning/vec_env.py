@@ -63,9 +63,9 @@ class VecEnv(IVecEnv):
         """Return everything the environments need to continue exactly."""
         return self.env.get_env_state()
 
-    def set_env_state(self, env_state: dict[str, Any]) -> None:
-        """Restore :meth:`get_env_state`."""
-        self.env.set_env_state(env_state)
+    def set_env_state(self, env_state: dict[str, Any]) -> dict[str, Tensor] | None:
+        """Restore :meth:`get_env_state`; environments that cannot begin new episodes and return their observations."""
+        return self.env.set_env_state(env_state)
 
 
 def register() -> None:

@@ -61,7 +61,7 @@ def _size(group: Group) -> np.ndarray:
 
 def sizes_of(groups: list[Group]) -> Sizes:
     """Lengths of the buffers of an engine that runs these groups."""
-    return Sizes(*(int(x) for x in sum(len(group.envs) * _size(group) for group in groups)))
+    return Sizes(*(int(x) for x in np.sum([len(group.envs) * _size(group) for group in groups], axis=0)))
 
 
 def build_layout(envs: list[Env], groups: list[Group], device: torch.device) -> Layout:

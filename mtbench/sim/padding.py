@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
@@ -76,7 +76,7 @@ class Merger:
             other.models = [*self.models, m]
             number = {slot: k for k, slot in enumerate(other.world.walk())}
             slots = [other.world, *[Slot()] * (m.nbody - 1)]
-            _match(other.world, m, 0, slots, lambda b, s, n=number: (b, n.get(s, -1)) not in banned)
+            _match(other.world, m, 0, slots, {(b, s) for s, k in number.items() for b, n in banned if n == k})
             other.slots.append(slots)
             for body in range(m.nbody):
                 slots[body].geoms |= _kinds(m, body)
@@ -127,14 +127,16 @@ class Merger:
         out = []
         for m, slots in zip(self.models, self.slots, strict=True):
             bodies = np.array([body_of[slot] for slot in slots])
-            joints, dofs, qpos = [], [], []
+            joints: list[int] = []
+            dofs: list[int] = []
+            qpos: list[int] = []
             for j in range(m.njnt):
                 own = int(m.jnt_bodyid[j])
-                there = int(base.body_jntadr[bodies[own]]) + j - int(m.body_jntadr[own])
+                joint = int(base.body_jntadr[bodies[own]]) + j - int(m.body_jntadr[own])
                 free = m.jnt_type[j] == mujoco.mjtJoint.mjJNT_FREE
-                joints.append(there)
-                dofs += [int(base.jnt_dofadr[there]) + k for k in range(6 if free else 1)]
-                qpos += [int(base.jnt_qposadr[there]) + k for k in range(7 if free else 1)]
+                joints.append(joint)
+                dofs += [int(base.jnt_dofadr[joint]) + k for k in range(6 if free else 1)]
+                qpos += [int(base.jnt_qposadr[joint]) + k for k in range(7 if free else 1)]
             geoms = np.full(m.ngeom, -1)
             for own in range(m.nbody):
                 taken: Counter[GeomKind] = Counter()
@@ -144,7 +146,8 @@ class Merger:
                     geoms[g] = [h for h in there if _kind(base, h) == kind][taken[kind]]
                     taken[kind] += 1
             actuators = [joint_actuator[joints[j]] for j in m.actuator_trnid[:, 0]]
-            out.append(Place(bodies, *(np.array(x, dtype=int) for x in (joints, dofs, qpos)), geoms, np.array(actuators)))
+            index = [np.array(x, dtype=int) for x in (joints, dofs, qpos, actuators)]
+            out.append(Place(bodies, index[0], index[1], index[2], geoms, index[3]))
         return out
 
     def _classes(self) -> dict[Slot, tuple[int, int]]:
@@ -202,7 +205,9 @@ def padded(base: mujoco.MjModel, own: mujoco.MjModel, place: Place) -> mujoco.Mj
     m = copy.copy(base)
     for name in dir(own):
         family = FAMILIES.get(name.split("_")[0].rstrip("0"))
-        values = getattr(own, name) if family else None
+        if family is None:
+            continue
+        values = getattr(own, name)
         if not isinstance(values, np.ndarray) or values.dtype.kind != "f":
             continue
         where = getattr(place, family)
@@ -227,14 +232,12 @@ def run_models(group: Group) -> list[mujoco.MjModel]:
     return out
 
 
-def _match(
-    slot: Slot, m: mujoco.MjModel, body: int, slots: list[Slot], allowed: Callable[[int, Slot], bool]
-) -> None:
+def _match(slot: Slot, m: mujoco.MjModel, body: int, slots: list[Slot], banned: set[tuple[int, Slot]]) -> None:
     """Give the children of ``body``, which stands at ``slot``, slots below it: existing ones where the joints agree."""
     vacant = list(slot.children)
     for child in sorted(_children(m, body), key=lambda b: -sum(_joints_below(m, b).values())):
         joints, mocap = _joints(m, child), bool(m.body_mocapid[child] >= 0)
-        alike = [s for s in vacant if s.joints == joints and s.mocap == mocap and allowed(child, s)]
+        alike = [s for s in vacant if s.joints == joints and s.mocap == mocap and (child, s) not in banned]
         if alike:
             # that which lacks the fewest joints below it, then that which wastes the fewest, then the most alike in geoms
             need, geoms = _joints_below(m, child), _kinds(m, child)
@@ -247,7 +250,7 @@ def _match(
             chosen = Slot(joints, mocap)
             slot.children.append(chosen)
         slots[child] = chosen
-        _match(chosen, m, child, slots, allowed)
+        _match(chosen, m, child, slots, banned)
 
 
 def _joints_below(m: mujoco.MjModel, body: int) -> Counter[int]:

@@ -58,20 +58,33 @@ def make_agent(tmp_path: Path) -> AgentFactory:
     """Return ``make(*overrides, name="run", evaluate=False)``, a new agent at each call."""
 
     def make(*overrides: str, name: str = "run", evaluate: bool = False) -> MTPPO:
-        config = configure(tmp_path, f"experiment={name}", *overrides)
-        vec_env.register()
-        torch.manual_seed(config["seed"])
-        params = config["train"]["params"]
-        devices = {"sim_device": "cpu", "rl_device": "cpu"}
-        params["config"] |= {
-            "env_config": {"task": config["task"], "seed": config["seed"], **devices},
-            "eval_interval": config["eval_interval"],
-            "max_minutes": None,
-            "reward_shaper": DefaultRewardsShaper(),
-            "features": {"observer": MultiTaskObserver()},
-        }
-        still = {**config["task"], "env": {**config["task"]["env"], "randomInitialProgress": False}}
-        evaluator = Evaluator(lambda n: vec_env.make_env(still, num_envs=n, seed=1, **devices), 4, 10, 20)
-        return MTPPO("run", params, evaluator if evaluate else None)
+        return build_agent(tmp_path, *overrides, name=name, evaluate=evaluate)
 
     return make
+
+
+def build_agent(
+    directory: Path,
+    *overrides: str,
+    name: str = "run",
+    evaluate: bool = False,
+    observer: MultiTaskObserver | None = None,
+    env_seed: int | None = None,
+) -> MTPPO:
+    """A new agent that writes to ``directory``; ``env_seed`` where it is not the run's."""
+    config = configure(directory, f"experiment={name}", *overrides)
+    vec_env.register()
+    torch.manual_seed(config["seed"])
+    params = config["train"]["params"]
+    devices = {"sim_device": "cpu", "rl_device": "cpu"}
+    seed = config["seed"] if env_seed is None else env_seed
+    params["config"] |= {
+        "env_config": {"task": config["task"], "seed": seed, **devices},
+        "eval_interval": config["eval_interval"],
+        "max_minutes": None,
+        "reward_shaper": DefaultRewardsShaper(),
+        "features": {"observer": observer or MultiTaskObserver()},
+    }
+    still = {**config["task"], "env": {**config["task"]["env"], "randomInitialProgress": False}}
+    evaluator = Evaluator(lambda n: vec_env.make_env(still, num_envs=n, seed=1, **devices), 4, 10, 20)
+    return MTPPO("run", params, evaluator if evaluate else None)

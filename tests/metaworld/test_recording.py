@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from isaacgymenvs_tasks import make
 from isaacgymenvs_tasks.recording import WARM_UP, Recorder
 from isaacgymenvs_tasks.vec_task import Rows
-
 from tests.metaworld.graph_emulation import EmulatedGraph, no_waiting
 
 SETTINGS = {"num_envs": 50, "seed": 3, "task.env.episodeLength": 7}
@@ -83,7 +83,9 @@ def test_resets_by_mask_touch_only_those_that_ended():
     same = (env.rigid_body_states == roots).all(1)
     assert same[kept[env._body_env]].all()
     assert not torch.equal(env.goal[env._done], goal[env._done])
-    assert (env.progress_buf[env._done] == 0).all() and (env.progress_buf[kept] == before["buffers"]["progress_buf"][kept]).all()
+    assert (env.progress_buf[env._done] == 0).all() and (
+        env.progress_buf[kept] == before["buffers"]["progress_buf"][kept]
+    ).all()
     low, high = env._reset_low[env._done], env._reset_high[env._done]
     vector = env.reset_vector[env._done]
     assert (vector >= low).all() and (vector <= high).all()

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from mtbench.learning import distributed
 from mtbench.learning.errors import UserError
 
 FORMAT = "mtbench-checkpoint-1"
@@ -87,6 +88,13 @@ def check_compatible(
     if num_envs is not None and state["num_envs"] != num_envs:
         raise UserError(
             f"checkpoint '{path}' is of a run with num_envs={state['num_envs']}, not {num_envs}; continue it with that"
+        )
+    ranks = 1 + len(state.get("ranks", ()))
+    if num_envs is not None and ranks != distributed.size():
+        how = f"torchrun --nproc_per_node={ranks} and multi_gpu=True" if ranks > 1 else "a single process"
+        raise UserError(
+            f"checkpoint '{path}' is of a run of {ranks} process{'es' if ranks > 1 else ''}, not {distributed.size()}; "
+            f"continue it with {how}"
         )
     if task_counts is not None and state.get("task_counts", task_counts) != task_counts:
         raise UserError(

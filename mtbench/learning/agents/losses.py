@@ -8,6 +8,7 @@ import math
 import torch
 from torch import Tensor
 
+from mtbench.learning import distributed
 from mtbench.learning.networks.model import gaussian_log_prob
 
 _SOFT_BOUND = 1.1  # the mean may leave the action range [-1, 1] a little before the bounds loss pulls, as in rl-games
@@ -34,15 +35,15 @@ def actor_losses(
         weight: (K, n / K), rows add up to 1.
         clip: PPO's range of the probability ratio.
         entropy_coef, bounds_coef: coefficients.
-        normalize: standardize advantages within each task's slice.
+        normalize: standardize advantages within each task's slice, taken over all ranks.
     """
     num_tasks = log_std.shape[0]
     rows = (num_tasks, -1, mean.shape[1])
     log_probs = gaussian_log_prob(actions.view(rows), mean.view(rows), log_std.unsqueeze(1))
     advantages = advantages.view(num_tasks, -1)
     if normalize:
-        advantages = advantages - (weight * advantages).sum(1, keepdim=True)
-        spread = (weight * advantages.square()).sum(1, keepdim=True).sqrt()
+        advantages = advantages - distributed.average((weight * advantages).sum(1, keepdim=True))
+        spread = distributed.average((weight * advantages.square()).sum(1, keepdim=True)).sqrt()
         advantages = advantages / (spread + 1e-8)
     log_ratio = log_probs - old_log_probs.view(num_tasks, -1)
     ratio = log_ratio.exp()

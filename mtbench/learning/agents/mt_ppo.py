@@ -16,6 +16,7 @@ from rl_games.interfaces.base_algorithm import BaseAlgorithm
 from torch import Tensor
 
 from mtbench.evaluation.evaluate import Evaluator
+from mtbench.learning import distributed
 from mtbench.learning.agents.checkpoint import (
     FORMAT,
     check_compatible,
@@ -33,6 +34,9 @@ from mtbench.learning.balancing import diagnostics, make_weighting
 from mtbench.learning.networks.model import MultiTaskModel
 from mtbench.learning.observers import MultiTaskObserver
 
+#: what each rank has of its own in a checkpoint
+_OWN = ("obs", "env_state", "rng", "generators")
+
 
 class StopRequest(KeyboardInterrupt):
     """SIGINT or SIGTERM arrived."""
@@ -47,6 +51,9 @@ class MTPPO(BaseAlgorithm):
     stratified by task, normalizers and log-std are per task, a time-out bootstraps from the final observation
     (rl-games uses the value of the state before the step), the loss of each task has its own gradient, and checkpoints
     continue a run exactly and load without pickled code.
+
+    With ``multi_gpu`` (see :mod:`mtbench.learning.distributed`) all ranks run this class on environments of their own and
+    hold the same networks at every moment; rank 0 evaluates and writes.
 
     Args:
         base_name: given by the Runner, unused.
@@ -66,6 +73,7 @@ class MTPPO(BaseAlgorithm):
         self.task_counts: list[int] = torch.bincount(self.task_index, minlength=self.num_tasks).tolist()
         self.horizon_length = int(config["horizon_length"])
         self.batch_size = self.num_actors * self.horizon_length
+        self.frames_per_epoch = self.batch_size * distributed.size()
         self.gamma, self.tau, self.e_clip = config["gamma"], config["tau"], config["e_clip"]
         self.entropy_coef, self.critic_coef = config["entropy_coef"], config["critic_coef"]
         self.bounds_loss_coef, self.grad_norm = config["bounds_loss_coef"], config["grad_norm"]
@@ -82,6 +90,7 @@ class MTPPO(BaseAlgorithm):
         }
         self.model = MultiTaskModel(**self.model_config, value_norm_options=config["value_norm_options"])
         self.model.to(self._device)
+        distributed.share(self.model.state_dict().values())
         trained = [p for p in self.model.parameters() if p.requires_grad]
         self.last_lr = float(config["learning_rate"])
         self.optimizer = torch.optim.Adam(trained, self.last_lr, eps=float(config["adam_eps"]), fused=True)
@@ -89,10 +98,11 @@ class MTPPO(BaseAlgorithm):
         self.scheduler = schedulers.AdaptiveScheduler(config["kl_threshold"]) if adaptive else None
 
         seed = int(params["seed"])
+        own = seed + 3 * distributed.rank()
         self.generators = {
-            "actions": torch.Generator(self._device).manual_seed(seed),
-            "minibatches": torch.Generator(self._device).manual_seed(seed + 1),
-            "balancing": torch.Generator().manual_seed(seed + 2),
+            "actions": torch.Generator(self._device).manual_seed(own),
+            "minibatches": torch.Generator(self._device).manual_seed(own + 1),
+            "balancing": torch.Generator().manual_seed(seed + 2),  # the same on all ranks, as what it decides
         }
         networks = {"actor": self.model.network.actor, "critic": self.model.network.critic}
         self.sides = {
@@ -141,22 +151,24 @@ class MTPPO(BaseAlgorithm):
         try:
             while not self._finished() and self.wall_clock < limit:
                 scalars = self.train_epoch()
-                self.wall_clock = time.perf_counter() - started
+                self.wall_clock = distributed.from_first(time.perf_counter() - started)
                 self.observer.write_epoch(scalars)
                 self.observer.after_print_stats(self.frame, self.epoch_num, self.wall_clock)
                 boundary = self.get_full_state_weights()
                 if self.epoch_num % self.save_frequency == 0:
-                    save_checkpoint(self.nn_dir / "last.pth", boundary)
+                    self._write(self.nn_dir / "last.pth", boundary)
                 if self._evaluation_due():
                     self.evaluate()
                     boundary = self.get_full_state_weights()
-            if self.evaluator is not None and self.observer.last_evaluation != self.frame:
+            if distributed.from_first(self.observer.last_evaluation != self.frame):
                 self.evaluate()
             self.save(str(self.nn_dir / "last.pth"))
             self.observer.finished(self.nn_dir / "last.pth")
         except StopRequest:
-            save_checkpoint(self.nn_dir / "last.pth", boundary)
-            self.observer.stopped(self._stop_signal, boundary["frame"], self.nn_dir / "last.pth")
+            self._write(self.nn_dir / "last.pth", boundary)
+            self.observer.stopped(
+                self._stop_signal or "a signal to another process", boundary["frame"], self.nn_dir / "last.pth"
+            )
         finally:
             release_signals()
             self.observer.close()
@@ -180,32 +192,36 @@ class MTPPO(BaseAlgorithm):
         collected = time.perf_counter()
         log: dict[str, list[Tensor]] = {}
         for mini_epoch in range(self.mini_epochs_num):
+            if distributed.any_rank(bool(self._stop_signal)):
+                raise StopRequest
             if mini_epoch == 0 or self.config["recompute_advantages"]:
                 targets = compute_targets(
                     rollout, self.model, self.num_tasks, self.gamma, self.tau, update_statistics=mini_epoch == 0
                 )
                 log.setdefault("info/explained_variance", []).append(targets.explained_variance)
             for index, rows in enumerate(self.minibatches.passes(self.generators["minibatches"])):
-                self._check_stop()
+                self._check_stop_alone()
                 scalars = self.update(rollout, targets, rows, diagnose=mini_epoch == index == 0)
                 for name, value in scalars.items():
                     log.setdefault(name, []).append(value)
             if self.scheduler is not None:
                 kl = torch.stack(log["info/kl"][-self.minibatches.num_minibatches :]).mean()
+                kl = distributed.average(kl)
                 self.last_lr, _ = self.scheduler.update(self.last_lr, self.entropy_coef, self.epoch_num, 0, kl.item())
                 for group in self.optimizer.param_groups:
                     group["lr"] = self.last_lr
         # Only now, so that the inputs of a rollout are the same when it is collected and when it is learned from.
         self.model.update_statistics(rollout.obs, rollout.task)
         self.epoch_num += 1
-        self.frame += self.batch_size
+        self.frame += self.frames_per_epoch
         ended = time.perf_counter()
-        means: dict[str, Tensor | float] = {name: torch.stack(values).mean() for name, values in log.items()}
-        return means | {
+        means = distributed.average(torch.stack([torch.stack(v).mean().double() for v in log.values()]))
+        logged: dict[str, Tensor | float] = dict(zip(log, means, strict=True))
+        return logged | {
             "performance/step_inference_time": collected - started,
             "performance/rl_update_time": ended - collected,
-            "performance/step_inference_fps": self.batch_size / (collected - started),
-            "performance/step_inference_rl_update_fps": self.batch_size / (ended - started),
+            "performance/step_inference_fps": self.frames_per_epoch / (collected - started),
+            "performance/step_inference_rl_update_fps": self.frames_per_epoch / (ended - started),
             "info/last_lr": self.last_lr,
             "info/epochs": self.epoch_num,
             "rewards/step": rollout.rewards.mean(),
@@ -260,11 +276,21 @@ class MTPPO(BaseAlgorithm):
         """Evaluate the mean policy, log it, and keep the checkpoint if it is the best so far."""
         if self.evaluator is None:
             return
-        result = self.evaluator(self.model, self._check_stop)
+        success: float | None = None
+        if distributed.rank() == 0:
+            try:
+                result = self.evaluator(self.model, self._check_stop)
+                success = result.mean_success
+            except StopRequest:
+                pass  # told to the others first
+        success = distributed.from_first(success)
+        if success is None:
+            raise StopRequest
         self.next_evaluation = self.frame + (self.config["eval_interval"] or 0)
-        self.observer.write_evaluation(result)
-        if result.mean_success > self.best_success:
-            self.best_success = result.mean_success
+        if distributed.rank() == 0:
+            self.observer.write_evaluation(result)
+        if success > self.best_success:
+            self.best_success = success
             self.save(str(self.nn_dir / "best.pth"))
 
     def _finished(self) -> bool:
@@ -278,15 +304,20 @@ class MTPPO(BaseAlgorithm):
 
     def _after_step(self, extras: dict[str, Any]) -> None:
         self.observer.process_infos(extras, None)
-        self._check_stop()
+        self._check_stop_alone()
 
     def _check_stop(self) -> None:
         if self._stop_signal:
             raise StopRequest
 
+    def _check_stop_alone(self) -> None:
+        """Several ranks stop together, at the next pass over the batch: one that left alone would keep the rest waiting."""
+        if distributed.size() == 1:
+            self._check_stop()
+
     def _catch_signals(self) -> Callable[[], None]:
         """Let SIGINT and SIGTERM stop at the next step; return what puts the old handlers back. A second one acts at
-        once.
+        once, but not where several ranks are to stop together.
         """
         if threading.current_thread() is not threading.main_thread():
             return lambda: None
@@ -298,7 +329,8 @@ class MTPPO(BaseAlgorithm):
 
         def stop(number: int, frame: FrameType | None) -> None:
             self._stop_signal = signal.Signals(number).name
-            release()
+            if distributed.size() == 1:
+                release()
 
         for number in previous:
             signal.signal(number, stop)
@@ -338,7 +370,7 @@ class MTPPO(BaseAlgorithm):
         )
 
     def set_full_state_weights(self, weights: dict[str, Any], set_epoch: bool = True) -> None:
-        """Continue from :meth:`get_full_state_weights` of a run with the same tasks, environments and networks."""
+        """Continue from :meth:`get_full_state_weights` of a run with the same tasks, environments, networks and ranks."""
         self.set_weights(weights)
         self.optimizer.load_state_dict(weights["optimizer"])
         if set_epoch:
@@ -349,16 +381,23 @@ class MTPPO(BaseAlgorithm):
             weights["best_success"],
             weights["last_lr"],
         )
+        own = weights["ranks"][distributed.rank() - 1] if distributed.rank() else weights
         self.vec_env.reset()
-        self.vec_env.set_env_state(weights["env_state"])
-        self.obs = weights["obs"].to(self._device)
+        began = self.vec_env.set_env_state(own["env_state"])  # None: they continue exactly
+        self.obs = (own if began is None else began)["obs"].to(self._device)
         for name, generator in self.generators.items():
-            generator.set_state(weights["generators"][name])
-        set_rng_state(weights["rng"])
+            generator.set_state(own["generators"][name])
+        set_rng_state(own["rng"])
 
     def save(self, fn: str) -> None:
         """Write a checkpoint to the path ``fn``."""
-        save_checkpoint(Path(fn), self.get_full_state_weights())
+        self._write(Path(fn), self.get_full_state_weights())
+
+    def _write(self, path: Path, state: dict[str, Any]) -> None:
+        """Write one file for all ranks: that of rank 0, with what the others have of their own under ``ranks``."""
+        own = distributed.collect({key: state[key] for key in _OWN})
+        if distributed.rank() == 0:
+            save_checkpoint(path, state | {"ranks": own[1:]})
 
     def restore(self, fn: str, set_epoch: bool = True) -> None:
         """Read a checkpoint; :class:`UserError` when it does not fit."""

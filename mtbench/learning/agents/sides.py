@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor, nn
 
+from mtbench.learning import distributed
 from mtbench.learning.agents.gradients import PerTaskTape, assign_flat
 from mtbench.learning.balancing import Mean, Weighting, combine, gram
 
 
 class Side:
     """Aggregate the task gradients of one network by a weighting of their Gram matrix.
+
+    With several ranks the per-task gradients (K, P) are averaged over them before the Gram matrix is formed: weights are
+    not linear in the gradients, so this alone gives the weights and the update of one process with all samples. It sends
+    K times the numbers of a plain average, which is what the mean sends.
 
     Args:
         network: the parameters that tasks share.
@@ -33,15 +39,24 @@ class Side:
         """
         if self.plain and not diagnose:
             losses_of().mean().backward()
+            self._average_over_ranks()
             return None
         with self.tape:
             losses = losses_of()
         gradients, owned = self.tape.gradients(losses, self.owned, retain_graph=self.plain)
-        matrix = gram(gradients)
+        matrix = gram(distributed.average(gradients))
         if self.plain:
             losses.mean().backward()
+            self._average_over_ranks()
             return matrix
         assign_flat(self.tape.parameters, combine(self.weighting(matrix), gradients))
         for parameter, gradient in zip(self.owned, owned, strict=True):
-            parameter.grad = gradient / losses.numel()
+            parameter.grad = distributed.average(gradient / losses.numel())
         return matrix
+
+    def _average_over_ranks(self) -> None:
+        if distributed.size() == 1:
+            return
+        learned = [p for p in (*self.tape.parameters, *self.owned) if p.grad is not None]
+        flat = torch.cat([p.grad.flatten() for p in learned if p.grad is not None])
+        assign_flat(learned, distributed.average(flat))

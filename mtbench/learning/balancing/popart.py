@@ -7,6 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from mtbench.learning import distributed
+
 
 class PopArt(nn.Module):
     """Per-task return statistics and the per-task affine head they act on (TOPPO paper, sections 4.1 and B.5).
@@ -70,12 +72,15 @@ class PopArt(nn.Module):
 
     @torch.no_grad()
     def update(self, returns: Tensor, task: Tensor) -> None:
-        """Merge a batch of returns ``(n,)`` of tasks ``(n,)`` (long) and rescale the head. Tasks not in it stay."""
+        """Merge a batch of returns ``(n,)`` of tasks ``(n,)`` (long), and those of the other ranks, and rescale the head.
+        Tasks not in it stay.
+        """
         returns = returns.to(torch.float64)
-        number = torch.bincount(task, minlength=len(self.count)).to(torch.float64)
+        number = distributed.total(torch.bincount(task, minlength=len(self.count)).to(torch.float64))
         divisor = number.clamp(min=1)
-        mean = torch.zeros_like(self.mean).index_add_(0, task, returns) / divisor
-        variance = torch.zeros_like(self.mean).index_add_(0, task, (returns - mean[task]).square()) / divisor
+        mean = distributed.total(torch.zeros_like(self.mean).index_add_(0, task, returns)) / divisor
+        squares = torch.zeros_like(self.mean).index_add_(0, task, (returns - mean[task]).square())
+        variance = distributed.total(squares) / divisor
 
         old_mean, old_scale = self.mean.clone(), self.scale
         self.count += number

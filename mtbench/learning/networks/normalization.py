@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from mtbench.learning import distributed
+
 
 class PerTaskInputNormalizer(nn.Module):
     """Standardize the true observation of each task with that task's own running statistics; the one-hot passes
@@ -41,12 +43,12 @@ class PerTaskInputNormalizer(nn.Module):
 
     @torch.no_grad()
     def update(self, obs: Tensor, task: Tensor) -> None:
-        """Merge a batch (n, num_features + K) of tasks (n,) into the statistics."""
+        """Merge a batch (n, num_features + K) of tasks (n,), and those of the other ranks, into the statistics."""
         features = obs[:, : self.num_features].to(torch.float64)
-        count = torch.zeros_like(self.count).index_add_(0, task, torch.ones_like(features[:, 0]))
+        count = distributed.total(torch.zeros_like(self.count).index_add_(0, task, torch.ones_like(features[:, 0])))
         rows = count.clamp_min(1.0).unsqueeze(1)
-        mean = torch.zeros_like(self.mean).index_add_(0, task, features) / rows
-        m2 = torch.zeros_like(self.m2).index_add_(0, task, (features - mean[task]).square_())
+        mean = distributed.total(torch.zeros_like(self.mean).index_add_(0, task, features)) / rows
+        m2 = distributed.total(torch.zeros_like(self.m2).index_add_(0, task, (features - mean[task]).square_()))
         delta = mean - self.mean
         total = (self.count + count).clamp_min(1.0).unsqueeze(1)
         self.m2 += m2 + delta.square() * self.count.unsqueeze(1) * count.unsqueeze(1) / total

@@ -13,6 +13,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import fields
+from typing import Any
 
 import mujoco
 import mujoco_warp as mjw
@@ -24,32 +25,20 @@ from torch import Tensor
 from ..layout import Sizes
 from ..padding import FAMILIES, padded, run_models
 from ..scene import CONTACT_SENSOR, Group
+from . import kernels
 
 #: Room for contacts (mean over the environments of a group) and constraints (of each environment); docs/engines.md has what
 #: was measured.
 CONTACTS, CONSTRAINTS = 32, 160
-#: A coordinate or velocity beyond this is a diverged simulation, as in MuJoCo (mjMAXVAL).
-MAX_VALUE = wp.constant(1e10)
-#: Bits of ``Data.overflow`` that mean that contacts or constraints were left out.
-LEFT_OUT = wp.constant(
-    int(
-        mjw.OverflowType.NEFC
-        | mjw.OverflowType.NJMAX_NNZ
-        | mjw.OverflowType.BROADPHASE
-        | mjw.OverflowType.NARROWPHASE
-        | mjw.OverflowType.CCD
-        | mjw.OverflowType.HFIELD
-    )
-)
 #: Buffers by name: MuJoCo Warp's name, its dtype (None: number), and the numbers an entry has.
-STATE = {
+STATE: dict[str, tuple[str, Any, int]] = {
     "qpos": ("qpos", None, 1),
     "qvel": ("qvel", None, 1),
     "ctrl": ("ctrl", None, 1),
     "mocap_pos": ("mocap_pos", wp.vec3, 3),
     "mocap_quat": ("mocap_quat", wp.quat, 4),
 }
-OTHERS = {
+OTHERS: dict[str, tuple[str, Any, int]] = {
     "force": ("xfrc_applied", wp.spatial_vector, 6),
     "xpos": ("xpos", wp.vec3, 3),
     "xquat": ("xquat", wp.quat, 4),
@@ -298,18 +287,20 @@ class _Worlds:
             self.model = mjw.put_model(m)
             self.model.opt.warn_overflow = 0  # counted, not printed by every world in every step
             self.data = mjw.make_data(m, nworld=n, nconmax=contacts, njmax=constraints)
-            self.stream = wp.Stream(device) if device.is_cuda else None
+            self.stream: Any = wp.Stream(device) if device.is_cuda else None
         self._device = device
         self._fields = {}
         variants: dict[tuple[int, int], int] = {}
-        rows = [variants.setdefault((id(o), id(p)), len(variants)) for o, p in zip(self.models, self.places, strict=True)]
+        rows = [
+            variants.setdefault((id(o), id(p)), len(variants)) for o, p in zip(self.models, self.places, strict=True)
+        ]
         first = {row: i for i, row in reversed(list(enumerate(rows)))}
         runs = run_models(group)
         distinct = [runs[first[k]] for k in range(len(variants))]
         index = torch.tensor(rows, device=engine.device)
         for field in fields(mjw.Model):
             family = FAMILIES.get(field.name.split("_")[0].rstrip("0"))
-            shared = getattr(self.model, field.name, None)
+            shared: Any = getattr(self.model, field.name, None)
             per_world = (getattr(field.type, "shape", None) or ("",))[0] == "*"
             if family is None or not per_world or not hasattr(m, field.name) or shared.size == 0:
                 continue
@@ -363,7 +354,7 @@ class _Worlds:
         for _ in range(substeps):
             mjw.step(self.model, self.data)
         wp.launch(
-            _check,
+            kernels.check,
             dim=self.num_envs,
             inputs=[self.data.nefc, self.data.nacon],
             outputs=[
@@ -380,7 +371,11 @@ class _Worlds:
         if self._has_sensors:
             shape = self.num_envs, self.base.nbody - 1
             wp.launch(
-                _net_forces, dim=shape, inputs=[self.data.sensordata], outputs=[self._contact_force], device=self._device
+                kernels.net_forces,
+                dim=shape,
+                inputs=[self.data.sensordata],
+                outputs=[self._contact_force],
+                device=self._device,
             )
         self.forward()
 
@@ -397,49 +392,6 @@ class _Worlds:
             tensor[row] = torch.from_numpy(getattr(m, name).astype(np.float32)).to(tensor.device).view_as(tensor[row])
 
 
-@wp.kernel
-def _check(
-    nefc: wp.array[int],
-    nacon: wp.array[int],
-    qpos: wp.array2d[float],
-    qvel: wp.array2d[float],
-    warmstart: wp.array2d[float],
-    diverged: wp.array[bool],
-    overflow: wp.array[int],
-    peak: wp.array[int],
-):
-    """Flag worlds whose state is not finite, show it as NaN and let their solver start anew; note what was needed."""
-    world = wp.tid()
-    fine = bool(True)
-    for i in range(qpos.shape[1]):
-        if not (wp.abs(qpos[world, i]) < MAX_VALUE):
-            fine = False
-    for i in range(qvel.shape[1]):
-        if not (wp.abs(qvel[world, i]) < MAX_VALUE):
-            fine = False
-    if not fine:
-        diverged[world] = True
-        for i in range(qpos.shape[1]):
-            qpos[world, i] = wp.nan
-        for i in range(qvel.shape[1]):
-            qvel[world, i] = wp.nan
-            warmstart[world, i] = 0.0
-    overflow[world] = overflow[world] & LEFT_OUT
-    if world == 0:
-        wp.atomic_max(peak, 0, nacon[0])
-    wp.atomic_max(peak, 1, nefc[world])
-
-
-@wp.kernel
-def _net_forces(sensordata: wp.array2d[float], force: wp.array2d[wp.vec3]):
-    """Contact sensors of bodies 1.. into rows 1.. of the buffer."""
-    world, k = wp.tid()
-    force[world, k + 1] = wp.vec3(
-        sensordata[world, 3 * k], sensordata[world, 3 * k + 1], sensordata[world, 3 * k + 2]
-    )
-
-
 def _entry(dtype: type) -> tuple[int, ...]:
     """Shape of one entry of a Warp array as torch sees it."""
     return tuple(getattr(dtype, "_shape_", ()))
-

@@ -1,0 +1,59 @@
+# mypy: ignore-errors
+"""Warp kernels of the engine in :mod:`.warp`; Warp gives their annotations a meaning of its own."""
+
+import mujoco_warp as mjw
+import warp as wp
+
+#: A coordinate or velocity beyond this is a diverged simulation, as in MuJoCo (mjMAXVAL).
+MAX_VALUE = wp.constant(1e10)
+#: Bits of ``Data.overflow`` that mean that contacts or constraints were left out.
+LEFT_OUT = wp.constant(
+    int(
+        mjw.OverflowType.NEFC
+        | mjw.OverflowType.NJMAX_NNZ
+        | mjw.OverflowType.BROADPHASE
+        | mjw.OverflowType.NARROWPHASE
+        | mjw.OverflowType.CCD
+        | mjw.OverflowType.HFIELD
+    )
+)
+
+
+@wp.kernel
+def check(
+    nefc: wp.array[int],
+    nacon: wp.array[int],
+    qpos: wp.array2d[float],
+    qvel: wp.array2d[float],
+    warmstart: wp.array2d[float],
+    diverged: wp.array[bool],
+    overflow: wp.array[int],
+    peak: wp.array[int],
+):
+    """Flag worlds whose state is not finite, show it as NaN and let their solver start anew; note what was needed."""
+    world = wp.tid()
+    bad = wp.int32(0)
+    for i in range(qpos.shape[1]):
+        if not (wp.abs(qpos[world, i]) < MAX_VALUE):
+            bad = 1
+    for i in range(qvel.shape[1]):
+        if not (wp.abs(qvel[world, i]) < MAX_VALUE):
+            bad = 1
+    if bad != 0:
+        diverged[world] = True
+        for i in range(qpos.shape[1]):
+            qpos[world, i] = wp.nan
+        for i in range(qvel.shape[1]):
+            qvel[world, i] = wp.nan
+            warmstart[world, i] = 0.0
+    overflow[world] = overflow[world] & LEFT_OUT
+    if world == 0:
+        wp.atomic_max(peak, 0, nacon[0])
+    wp.atomic_max(peak, 1, nefc[world])
+
+
+@wp.kernel
+def net_forces(sensordata: wp.array2d[float], force: wp.array2d[wp.vec3]):
+    """Contact sensors of bodies 1.. into rows 1.. of the buffer."""
+    world, k = wp.tid()
+    force[world, k + 1] = wp.vec3(sensordata[world, 3 * k], sensordata[world, 3 * k + 1], sensordata[world, 3 * k + 2])
