@@ -37,6 +37,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "care-m": ("care", {**_CARE, "multi_head": True}),
     "paco": ("paco", {"sets": 4, "layers": 3, "width": 12, "activation": "relu"}),
     "soft_modularization": ("soft_modularization", _SOFT),
+    "simbav2": ("simbav2", {"width": 12, "blocks": 2}),
     "bro": ("bro", {"width": 12, "blocks": 2, "activation": "relu"}),
 }
 
@@ -54,7 +55,7 @@ def build(variant: str, directory: Path, layer_norm: bool = False, num_tasks: in
     name, settings = VARIANTS[variant]
     if name == "care":
         settings = {**settings, "tasks": TASKS[:num_tasks], "embeddings": write_embeddings(directory)}
-    side = {**settings, "layer_norm": layer_norm}
+    side = {**settings, "layer_norm": layer_norm and name != "simbav2"}
     return make_network(
         name, actor=side, critic=side, num_inputs=FEATURES + num_tasks, num_tasks=num_tasks, num_actions=ACTIONS
     )

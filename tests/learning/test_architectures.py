@@ -61,7 +61,8 @@ def test_actions_start_near_zero_and_values_do_not(variant: str, tmp_path: Path)
     torch.manual_seed(0)
     network = build(variant, tmp_path).double()
     inputs = rows()
-    assert network.actor(inputs).abs().max() < 0.05
+    if variant != "simbav2":  # whose last rows have length one as well: the mean starts around 1 / sqrt(width)
+        assert network.actor(inputs).abs().max() < 0.05
     assert network.critic(inputs).std() > 0.005
     assert network.log_std.shape == (K, ACTIONS)
     assert network.owned_parameters("actor")[0] is network.log_std
@@ -266,3 +267,37 @@ def test_unknown_and_missing_settings_say_what_an_architecture_takes() -> None:
         make_network("paco", actor={"sets": 2, "layers": 1}, critic=side, **shape)
     with pytest.raises(UserError, match=r"unknown activation 'rellu' \(nearest: relu\)"):
         make_network("paco", actor={**side, "activation": "rellu"}, critic=side, **shape)
+
+
+def test_simbav2_keeps_features_and_weights_on_the_sphere(tmp_path: Path) -> None:
+    network = build("simbav2", tmp_path).double()
+    inputs = rows()
+
+    def lengths() -> torch.Tensor:
+        linears = [module for module in network.modules() if isinstance(module, nn.Linear)]
+        return torch.cat([linear.weight.norm(dim=1) for linear in linears])
+
+    torch.testing.assert_close(lengths(), torch.ones_like(lengths()))
+    features = network.critic.embedding(F.normalize(F.pad(inputs, (0, 1), value=3.0), dim=1))
+    for block in network.critic.blocks:
+        target = block.mlp(features)
+        share = block.share.factor * block.share.weight
+        torch.testing.assert_close(share, torch.full_like(share, 1.0 / 3.0))  # 2 blocks
+        moved = features + share * (target - features)
+        features = block(features)
+        torch.testing.assert_close(features, moved / moved.norm(dim=1, keepdim=True))
+        torch.testing.assert_close(features.norm(dim=1), torch.ones(len(inputs)).double())
+    optimizer = torch.optim.Adam(network.parameters(), 0.1)
+    network.critic(inputs).sum().backward()
+    optimizer.step()
+    assert (lengths() - 1.0).abs().max() > 0.01
+    network.project()
+    torch.testing.assert_close(lengths(), torch.ones_like(lengths()))
+
+
+def test_simbav2_refuses_a_layer_norm() -> None:
+    side = {"width": 8, "blocks": 1}
+    with pytest.raises(UserError, match=r"critic\.layer_norm=false"):
+        make_network(
+            "simbav2", actor=side, critic={**side, "layer_norm": True}, num_inputs=5, num_tasks=2, num_actions=2
+        )

@@ -16,6 +16,7 @@ SMALL = {
     "care": ["actor.units=[16]", "critic.units=[16]", "critic.multi_head=true"],
     "paco": ["actor.width=16", "critic.width=16"],
     "soft_modularization": ["actor.width=16", "critic.width=16", "actor.layers=2"],
+    "simbav2": ["actor.width=16", "critic.width=16", "critic.layer_norm=false"],
     "bro": ["actor.width=16", "critic.width=16"],
 }
 

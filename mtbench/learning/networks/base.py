@@ -38,7 +38,8 @@ def register(name: str) -> Callable[[N], N]:
 
     An architecture is a module built from a :class:`Shape` and its own settings, one side each. Its forward maps
     (n, features + K), one-hot last, to (n, outputs) and takes the rows in any order; its attribute ``head`` is the last
-    layer, which starts near zero in an actor.
+    layer, which starts near zero in an actor. A method ``project``, if it has one, keeps its weights where they have to
+    be: it is called at the start and after every optimizer step.
     """
 
     def add(cls: N) -> N:
@@ -77,6 +78,15 @@ class ActorCritic(nn.Module):
         for parameter in actor.head.parameters():
             nn.init.uniform_(parameter, -1e-3, 1e-3)
         self.log_std = nn.Parameter(torch.full((num_tasks, num_actions), init_log_std))
+        self.project()
+
+    @torch.no_grad()
+    def project(self) -> None:
+        """Let the architectures that bound their weights do so; to be called after every optimizer step."""
+        for side in (self.actor, self.critic):
+            project = getattr(side, "project", None)
+            if project is not None:
+                project()
 
     def owned_parameters(self, side: str) -> list[nn.Parameter]:
         """Return the parameters of ``actor`` or ``critic`` whose rows belong to one task each."""

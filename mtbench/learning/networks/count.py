@@ -102,6 +102,9 @@ ROWS = [
     Row("  768, embedded task", _EMBEDDED, (1_297_737, 1_300_297), _log_std),
     Row("  1500, embedded task", [*_EMBEDDED, _wide(1500)], (4_672_989, 4_675_549), _log_std),
     Row("  3000, embedded task", [*_EMBEDDED, _wide(3000)], (18_285_489, 18_288_049), _log_std),
+    Row("SimBa-V2, critic 256", ["network=simbav2"], (1_735_689, 1_756_169), _log_std),
+    Row("SimBa-V2, critic 1024", ["network=simbav2", "critic.width=1024"], (18_495_753, 18_546_953), _log_std),
+    Row("SimBa-V2, critic 4096", ["network=simbav2", "critic.width=4096"], (286_076_169, 286_250_249), _log_std),
     Row("BRO", ["network=bro"], (425_737, 446_217), _bro),
 ]
 
