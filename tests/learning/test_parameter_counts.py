@@ -2,7 +2,10 @@
 
 import pytest
 
-from mtbench.learning.networks.count import ROWS, SAC_ROWS, TASK_SETS, Row, count, count_sac
+from mtbench.learning.launch import CFG
+from mtbench.learning.networks.count import ROWS, SAC_ROWS, TASK_SETS, Row, count, count_sac, line
+
+PAGE = (CFG.parent / "docs" / "parameter_counts.md").read_text()
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name.strip())
@@ -10,6 +13,7 @@ def test_parameters_are_theirs_up_to_the_explained_difference(row: Row) -> None:
     for num_tasks, theirs in zip(TASK_SETS, row.theirs, strict=True):
         difference = row.difference(num_tasks) if row.difference else 0
         assert count(row.overrides, num_tasks) == theirs + difference
+    assert line(row) in PAGE, "docs/parameter_counts.md has another number"
 
 
 @pytest.mark.parametrize(

@@ -66,18 +66,15 @@ class CARE(nn.Module):
         described = load_embeddings(embeddings, tasks)
         if len(described) != shape.tasks:
             raise ValueError(f"network care was given {len(described)} task names for {shape.tasks} tasks")
-        if context_units[-1] != width:
-            raise ValueError(
-                f"context_units of network care end in {context_units[-1]}, but its experts' width is {width}"
-            )
+        if list(context_units)[-1:] != [width]:
+            raise ValueError(f"context_units={context_units} of network care must end in its experts' width, {width}")
         size = described.shape[1]
         self.context = TaskEncoder(described.relu(), hidden_layers(size, [2 * size, size, *context_units], activation))
         self.experts = expert_mlp(experts, shape.features, [width] * layers, activation, layer_norm)
         self.attended = nn.Sequential(*hidden_layers(width, attention_units, activation, layer_norm))
-        self.trunk = nn.Sequential(
-            *hidden_layers([width, *attention_units][-1] + context_units[-1], units, activation, layer_norm)
-        )
-        self.head = make_head(units[-1], shape.tasks, shape.outputs, multi_head)
+        joint = [width, *attention_units][-1] + width
+        self.trunk = nn.Sequential(*hidden_layers(joint, units, activation, layer_norm))
+        self.head = make_head([joint, *units][-1], shape.tasks, shape.outputs, multi_head)
 
     def forward(self, inputs: Tensor) -> Tensor:
         features, one_hot = self.shape.split(inputs)

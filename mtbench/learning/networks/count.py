@@ -99,9 +99,9 @@ ROWS = [
     Row("asymmetric, critic 3000", ["network=asymmetric", _wide(3000)], (18_213_217, 18_343_457), _log_std),
     Row("asymmetric, critic 6000", ["network=asymmetric", _wide(6000)], (72_372_217, 72_622_457), _log_std),
     Row("asymmetric, critic 12000", ["network=asymmetric", _wide(12000)], (288_690_217, 289_180_457), _log_std),
-    Row("  768, embedded task", _EMBEDDED, (1_297_737, 1_300_297), _log_std),
-    Row("  1500, embedded task", [*_EMBEDDED, _wide(1500)], (4_672_989, 4_675_549), _log_std),
-    Row("  3000, embedded task", [*_EMBEDDED, _wide(3000)], (18_285_489, 18_288_049), _log_std),
+    Row("asymmetric, critic 768, embedded task", _EMBEDDED, (1_297_737, 1_300_297), _log_std),
+    Row("asymmetric, critic 1500, embedded task", [*_EMBEDDED, _wide(1500)], (4_672_989, 4_675_549), _log_std),
+    Row("asymmetric, critic 3000, embedded task", [*_EMBEDDED, _wide(3000)], (18_285_489, 18_288_049), _log_std),
     Row("SimBa-V2, critic 256", ["network=simbav2"], (1_735_689, 1_756_169), _log_std),
     Row("SimBa-V2, critic 1024", ["network=simbav2", "critic.width=1024"], (18_495_753, 18_546_953), _log_std),
     Row("SimBa-V2, critic 4096", ["network=simbav2", "critic.width=4096"], (286_076_169, 286_250_249), _log_std),
@@ -162,17 +162,22 @@ def count(overrides: Sequence[str], num_tasks: int) -> int:
     return model.num_parameters()
 
 
+def line(row: Row) -> str:
+    """Return a row of the table: ours, theirs and the difference at K = 10 and at K = 50."""
+    cells = [(count(row.overrides, k), theirs) for k, theirs in zip(TASK_SETS, row.theirs, strict=True)]
+    return f"| {row.name} | " + " | ".join(f"{a:,} | {b:,} | {a - b:+,}" for a, b in cells) + " |"
+
+
 def main() -> None:
-    """Print the tables."""
-    columns = [f"K = {k}{title}" for k in TASK_SETS for title in ("", ", theirs", ", difference")]
-    print(f"{'':34}" + "".join(f"{column:>20}" for column in columns))
+    """Print both tables."""
+    sides = [f"K = {k} | theirs | difference" for k in TASK_SETS]
+    print(f"| parameters | {' | '.join(sides)} |\n|---|{'--:|' * 6}")
     for row in ROWS:
-        cells = [(count(row.overrides, k), theirs) for k, theirs in zip(TASK_SETS, row.theirs, strict=True)]
-        print(f"{row.name:34}" + "".join(f"{a:20,}{b:20,}{a - b:+20,}" for a, b in cells))
-    print("\nSAC agents of these architectures, in thousands, target networks included")
+        print(line(row))
+    print(f"\n| SAC agents, thousands | {' | '.join(f'K = {k} | Table B.2' for k in TASK_SETS)} |\n|---|{'--:|' * 4}")
     for name, network, settings, thousands in SAC_ROWS:
         cells = [(count_sac(network, settings, k), theirs) for k, theirs in zip(TASK_SETS, thousands, strict=True)]
-        print(f"{name:34}" + "".join(f"{a / 1000:20,.1f}{b:20,}{a / 1000 - b:+20,.1f}" for a, b in cells))
+        print(f"| {name} | " + " | ".join(f"{a / 1000:,.1f} | {b:,}" for a, b in cells) + " |")
 
 
 if __name__ == "__main__":

@@ -51,6 +51,8 @@ class MOORE(nn.Module):
         experts = by_tasks(experts, shape.tasks, 4, 6)
         self.experts = expert_mlp(experts, shape.features, [width] * layers, activation, layer_norm)
         self.task_encoder = task_mlp(shape.tasks, task_units, experts, activation, task_bias)
+        if len(mixing) != 2:
+            raise ValueError(f"mixing={mixing} of network moore must be two activations, before and after the weighing")
         self.before, self.after = (make_activation(name) for name in mixing)
         self.head = make_head(width + (0 if multi_head else shape.tasks), shape.tasks, shape.outputs, multi_head)
 
