@@ -68,15 +68,21 @@ def _sentence(error: Exception, cfg: Path) -> str:
     if missing:
         key = missing.group(1).split("@")[0]
         known = list(_keys(cfg))
-        return f"there is no setting '{key}'{nearest(key, known)}; cfg/config.yaml and the files it names list them all"
+        parent = key.rpartition(".")[0]
+        siblings = [name.rpartition(".")[2] for name in known if parent and name.rpartition(".")[0] == parent]
+        listed = "cfg/config.yaml and the files it names list them all"
+        if siblings:
+            listed = f"{parent} takes: {', '.join(sorted(siblings))}"
+        return f"there is no setting '{key}'{nearest(key, known)}; {listed}"
     return " ".join(text.split())
 
 
 def _keys(cfg: Path) -> Iterator[str]:
-    """Yield all settings of the default configuration, dotted, and the config groups."""
+    """Yield all settings, dotted, of the configuration with the files that were chosen, and the config groups."""
+    typed = [item for item in sys.argv[1:] if (cfg / f"{item.replace('=', '/', 1)}.yaml").is_file()]
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(cfg), version_base="1.3"):
-        config = compose("config")
+        config = compose("config", typed)
     stack: list[tuple[str, Any]] = [("", OmegaConf.to_container(config))]
     while stack:
         prefix, node = stack.pop()

@@ -32,10 +32,9 @@ SMALL = [
     "schedule.horizon_length=16",
     "schedule.num_minibatches=3",
     "schedule.mini_epochs=2",
-    "actor.units=[32,32]",
-    "critic.units=[32,32]",
     "eval_interval=null",
 ]
+UNITS = ["actor.units=[32,32]", "critic.units=[32,32]"]  # of the default network
 AgentFactory = Callable[..., MTPPO]
 
 
@@ -48,8 +47,9 @@ def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def configure(directory: Path, *overrides: str) -> dict[str, Any]:
     """Compose the configuration and resolve it, without what launch() checks."""
+    units = [] if any(item.startswith("network=") for item in overrides) else UNITS
     with initialize_config_dir(str(CFG), version_base="1.3"):
-        cfg = compose("config", [*TOY, *SMALL, f"train.params.config.train_dir={directory}", *overrides])
+        cfg = compose("config", [*TOY, *SMALL, *units, f"train.params.config.train_dir={directory}", *overrides])
     return OmegaConf.to_container(cfg, resolve=True)  # type: ignore[return-value]
 
 

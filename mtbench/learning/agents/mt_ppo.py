@@ -270,6 +270,7 @@ class MTPPO(BaseAlgorithm):
             scalars["info/grad_norm"] = norm
             scalars["info/grad_clip_fraction"] = (norm > self.grad_norm).float()
         self.optimizer.step()
+        self.model.network.project()
         return scalars
 
     def evaluate(self) -> None:

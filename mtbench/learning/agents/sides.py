@@ -29,7 +29,7 @@ class Side:
         self.owned = list(owned)
         self.weighting = weighting
         self.plain = isinstance(weighting, Mean)
-        self.tape = PerTaskTape(network)
+        self.tape = PerTaskTape(network, self.owned)
 
     def backward(self, losses_of: Callable[[], Tensor], diagnose: bool = False) -> Tensor | None:
         """Run the forward pass ``losses_of`` -> (K,), set the gradients, and return the Gram matrix (K, K) if there is

@@ -1,35 +1,63 @@
-"""Networks by name, one architecture a file; what they have in common is :class:`ActorCritic`."""
+"""Networks by name, one architecture a file; what they have in common is :class:`ActorCritic`.
+
+A new architecture is one file with a module under ``@register("name")``, one import here and a few lines of
+``cfg/network/name.yaml``; see docs/adding_a_network.md.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
 from typing import Any
 
+from torch import nn
+
 from mtbench.learning.errors import UserError, unknown
-from mtbench.learning.networks.base import ActorCritic
-from mtbench.learning.networks.mlp import MLPActorCritic, MLPSpec
-
-NETWORKS: dict[str, Callable[..., ActorCritic]] = {"mlp": MLPActorCritic}
+from mtbench.learning.networks import bro, care, mlp, moore, paco, simbav2, soft_modularization  # noqa: F401
+from mtbench.learning.networks.base import NETWORKS, ActorCritic, Shape, TaskOwned, register
 
 
-def make_network(name: str, *, actor: dict[str, Any], critic: dict[str, Any], **shape: Any) -> ActorCritic:
+def make_network(
+    name: str,
+    *,
+    actor: dict[str, Any],
+    critic: dict[str, Any],
+    num_inputs: int,
+    num_tasks: int,
+    num_actions: int,
+    init_log_std: float = 0.0,
+) -> ActorCritic:
     """Build the network ``name``.
 
     Args:
         name: a key of :data:`NETWORKS`.
-        actor, critic: fields of :class:`MLPSpec`, one side each.
-        shape: num_inputs, num_tasks, num_actions, init_log_std.
+        actor, critic: settings of the architecture, one side each; ``cfg/network/*.yaml`` has the defaults.
+        num_inputs: features + K, one-hot last.
+        num_tasks: K.
+        num_actions: size of an action.
+        init_log_std: logarithm of the first action deviation.
 
     Raises:
-        UserError: unknown name or unknown setting of a side.
+        UserError: unknown name, unknown setting or missing setting.
     """
     if name not in NETWORKS:
         raise unknown("network", name, NETWORKS)
-    try:
-        sides = {"actor": MLPSpec(**actor), "critic": MLPSpec(**critic)}
-    except TypeError as error:
-        raise UserError(f"a network side takes units, activation and layer_norm: {error}") from error
-    return NETWORKS[name](**sides, **shape)
+    sides = {"actor": (actor, num_actions), "critic": (critic, 1)}
+    actor_net, critic_net = (
+        _make_side(name, side, settings, Shape(num_inputs - num_tasks, num_tasks, outputs))
+        for side, (settings, outputs) in sides.items()
+    )
+    return ActorCritic(actor_net, critic_net, num_tasks, num_actions, init_log_std)
 
 
-__all__ = ["NETWORKS", "ActorCritic", "MLPActorCritic", "MLPSpec", "make_network"]
+def _make_side(name: str, side: str, settings: dict[str, Any], shape: Shape) -> nn.Module:
+    accepted = dict(inspect.signature(NETWORKS[name]).parameters)
+    del accepted["shape"]
+    for setting in settings.keys() - accepted.keys():
+        raise unknown(f"{side} setting of network {name}", setting, accepted)
+    required = {key for key, parameter in accepted.items() if parameter.default is parameter.empty}
+    if missing := sorted(required - settings.keys()):
+        raise UserError(f"the {side} of network {name} needs {', '.join(missing)}; cfg/network has the usual values")
+    return NETWORKS[name](shape, **settings)
+
+
+__all__ = ["NETWORKS", "ActorCritic", "Shape", "TaskOwned", "make_network", "register"]

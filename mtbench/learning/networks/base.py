@@ -1,19 +1,95 @@
-"""What the agents ask of a network."""
+"""What an architecture is, and what the agents ask of the pair of them."""
 
 from __future__ import annotations
 
-from torch import nn
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+NETWORKS: dict[str, Callable[..., nn.Module]] = {}
+
+N = TypeVar("N", bound=Callable[..., nn.Module])
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of one side.
+
+    Attributes:
+        features: entries of an observation without the one-hot (39 for Meta-World).
+        tasks: K.
+        outputs: actions for an actor, 1 for a critic.
+    """
+
+    features: int
+    tasks: int
+    outputs: int
+
+    def split(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Divide inputs (n, features + K) into features (n, features) and one-hot (n, K)."""
+        return inputs[:, : self.features], inputs[:, self.features :]
+
+
+def register(name: str) -> Callable[[N], N]:
+    """Class decorator: make an architecture known to :func:`~mtbench.learning.networks.make_network` as ``name``.
+
+    An architecture is a module built from a :class:`Shape` and its own settings, one side each. Its forward maps
+    (n, features + K), one-hot last, to (n, outputs) and takes the rows in any order; its attribute ``head`` is the last
+    layer, which starts near zero in an actor. A method ``project``, if it has one, keeps its weights where they have to
+    be: it is called at the start and after every optimizer step.
+    """
+
+    def add(cls: N) -> N:
+        if name in NETWORKS:
+            raise ValueError(f"A network named '{name}' exists already.")
+        NETWORKS[name] = cls
+        return cls
+
+    return add
+
+
+class TaskOwned(nn.Module):
+    """A module whose own parameters have the task as their first axis: row i is used by task i only.
+
+    Such parameters take their own gradient of the mean loss and never enter a Gram matrix.
+    """
 
 
 class ActorCritic(nn.Module):
     """Two networks that share nothing, and the exploration noise.
 
     Attributes:
-        actor: (n, inputs) -> (n, actions), the mean of a Gaussian; its parameters are shared by all tasks.
-        critic: (n, inputs) -> (n, 1), the value; its parameters are shared by all tasks.
-        log_std: (K, actions); row i is owned by task i and never enters a Gram matrix.
+        actor: (n, inputs) -> (n, actions), the mean of a Gaussian.
+        critic: (n, inputs) -> (n, 1), the value.
+        log_std: (K, actions); row i is owned by task i. MTBench's multi-head shares one row among its tasks, so that an
+            easy task quiets the exploration of a hard one.
     """
 
-    actor: nn.Module
-    critic: nn.Module
-    log_std: nn.Parameter
+    def __init__(
+        self, actor: nn.Module, critic: nn.Module, num_tasks: int, num_actions: int, init_log_std: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.actor, self.critic = actor, critic
+        # A mean near zero at the start, so that the first actions are noise around "stay".
+        assert isinstance(actor.head, nn.Module)
+        for parameter in actor.head.parameters():
+            nn.init.uniform_(parameter, -1e-3, 1e-3)
+        self.log_std = nn.Parameter(torch.full((num_tasks, num_actions), init_log_std))
+        self.project()
+
+    @torch.no_grad()
+    def project(self) -> None:
+        """Let the architectures that bound their weights do so; to be called after every optimizer step."""
+        for side in (self.actor, self.critic):
+            project = getattr(side, "project", None)
+            if project is not None:
+                project()
+
+    def owned_parameters(self, side: str) -> list[nn.Parameter]:
+        """Return the parameters of ``actor`` or ``critic`` whose rows belong to one task each."""
+        modules = (module for module in getattr(self, side).modules() if isinstance(module, TaskOwned))
+        owned = [parameter for module in modules for parameter in module.parameters(recurse=False)]
+        return [self.log_std, *owned] if side == "actor" else owned

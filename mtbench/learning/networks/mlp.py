@@ -1,67 +1,71 @@
-"""Actor and critic as separate, task-shared ReLU MLPs (TOPPO paper, section B.2 and Table B.1)."""
+"""The MLP, plain, with a head for every task, or with a learned task embedding."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from mtbench.learning.networks.base import ActorCritic
+from mtbench.learning.networks.base import Shape, register
+from mtbench.learning.networks.layers import TaskTable, apply_head, hidden_layers, make_head
 
-_ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "elu": nn.ELU, "tanh": nn.Tanh, "silu": nn.SiLU}
 
+@register("mlp")
+class MLP(nn.Sequential):
+    """A multilayer perceptron on observation and one-hot.
 
-@dataclass(frozen=True)
-class MLPSpec:
-    """Shape of one side.
+    Task-shared it is the TOPPO paper's network (section B.2 and Table B.1: ReLU, 400-400-400). With ``multi_head`` it is
+    MTBench's multi-head ([256, 128, 64] ELU), and with different settings on the two sides MTBench's asymmetric
+    actor and critic. MTBench gives a side with several heads one action deviation for all tasks; here every task has its
+    own (:class:`~mtbench.learning.networks.base.ActorCritic`).
 
-    Attributes:
+    Args:
+        shape: sizes.
         units: widths of the hidden layers.
         activation: relu, elu, tanh or silu.
-        layer_norm: LayerNorm on every hidden layer, before the activation. Its mean subtraction makes the bias of the
-            linear redundant, so those linears have none; the output linear keeps its bias.
+        layer_norm: LayerNorm on every hidden layer, before the activation.
+        multi_head: an output layer for every task, owned by it.
+        task_embedding: width of a learned vector a task, owned by it, in place of the one-hot; 0: the one-hot.
     """
-
-    units: Sequence[int] = (400, 400, 400)
-    activation: str = "relu"
-    layer_norm: bool = False
-
-
-def mlp(num_inputs: int, num_outputs: int, spec: MLPSpec) -> nn.Sequential:
-    """Build the layers: hidden weights He-uniform and hidden biases zero, as in Meta-World+; PyTorch's default on the
-    head.
-    """
-    activation = _ACTIVATIONS[spec.activation]
-    layers: list[nn.Module] = []
-    width = num_inputs
-    for units in spec.units:
-        linear = nn.Linear(width, units, bias=not spec.layer_norm)
-        nn.init.kaiming_uniform_(linear.weight, nonlinearity="relu")
-        if linear.bias is not None:
-            nn.init.zeros_(linear.bias)
-        layers += [linear, nn.LayerNorm(units), activation()] if spec.layer_norm else [linear, activation()]
-        width = units
-    return nn.Sequential(*layers, nn.Linear(width, num_outputs))
-
-
-class MLPActorCritic(ActorCritic):
-    """A task-shared MLP on each side; the only structure per task is the one-hot input and the row of log_std."""
 
     def __init__(
         self,
-        num_inputs: int,
-        num_tasks: int,
-        num_actions: int,
-        actor: MLPSpec,
-        critic: MLPSpec,
-        init_log_std: float = 0.0,
+        shape: Shape,
+        units: Sequence[int],
+        activation: str,
+        layer_norm: bool = False,
+        multi_head: bool = False,
+        task_embedding: int = 0,
     ) -> None:
+        first = [EmbedTask(shape, task_embedding)] if task_embedding else []
+        inputs = shape.features + (task_embedding or shape.tasks)
+        hidden = hidden_layers(inputs, units, activation, layer_norm)
+        head = make_head([inputs, *units][-1], shape.tasks, shape.outputs, multi_head)
+        super().__init__(*first, *hidden, head)
+        self.shape = shape
+
+    @property
+    def head(self) -> nn.Module:
+        """The output layer."""
+        return self[-1]
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        *layers, head = self
+        hidden = inputs
+        for layer in layers:
+            hidden = layer(hidden)
+        return apply_head(head, hidden, self.shape.split(inputs)[1])
+
+
+class EmbedTask(nn.Module):
+    """Put a learned vector in the place of the one-hot: (n, features + K) -> (n, features + width)."""
+
+    def __init__(self, shape: Shape, width: int) -> None:
         super().__init__()
-        self.actor = mlp(num_inputs, num_actions, actor)
-        self.critic = mlp(num_inputs, 1, critic)
-        # A mean near zero at the start, so that the first actions are noise around "stay".
-        for parameter in self.actor[-1].parameters():
-            nn.init.uniform_(parameter, -1e-3, 1e-3)
-        self.log_std = nn.Parameter(torch.full((num_tasks, num_actions), init_log_std))
+        self.shape = shape
+        self.table = TaskTable(shape.tasks, width)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        features, one_hot = self.shape.split(inputs)
+        return torch.cat((features, self.table(one_hot)), dim=1)

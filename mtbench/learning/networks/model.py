@@ -92,9 +92,8 @@ class MultiTaskModel(nn.Module):
 
     def owned_parameters(self, side: str) -> list[nn.Parameter]:
         """Return the parameters whose rows belong to one task each: of ``actor`` or ``critic``."""
-        if side == "actor":
-            return [self.network.log_std]
-        return [] if self.value_head is None else list(self.value_head.parameters())
+        owned = self.network.owned_parameters(side)
+        return owned if side == "actor" or self.value_head is None else [*owned, *self.value_head.parameters()]
 
     def num_parameters(self) -> int:
         """Count what is trained."""
