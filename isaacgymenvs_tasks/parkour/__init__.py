@@ -1,0 +1,1 @@
+"""Parkour tasks for a Unitree Go1."""
