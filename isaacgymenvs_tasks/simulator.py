@@ -32,6 +32,10 @@ class OpenPhysics:
     def before_simulate(self) -> None:
         """Called once before a step."""
 
+    def take_overflow(self) -> Tensor | int:
+        """Environments that lost contacts since the last call because there was no room for them."""
+        return self.gym.take_overflow(self.sim)
+
     def settle(self) -> None:
         """Follow states that a replayed CUDA graph has set."""
         self.gym.settle(self.sim)
@@ -70,6 +74,9 @@ class IsaacGym(OpenPhysics):
             actors, jointed = (mask.nonzero().squeeze(1).int() for mask in (self._actors, self._jointed))
             super().set_actors(*self._waiting, actors, jointed)
             self._waiting = None
+
+    def take_overflow(self) -> int:
+        return 0  # PhysX writes to its log
 
     def get_state(self) -> None:
         return None

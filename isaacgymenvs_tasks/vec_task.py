@@ -9,6 +9,7 @@ Differences from the original that a task writer notices:
   ``extras["diverged"]``; the others go on.
 - ``extras["finished"]`` has ``mask`` (num_envs,) and ``return``, ``length`` ... of every environment, valid where an episode
   ended; ``extras["episode"]`` has those of the finished ones only, with their ``env_ids``. The second one waits for a GPU.
+- ``extras["overflow"]`` counts environments for whose contacts a GPU engine had no room in this step.
 - All randomness comes from ``self.generator``.
 - On a GPU nothing in a step waits for the device, and the step is recorded as CUDA graphs (:mod:`.recording`).
 """
@@ -278,6 +279,7 @@ class VecTask(Env):
             "finished": finished,
             "episode": Episodes(finished),
             "diverged": self._diverged_buf.sum().to(device),
+            "overflow": torch.as_tensor(self.simulator.take_overflow(), device=device),
         }
         if self.masked:
             self.reset_done()

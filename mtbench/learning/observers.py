@@ -42,7 +42,7 @@ class MultiTaskObserver(AlgoObserver):
         """Learn the shape of the run."""
         self.algo = algo
         self._sums = torch.zeros(4, algo.num_tasks, device=algo.device)  # episodes, success, return, length
-        self._diverged = torch.zeros((), dtype=torch.long, device=algo.device)
+        self._troubles = torch.zeros(2, dtype=torch.long, device=algo.device)  # environments diverged, without room
         self._train_success: list[float] = [float("nan")] * algo.num_tasks
         self._faults = ""
 
@@ -53,7 +53,8 @@ class MultiTaskObserver(AlgoObserver):
         rows = mask, finished["success"], finished["return"], finished["length"]
         for total, values in zip(self._sums, rows, strict=True):
             total.index_add_(0, self.algo.task_index, torch.where(mask, values, 0).to(total.dtype))
-        self._diverged += infos["diverged"]
+        self._troubles[0] += infos["diverged"]
+        self._troubles[1] += infos["overflow"]
 
     def after_clear_stats(self) -> None:
         """Forget the episodes counted so far."""
@@ -106,7 +107,7 @@ class MultiTaskObserver(AlgoObserver):
         values = torch.stack([torch.as_tensor(scalars[n], dtype=torch.float64, device=algo.device) for n in names])
         for name, value in zip(names, values.tolist(), strict=True):
             self.writer.add_scalar(name, value, frame)
-        episodes, success, returns, lengths, diverged = self._take_sums().tolist()
+        episodes, success, returns, lengths, diverged, crowded = self._take_sums().tolist()
         finished = [i for i, count in enumerate(episodes) if count > 0]
         for i in finished:
             self._train_success[i] = success[i] / episodes[i]
@@ -120,8 +121,12 @@ class MultiTaskObserver(AlgoObserver):
                 self.writer.add_scalar(f"episode_lengths/{axis}", sum(lengths) / sum(episodes), step)
             self.writer.add_scalar("Episode/success", mean_success, frame)
         self.writer.add_scalar("info/diverged_envs", diverged[0], frame)
+        self.writer.add_scalar("info/overflowed_envs", crowded[0], frame)
+        self._faults = ""
         if diverged[0]:
             self._faults = f"  diverged and reset: {int(diverged[0])}"
+        if crowded[0]:
+            self._faults += f"  no room for all contacts: {int(crowded[0])}, see task.sim.warp in docs/engines.md"
         for side, part in algo.sides.items():
             if isinstance(part.weighting, FairGrad):
                 for name, count in part.weighting.fallbacks.items():
@@ -129,8 +134,8 @@ class MultiTaskObserver(AlgoObserver):
                 self.writer.add_scalar(f"balancing/{side}_newton_iterations", part.weighting.iterations, frame)
 
     def _take_sums(self) -> Tensor:
-        """(5, K): what this epoch's episodes add up to on all ranks, and diverged environments since the start."""
-        sums = torch.cat((self._sums, self._diverged.expand(1, self.algo.num_tasks)))
+        """(6, K): what this epoch's episodes add up to on all ranks, and the troubles since the start."""
+        sums = torch.cat((self._sums, self._troubles[:, None].expand(2, self.algo.num_tasks)))
         self._sums.zero_()
         return distributed.total(sums)
 

@@ -106,7 +106,8 @@ NOTES = """
 - **Divergence.** An environment whose state stops being finite shows NaN in every state tensor and is not stepped until
   its root and DOF states are set.
 - **Beyond Isaac Gym**: `gym.get_state(sim)` and `gym.set_state(sim, state)` save and restore the physics exactly;
-  `gym.settle(sim)` follows states that a replayed CUDA graph has set; a negative index in `*_indexed` calls names no actor.
+  `gym.settle(sim)` follows states that a replayed CUDA graph has set; `gym.take_overflow(sim)` counts lost contacts;
+  a negative index in `*_indexed` calls names no actor.
 """
 
 

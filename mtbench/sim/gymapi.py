@@ -124,6 +124,10 @@ class Gym:
     def fetch_results(self, sim: Sim, wait_for_latest_sim_step: bool) -> None:
         """Results are complete when ``simulate`` returns; ``refresh_*`` copies them into the tensors."""
 
+    def take_overflow(self, sim: Sim) -> torch.Tensor:
+        """How many environments lost contacts since the last call because MuJoCo Warp had no room. Not in Isaac Gym."""
+        return sim.take_overflow()
+
     def settle(self, sim: Sim) -> None:
         """Bring bodies up to date with states that a replayed CUDA graph has set. Not in Isaac Gym."""
         sim.settle()

@@ -3,8 +3,8 @@
 A GPU engine compiles kernels for each model structure (trees, joint and geom types, collision masks) and launches them for
 each group, so fifty scenes in fifty groups cost fifty times both. Sizes, poses, masses, limits and gains may differ between
 the environments of one model. Merging gives every body of every scene a *slot* in a common forest: a body goes to a slot
-with the same joints below the slot of its parent. A slot that an environment does not use is inert: its geoms never touch
-(their margin is negative beyond any depth), its bodies weigh a microgram, its joints are held by a spring.
+with the same joints below the slot of its parent. A slot that an environment does not use is inert: its geoms are points,
+inside other geoms of their body or far above everything, its bodies weigh a microgram, its joints are held by a spring.
 
 Only colliding geoms are merged; an environment's own model (``Group.models``) keeps what is only drawn.
 """
@@ -25,10 +25,13 @@ from .scene import CONTACT_SENSOR, MAX_CLASSES, Group, Place, empty_spec
 
 #: Groups are merged as long as a model has at most so many times the DOFs of the largest of its scenes.
 GROWTH = 1.25
-#: Metres; added to the margin of the other geom, no penetration reaches it.
-NEVER = -1e3
+#: Metres: radius of a geom that is not used, its margin (a contact would have to be deeper), and how high above its body it
+#: stands where the body has no other geom to hide it in. They stand apart, so that the broad phase sees none of them near.
+POINT, MARGIN, ABOVE, APART = 1e-6, -1e-3, 50.0, 0.1
 #: kg and kg m^2 of an unused body; its joints have an armature, so that the inertia matrix stays well conditioned.
 INERT_MASS, INERT_ARMATURE = 1e-9, 1.0
+#: Metres and wxyz: frames that are neither the body's nor parallel to it, nor to each other.
+TILTED_POS, TILTED_QUAT, TURNED_QUAT = [1e-6, 2e-6, 3e-6], [0.5, 0.5, 0.5, 0.5], [0.5, -0.5, 0.5, 0.5]
 #: Unlimited joints in a model in which others are limited.
 NO_LIMIT = 1e6
 
@@ -100,10 +103,10 @@ class Merger:
         """The merged model, every slot inert. Bodies, joints and geoms are in the order of :meth:`Slot.walk`."""
         spec = empty_spec(params)
         classes = self._classes()
-        names = [f"{k}" for k in range(10_000)]
+        names = [f"{k}" for k in range(1_000)]
         for i, root in enumerate(self.world.children):
             _add(spec.worldbody, root, [10.0 * i, 0.0, 100.0], classes, names)
-        _add_geoms(spec.worldbody, self.world, classes)
+        _add_geoms(spec.worldbody, self.world, classes, names)
         joints = [j for j in spec.joints if j.type != mujoco.mjtJoint.mjJNT_FREE]
         for joint in joints:
             spec.add_actuator(
@@ -213,6 +216,11 @@ def padded(base: mujoco.MjModel, own: mujoco.MjModel, place: Place) -> mujoco.Mj
         where = getattr(place, family)
         used = where >= 0
         getattr(m, name)[where[used]] = values[used]
+    for body in range(1, own.nbody):
+        if geoms := _geoms(own, body):
+            unused = np.setdiff1d(_geoms(base, int(place.bodies[body])), place.geoms)
+            thickest = max(geoms, key=lambda g: own.geom_rbound[g] and min(x for x in own.geom_size[g] if x))
+            m.geom_pos[unused] = own.geom_pos[thickest]
     free = base.jnt_limited[place.joints].astype(bool) & ~own.jnt_limited.astype(bool)
     m.jnt_range[place.joints[free]] = -NO_LIMIT, NO_LIMIT
     return m
@@ -274,8 +282,18 @@ def _contacts(m: mujoco.MjModel, slots: list[Slot]) -> dict[frozenset[Slot], boo
 def _add(
     parent: mujoco.MjsBody, slot: Slot, pos: list[float], classes: dict[Slot, tuple[int, int]], names: list[str]
 ) -> None:
+    # MuJoCo notes in the model which frames equal the body's and whether gravity is compensated anywhere, and then does
+    # without the values: so nothing here is as it is by default.
     body = parent.add_body(
-        name=names.pop(), pos=pos, mocap=slot.mocap, mass=INERT_MASS, inertia=[INERT_MASS] * 3, explicitinertial=True
+        name=names.pop(),
+        pos=pos,
+        mocap=slot.mocap,
+        gravcomp=1.0,
+        mass=INERT_MASS,
+        inertia=[INERT_MASS] * 3,
+        ipos=TILTED_POS,
+        iquat=TILTED_QUAT,
+        explicitinertial=True,
     )
     for kind in slot.joints:
         free = kind == mujoco.mjtJoint.mjJNT_FREE
@@ -286,22 +304,25 @@ def _add(
             damping=1.0,
             stiffness=0.0 if free else 1.0,
         )
-    _add_geoms(body, slot, classes)
+    _add_geoms(body, slot, classes, names)
     for child in slot.children:
         _add(body, child, [0.0, 0.0, 0.0], classes, names)
 
 
-def _add_geoms(body: mujoco.MjsBody, slot: Slot, classes: dict[Slot, tuple[int, int]]) -> None:
+def _add_geoms(body: mujoco.MjsBody, slot: Slot, classes: dict[Slot, tuple[int, int]], names: list[str]) -> None:
     for (kind, condim, priority), count in sorted(slot.geoms.items()):
         for _ in range(count):
             body.add_geom(
+                name=names.pop(),
                 type=mujoco.mjtGeom(kind),
                 condim=condim,
                 priority=priority,
-                size=[1e-6] * 3,
+                size=[POINT] * 3,
+                pos=[*TILTED_POS[:2], ABOVE + APART * len(names)],
+                quat=TURNED_QUAT,
                 contype=classes[slot][0],
                 conaffinity=classes[slot][1],
-                margin=NEVER,
+                margin=MARGIN,
             )
 
 

@@ -200,6 +200,13 @@ class Simulation:
         # MuJoCo's sensor gives the force the body exerts.
         self.contact_force[:] = -self._engine.contact_force[self.layout.body_row]
 
+    def take_overflow(self) -> Tensor:
+        """Environments in which contacts or constraints were left out since the last call, for want of room, scalar."""
+        overflow = self._engine.overflow
+        count = (overflow != 0).sum()
+        overflow.zero_()
+        return count
+
     def settle(self) -> None:
         """States may have been written without a call of this object: compute what follows from them."""
         self._moved = "all"

@@ -94,6 +94,7 @@ class PointMass:
                 "success": state["success"].clone(),
             },
             "diverged": torch.zeros((), dtype=torch.long, device=self.device),
+            "overflow": torch.zeros((), dtype=torch.long, device=self.device),
             "task_indices": self.task_index,
             "ordered_task_names": self.task_names,
         }

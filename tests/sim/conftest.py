@@ -10,6 +10,7 @@ import pytest
 from tests.sim.world import World
 
 
-@pytest.fixture
-def make_world(tmp_path: Path) -> Callable[..., World]:
-    return lambda **options: World(tmp_path, **options)
+@pytest.fixture(params=["mujoco", pytest.param("warp", marks=pytest.mark.slow)])
+def make_world(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., World]:
+    """Worlds on MuJoCo, and on MuJoCo Warp's CPU device, which compiles for each new structure."""
+    return lambda **options: World(tmp_path, engine=request.param, **options)

@@ -30,12 +30,15 @@ ARM = """
 class World:
     """A simulation, its tensors by name, and shorthands for calls that every test makes."""
 
-    def __init__(self, tmp_path: Path, dt: float = 0.01, substeps: int = 1, gravity: float = -9.81) -> None:
+    def __init__(
+        self, tmp_path: Path, dt: float = 0.01, substeps: int = 1, gravity: float = -9.81, engine: str = "mujoco"
+    ) -> None:
         self.gym = gymapi.acquire_gym()
         params = gymapi.SimParams()
         params.dt, params.substeps, params.up_axis = dt, substeps, gymapi.UP_AXIS_Z
         params.gravity = gymapi.Vec3(0, 0, gravity)
         params.physx.num_threads = 2
+        params.warp.enabled = engine == "warp"
         self.sim = self.gym.create_sim(0, -1, gymapi.SIM_PHYSX, params)
         self.tmp_path = tmp_path
         self.dt = dt

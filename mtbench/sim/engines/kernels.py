@@ -23,6 +23,8 @@ LEFT_OUT = wp.constant(
 def check(
     nefc: wp.array[int],
     nacon: wp.array[int],
+    lost_qpos: wp.array2d[float],
+    lost_qvel: wp.array2d[float],
     qpos: wp.array2d[float],
     qvel: wp.array2d[float],
     warmstart: wp.array2d[float],
@@ -42,9 +44,9 @@ def check(
     if bad != 0:
         diverged[world] = True
         for i in range(qpos.shape[1]):
-            qpos[world, i] = wp.nan
+            qpos[world, i] = lost_qpos[world, i]
         for i in range(qvel.shape[1]):
-            qvel[world, i] = wp.nan
+            qvel[world, i] = lost_qvel[world, i]
             warmstart[world, i] = 0.0
     overflow[world] = overflow[world] & LEFT_OUT
     if world == 0:
@@ -57,3 +59,18 @@ def net_forces(sensordata: wp.array2d[float], force: wp.array2d[wp.vec3]):
     """Contact sensors of bodies 1.. into rows 1.. of the buffer."""
     world, k = wp.tid()
     force[world, k + 1] = wp.vec3(sensordata[world, 3 * k], sensordata[world, 3 * k + 1], sensordata[world, 3 * k + 2])
+
+
+@wp.kernel
+def hide(
+    diverged: wp.array[bool],
+    xpos: wp.array2d[wp.vec3],
+    xquat: wp.array2d[wp.quat],
+    cvel: wp.array2d[wp.spatial_vector],
+):
+    """Show bodies 1.. of diverged worlds as NaN, also those that do not hang on what diverged."""
+    world, k = wp.tid()
+    if diverged[world]:
+        xpos[world, k + 1] = wp.vec3(wp.nan, wp.nan, wp.nan)
+        xquat[world, k + 1] = wp.quat(wp.nan, wp.nan, wp.nan, wp.nan)
+        cvel[world, k + 1] = wp.spatial_vector(wp.nan, wp.nan, wp.nan, wp.nan, wp.nan, wp.nan)

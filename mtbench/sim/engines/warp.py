@@ -311,6 +311,14 @@ class _Worlds:
             tensor = flat.view(n, *shared.shape[1:], *_entry(shared.dtype))
             self._fields[field.name] = tensor
             setattr(self.model, field.name, wp.from_torch(tensor, dtype=shared.dtype))
+        # Geoms of the world itself are placed here, once: no step moves them.
+        posed = [mujoco.MjData(v) for v in distinct]
+        for v, d in zip(distinct, posed, strict=True):
+            mujoco.mj_kinematics(v, d)
+        for name in ("geom_xpos", "geom_xmat"):
+            target = wp.to_torch(getattr(self.data, name))
+            values = np.stack([getattr(d, name) for d in posed]).astype(np.float32)
+            target.copy_(torch.from_numpy(values).to(engine.device)[index].view_as(target))
         sizes = {
             "qpos": m.nq,
             "qvel": m.nv,
@@ -341,6 +349,12 @@ class _Worlds:
         self._contact_force = wp.from_torch(self._views["contact_force"], dtype=wp.vec3)
         if "qpos0" in self._fields:
             self._views["qpos"].copy_(self._fields["qpos0"])
+        # What a diverged world shows: NaN, but for what no client sets.
+        lost = [self._views["qpos"].clone(), torch.zeros_like(self._views["qvel"])]
+        for row, place in enumerate(self.places):
+            lost[0][row, place.qpos] = torch.nan
+            lost[1][row, place.dofs] = torch.nan
+        self._lost = [wp.from_torch(values) for values in lost]
         mocap = torch.as_tensor(np.flatnonzero(m.body_mocapid >= 0), device=engine.device)
         order = torch.as_tensor(m.body_mocapid[m.body_mocapid >= 0], device=engine.device).long()
         self._views["mocap_pos"][:, order] = self._fields["body_pos"][:, mocap]
@@ -356,7 +370,7 @@ class _Worlds:
         wp.launch(
             kernels.check,
             dim=self.num_envs,
-            inputs=[self.data.nefc, self.data.nacon],
+            inputs=[self.data.nefc, self.data.nacon, *self._lost],
             outputs=[
                 self.data.qpos,
                 self.data.qvel,
@@ -384,6 +398,11 @@ class _Worlds:
         mjw.kinematics(self.model, self.data)
         mjw.com_pos(self.model, self.data)
         mjw.com_vel(self.model, self.data)
+        d = self.data
+        shape = self.num_envs, self.base.nbody - 1
+        wp.launch(
+            kernels.hide, dim=shape, inputs=[self._diverged], outputs=[d.xpos, d.xquat, d.cvel], device=self._device
+        )
 
     def replace_model(self, row: int, model: mujoco.MjModel) -> None:
         self.models[row] = model

@@ -1,0 +1,128 @@
+"""MuJoCo Warp on its CPU device: fifty merged scenes move as on MuJoCo, and what goes wrong is seen."""
+
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+import pytest
+import torch
+
+from isaacgymenvs_tasks import make
+from isaacgymenvs_tasks.metaworld.experts import expert_policy
+from mtbench.sim.padding import merge, padded
+from mtbench.sim.scene import build_groups
+
+STEPS = 15
+
+
+def _environment(engine: str, **settings):
+    return make("MT50", num_envs=50, seed=4, physics_engine=engine, **settings)
+
+
+def _roll(env, actions):
+    """Observed frames (steps + 1, num_envs, 18)."""
+    frames = [env.reset()["obs"][:, :18]]
+    frames += [env.step(action)[0]["obs"][:, :18] for action in actions]
+    return torch.stack(frames)
+
+
+@pytest.fixture(scope="module")
+def actions():
+    return 2.0 * torch.rand(STEPS, 50, 4, generator=torch.Generator().manual_seed(6)) - 1.0
+
+
+@pytest.fixture(scope="module")
+def warp():
+    return _environment("warp")
+
+
+def test_merged_scenes_move_as_their_own_models():
+    """In plain MuJoCo: what a scene lacks of the merged model does not act on it."""
+    env = _environment("mujoco")
+    env.reset()
+    groups = build_groups(env.sim.envs, env.sim.params, env.sim.ground)
+    merged = merge(groups, env.sim.params)
+    assert len(groups) == 30 and len(merged) == 1
+    base = merged[0].base
+    assert base.nv <= 1.1 * max(group.base.nv for group in groups)
+    rng = np.random.default_rng(0)
+    for own, place, handle in zip(merged[0].models, merged[0].places, merged[0].envs, strict=True):
+        model = padded(base, own, place)
+        model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_MIDPHASE)  # its trees were built for other sizes
+        one, other = mujoco.MjData(own), mujoco.MjData(model)
+        _, state = env.sim.inspect(handle.index)
+        mocap = own.body_mocapid >= 0
+        here, there = own.body_mocapid[mocap], base.body_mocapid[place.bodies[mocap]]
+        for name, mine, theirs in (
+            ("qpos", slice(None), place.qpos),
+            ("mocap_pos", here, there),
+            ("mocap_quat", here, there),
+        ):
+            getattr(one, name)[mine] = getattr(other, name)[theirs] = getattr(state, name)[mine]
+        for step in range(60):
+            if step % 20 == 0:
+                one.ctrl[:] = 5.0 * rng.uniform(-1, 1, own.nu)
+                other.ctrl[place.actuators] = one.ctrl
+            mujoco.mj_step(own, one)
+            mujoco.mj_step(model, other)
+        np.testing.assert_allclose(other.qpos[place.qpos], one.qpos, atol=1e-8)
+        assert other.ncon == one.ncon
+
+
+def test_all_scenes_move_as_on_mujoco(warp, actions):
+    difference = (_roll(warp, actions) - _roll(_environment("mujoco"), actions)).abs().amax(-1)
+    assert difference[0].max() < 1e-5  # the same resets
+    assert difference.median() < 1e-6
+    assert difference[-1].max() < 1e-3, warp.task_names[int(difference[-1].argmax())]
+    assert int(warp.sim.engine.overflow.sum()) == 0
+
+
+def test_a_run_continues_bit_for_bit(warp, actions):
+    _roll(warp, actions[:5])
+    state = warp.get_env_state()
+    first = [warp.step(action)[0]["obs"] for action in actions[5:9]]
+    warp.reset()
+    warp.set_env_state(state)
+    again = [warp.step(action)[0]["obs"] for action in actions[5:9]]
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+
+
+def test_a_diverged_environment_is_reset_and_leaves_the_others_alone(warp, actions):
+    warp.reset()
+    state = warp.get_env_state()
+    expected = [warp.step(action)[0]["obs"] for action in actions[:3]]
+    warp.set_env_state(state)
+    others = torch.arange(50) != 7
+    for i, action in enumerate(actions[:3]):
+        if i == 1:
+            warp.sim.engine.qvel[warp.sim.layout.dof_qvel[warp._dof_index[7, 0]]] = float("inf")
+        obs, reward, done, extras = warp.step(action)
+        assert int(extras["diverged"]) == (i == 1) and bool(done[7]) == (i == 1)
+        assert torch.isfinite(obs["obs"]).all() and torch.isfinite(reward).all()
+        assert torch.equal(obs["obs"][others], expected[i][others])
+
+
+def test_contacts_without_room_are_counted(actions):
+    env = _environment("warp", task_id=["push", "bin_picking"], **{"task.sim.warp.constraints": 4})
+    env.reset()
+    crowded = [int(env.step(action)[3]["overflow"]) for action in actions]
+    assert max(crowded) > 0
+    assert int(env.sim.engine.peak[0, 1]) > 4
+
+
+@pytest.mark.slow
+def test_experts_succeed_as_often_as_on_mujoco():
+    """All tasks, twenty episodes each (60 minutes of one core)."""
+    rates = {}
+    for engine in ("mujoco", "warp"):
+        env = make("MT50", num_envs=1000, seed=0, physics_engine=engine, **{"task.env.randomInitialProgress": False})
+        policy = expert_policy(env)
+        env.reset()
+        success = torch.zeros(env.num_envs)
+        for _ in range(env.max_episode_length):
+            _, _, _, extras = env.step(policy(env))
+            finished = extras["finished"]
+            success += finished["mask"] * finished["success"]
+        rates[engine] = torch.zeros(50).index_add_(0, env.task_index, success) / 20
+    assert (rates["warp"] - rates["mujoco"]).mean().abs() <= 0.01
+    assert (rates["warp"] - rates["mujoco"]).abs().max() <= 0.15
