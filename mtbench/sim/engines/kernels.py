@@ -23,6 +23,7 @@ LEFT_OUT = wp.constant(
 def check(
     nefc: wp.array[int],
     nacon: wp.array[int],
+    ncollision: wp.array[int],
     lost_qpos: wp.array2d[float],
     lost_qvel: wp.array2d[float],
     qpos: wp.array2d[float],
@@ -50,7 +51,7 @@ def check(
             warmstart[world, i] = 0.0
     overflow[world] = overflow[world] & LEFT_OUT
     if world == 0:
-        wp.atomic_max(peak, 0, nacon[0])
+        wp.atomic_max(peak, 0, wp.max(nacon[0], ncollision[0]))
     wp.atomic_max(peak, 1, nefc[world])
 
 

@@ -29,7 +29,7 @@ from . import kernels
 
 #: Room for contacts (mean over the environments of a group) and constraints (of each environment); docs/engines.md has what
 #: was measured.
-CONTACTS, CONSTRAINTS = 32, 160
+CONTACTS, CONSTRAINTS = 32, 192
 #: Buffers by name: MuJoCo Warp's name, its dtype (None: number), and the numbers an entry has.
 STATE: dict[str, tuple[str, Any, int]] = {
     "qpos": ("qpos", None, 1),
@@ -68,7 +68,7 @@ class WarpEngine:
     Attributes:
         warmstart: (n,) accelerations from which the constraint solver starts.
         overflow: (envs,) int32, non-zero where contacts or constraints did not fit since it was last set to zero.
-        peak: (groups, 2) int32: most contacts of a group, most constraints of an environment, so far.
+        peak: (groups, 2) int32: most contacts of a group (or pairs that came near), most constraints of an environment, so far.
     """
 
     def __init__(
@@ -370,7 +370,7 @@ class _Worlds:
         wp.launch(
             kernels.check,
             dim=self.num_envs,
-            inputs=[self.data.nefc, self.data.nacon, *self._lost],
+            inputs=[self.data.nefc, self.data.nacon, self.data.ncollision, *self._lost],
             outputs=[
                 self.data.qpos,
                 self.data.qvel,
