@@ -5,7 +5,7 @@ import torch
 
 from mtbench.learning.errors import UserError
 from mtbench.learning.networks.model import MultiTaskModel
-from mtbench.learning.networks.normalization import PerTaskInputNormalizer
+from mtbench.learning.networks.normalization import InputNormalizer
 
 
 def build(num_tasks: int, layer_norm: bool, value_norm: str) -> MultiTaskModel:
@@ -49,7 +49,7 @@ def test_running_statistics_change_the_predicted_values() -> None:
 
 def test_input_normalization_matches_statistics_over_all_batches() -> None:
     torch.manual_seed(0)
-    normalizer = PerTaskInputNormalizer(3, 4)
+    normalizer = InputNormalizer(3, 4)
     task = torch.arange(300) % 3
     scale = torch.tensor([0.01, 1.0, 100.0])[task].unsqueeze(1)
     features = 5.0 + scale * torch.randn(300, 4)
