@@ -12,7 +12,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter, LogLocator, MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from mtbench.learning.balancing import diagnostics
 
@@ -105,11 +105,11 @@ def training(records: Records) -> Figure:
     left, middle, right = figure.subplots(1, 3)
     for k, (label, record) in enumerate(records.items()):
         frames, colour = record["frames"] / 1e6, f"C{k}"
+        figures = record.figures()
         for side, style in (("critic", "-"), ("actor", "--")):
-            gram = record.gram(side)
-            left.plot(frames, diagnostics.norm_spread(gram).numpy(), style, color=colour)
-            middle.plot(frames, diagnostics.mean_cosine(gram, absolute=True).numpy(), style, color=colour)
-        right.plot(frames, record.norm_ratio(), color=colour, label=label)
+            left.plot(frames, figures[f"{side}_spread"], style, color=colour)
+            middle.plot(frames, figures[f"{side}_abs_cosine"], style, color=colour)
+        right.plot(frames, figures["norm_ratio"], color=colour, label=label)
     left.set(title="largest over smallest gradient norm")
     middle.set(ylim=(0, None), title="mean |cosine| between tasks")
     right.set(title=r"combined norms, $\Vert d^c \Vert / \Vert d^a \Vert$")
@@ -149,7 +149,7 @@ def _log_scale(axis: Axes) -> None:
     low, high = axis.get_ylim()
     subs = (1.0, 2.0, 5.0) if np.log10(high / low) < 2.5 else (1.0,)
     axis.yaxis.set_major_locator(LogLocator(subs=subs))
-    axis.yaxis.set_major_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(10, 10)))
+    axis.yaxis.set_major_formatter(lambda value, place: f"{value:g}")
     axis.minorticks_off()
 
 

@@ -5,7 +5,8 @@
 
 For every checkpoint it collects the rollout that its run would collect next and takes the Gram matrices and weights of
 each minibatch of one pass over it, without a step in between; what is shown and written is their mean. ``at=FRAMES``
-takes instead what the run recorded nearest to that many frames (``diagnose_interval=``, while training).
+takes instead what the run recorded nearest to that many frames (``diagnose_interval=``, while training). A record,
+``gradients.npz``, can be given in place of a checkpoint; without ``at`` it stands for its last snapshot.
 
 Writes to ``out``: ``<label>.npz`` (:class:`~mtbench.learning.gradient_record.GradientRecord`), ``summary.csv``,
 ``critic_gram.png`` and ``actor_gram.png`` (norms and cosines), ``weights.png`` and, of runs that recorded themselves,
@@ -25,7 +26,6 @@ from omegaconf import OmegaConf
 
 from isaacgymenvs_tasks.configuration import read_options
 from mtbench.evaluation import gradient_figures
-from mtbench.learning.balancing import diagnostics
 from mtbench.learning.errors import UserError
 from mtbench.learning.gradient_record import GradientRecord, Snapshot
 from mtbench.learning.launch import agent_params
@@ -67,32 +67,24 @@ def snapshot(checkpoint: Path) -> GradientRecord:
     return record
 
 
-def summarize(records: Mapping[str, GradientRecord]) -> list[dict[str, str | float]]:
-    """One row of figures for the first snapshot of each run: the spread of gradient norms (the critic's also on raw
-    returns), the mean absolute off-diagonal cosine, and the largest share of a task in the combined direction."""
-    rows: list[dict[str, str | float]] = []
-    for label, record in records.items():
-        row: dict[str, str | float] = {"run": label, "frames": int(record["frames"][0])}
-        for side in ("critic", "actor"):
-            gram = record.gram(side)[0]
-            row[f"{side}_spread"] = float(diagnostics.norm_spread(gram))
-            if side == "critic":
-                row["critic_spread_raw"] = float(diagnostics.norm_spread(record.gram(side, raw=True)[0]))
-            row[f"{side}_abs_cosine"] = float(diagnostics.mean_cosine(gram, absolute=True))
-            row[f"{side}_top_share"] = float(diagnostics.shares(gram, record.weights(side)[0]).max())
-        row["norm_ratio"] = float(record.norm_ratio()[0])
-        rows.append(row)
-    return rows
-
-
 def diagnose(checkpoints: Mapping[str, Path], out: Path, at: int | None = None) -> list[dict[str, str | float]]:
-    """Diagnose runs by label, write files and pictures to ``out``, and return the rows of the summary."""
-    paths = {label: _run_folder(path) / "gradients.npz" for label, path in checkpoints.items()}
-    histories = {label: GradientRecord.read(path) for label, path in paths.items() if at is not None or path.is_file()}
-    if at is None:
-        records = {label: snapshot(path) for label, path in checkpoints.items()}
-    else:
-        records = {label: history.at(at) for label, history in histories.items()}
+    """Diagnose runs, by label, write files and pictures to ``out``, and return the rows of the summary, whose columns
+    are those of :meth:`GradientRecord.figures`.
+
+    Raises:
+        UserError: a run that is not there, or has other tasks than the first.
+    """
+    histories: dict[str, GradientRecord] = {}
+    records: dict[str, GradientRecord] = {}
+    for label, path in checkpoints.items():
+        recorded = path.suffix == ".npz"
+        history = path if recorded else _run_folder(path) / "gradients.npz"
+        if recorded or at is not None or history.is_file():
+            histories[label] = GradientRecord.read(history)
+        if recorded or at is not None:
+            records[label] = histories[label].at(sys.maxsize if at is None else at)
+        else:
+            records[label] = snapshot(path)
     first = next(iter(records.values())).tasks
     for label, record in records.items():
         if record.tasks != first:
@@ -100,7 +92,10 @@ def diagnose(checkpoints: Mapping[str, Path], out: Path, at: int | None = None) 
     out.mkdir(parents=True, exist_ok=True)
     for label, record in records.items():
         record.write(out / f"{label}.npz")
-    rows = summarize(records)
+    rows: list[dict[str, str | float]] = []
+    for label, record in records.items():
+        numbers = {name: float(values[0]) for name, values in record.figures().items()}
+        rows.append({"run": label, "frames": int(record["frames"][0]), **numbers})
     with (out / "summary.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()

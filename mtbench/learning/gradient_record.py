@@ -111,9 +111,24 @@ class GradientRecord:
         """Weights (T, K) of a side for the gradients of :meth:`gram`, up to a common factor."""
         return torch.from_numpy(self[f"{side}_weights"])
 
-    def norm_ratio(self) -> np.ndarray:
-        """Norm of the critic's combined direction over the actor's (T,) (TOPPO paper, section 4.3, Figure 2)."""
-        return self["critic_norm"] / self["actor_norm"]
+    def figures(self) -> dict[str, np.ndarray]:
+        """What each snapshot says, (T,) each, of ``critic`` and ``actor``:
+
+        - ``{side}_spread``: largest over smallest gradient norm; ``critic_spread_raw``: on raw returns;
+        - ``{side}_abs_cosine``: mean absolute cosine between two tasks;
+        - ``{side}_top_share``: largest share of a task in the combined direction;
+        - ``norm_ratio``: norm of the critic's combined direction over the actor's (TOPPO paper, section 4.3, Figure 2).
+        """
+        found = {}
+        for side in SIDES[::-1]:
+            gram = self.gram(side)
+            found[f"{side}_spread"] = diagnostics.norm_spread(gram)
+            if side == "critic":
+                found["critic_spread_raw"] = diagnostics.norm_spread(self.gram(side, raw=True))
+            found[f"{side}_abs_cosine"] = diagnostics.mean_cosine(gram, absolute=True)
+            found[f"{side}_top_share"] = diagnostics.shares(gram, self.weights(side)).amax(-1)
+        found["norm_ratio"] = torch.from_numpy(self["critic_norm"] / self["actor_norm"])
+        return {name: value.numpy() for name, value in found.items()}
 
     def write(self, path: Path) -> None:
         """Write the file, atomically."""
