@@ -96,7 +96,7 @@ def plot(runs: dict[str, dict[int, Run]]) -> Figure:
     right.set_xticks(np.arange(len(kinds)), kinds)
     left.grid(alpha=0.3)
     right.grid(alpha=0.3, axis="y")
-    left.legend(loc="upper left", title="each rung with all before it", fontsize=9, title_fontsize=9)
+    left.legend(title="each rung with all before it", fontsize=9, title_fontsize=9)
     return figure
 
 

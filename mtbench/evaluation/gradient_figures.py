@@ -27,7 +27,7 @@ def gram(records: Records, side: str) -> Figure:
     """The first snapshot of each run: above, ``G_ii`` of each task on a log scale; below, the cosines."""
     tasks = _tasks(records)
     size = _width(tasks)
-    figure = Figure(figsize=(1.9 + (size + 0.2) * len(records), 1.6 * size + 1.9), layout="constrained")
+    figure = Figure(figsize=(1.9 + (size + 0.2) * len(records), 1.6 * size + 2.6), layout="constrained")
     axes = figure.subplots(2, len(records), squeeze=False, height_ratios=(0.55, 1.0))
     _share_y(axes[0])
     places = np.arange(len(tasks))
@@ -58,10 +58,9 @@ def weights(records: Records) -> Figure:
     for row, side in zip(axes, ("critic", "actor"), strict=True):
         _share_y(row)
         for axis, (label, record) in zip(row, records.items(), strict=True):
-            weight = record.weights(side)[0]
-            share = diagnostics.shares(record.gram(side)[0], weight).numpy()
+            weight, share = record[f"{side}_weights"][0], record[f"{side}_shares"][0]
             places = np.arange(len(tasks))
-            axis.bar(places, 100 * (weight / weight.sum()).numpy(), color="C7", alpha=0.6, label="weight")
+            axis.bar(places, 100 * weight / weight.sum(), color="C7", alpha=0.6, label="weight")
             axis.plot(places, 100 * share, "o", color="C3", markersize=4, label="share of the direction")
             axis.axhline(100 / len(tasks), color="k", linewidth=0.7, linestyle=":")
             axis.set_title(f"{label}, {side}", fontsize=10)

@@ -20,7 +20,8 @@ SIDES = ("actor", "critic")
 
 class Snapshot:
     """Means over the minibatches it is shown, of each side's Gram matrix ``{side}_gram`` (K, K), weights
-    ``{side}_weights`` (K,) and norm of the combined direction ``{side}_norm``, before clipping."""
+    ``{side}_weights`` (K,), norm of the combined direction ``{side}_norm``, before clipping, and each task's share of it
+    ``{side}_shares`` (K,)."""
 
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
@@ -28,8 +29,8 @@ class Snapshot:
 
     def add(self, side: str, gram: Tensor, weights: Tensor) -> None:
         """Take in one minibatch of one side; nothing is read back from the device."""
-        found = {"gram": gram, "weights": weights, "norm": diagnostics.combined_norm(gram, weights)}
-        for name, value in found.items():
+        norm, shares = diagnostics.combined_norm(gram, weights), diagnostics.shares(gram, weights)
+        for name, value in (("gram", gram), ("weights", weights), ("norm", norm), ("shares", shares)):
             key = f"{side}_{name}"
             self._sums[key] = self._sums[key] + value if key in self._sums else value
         self._counts[side] += 1
@@ -57,6 +58,7 @@ class GradientRecord:
     - ``actor_gram``, ``critic_gram`` (T, K, K): of the gradients as the update uses them, ``critic_coef`` included;
     - ``actor_weights``, ``critic_weights`` (T, K): of those gradients;
     - ``actor_norm``, ``critic_norm`` (T,): norm of the combined direction, before clipping;
+    - ``actor_shares``, ``critic_shares`` (T, K): what each task gives to it, adding up to 1;
     - ``critic_coef`` (T,), ``value_scale`` (T, K): the loss coefficient, and the deviation that value targets are divided
       by, which together tell what the gradients on raw returns are (:meth:`gram`).
 
@@ -107,10 +109,6 @@ class GradientRecord:
         scale = torch.from_numpy(self["value_scale"]).square() if raw else torch.ones(gram.shape[:2])
         return diagnostics.rescale(gram, scale / torch.from_numpy(self["critic_coef"]).unsqueeze(1))
 
-    def weights(self, side: str) -> Tensor:
-        """Weights (T, K) of a side for the gradients of :meth:`gram`, up to a common factor."""
-        return torch.from_numpy(self[f"{side}_weights"])
-
     def figures(self) -> dict[str, np.ndarray]:
         """What each snapshot says, (T,) each, of ``critic`` and ``actor``:
 
@@ -126,7 +124,7 @@ class GradientRecord:
             if side == "critic":
                 found["critic_spread_raw"] = diagnostics.norm_spread(self.gram(side, raw=True))
             found[f"{side}_abs_cosine"] = diagnostics.mean_cosine(gram, absolute=True)
-            found[f"{side}_top_share"] = diagnostics.shares(gram, self.weights(side)).amax(-1)
+            found[f"{side}_top_share"] = torch.from_numpy(self[f"{side}_shares"]).amax(-1)
         found["norm_ratio"] = torch.from_numpy(self["critic_norm"] / self["actor_norm"])
         return {name: value.numpy() for name, value in found.items()}
 
