@@ -4,7 +4,7 @@
 
 Prints and writes OUT/ladder.md: success of the last evaluation of each rung, mean over tasks and over the k worst, one
 figure a seed, and the mean over the last three evaluations; then medians over the snapshots of the first, second and last
-third of training and over seeds. Draws OUT/ladder.png.
+third of training and over seeds (their columns: ``GradientRecord.figures``). Draws OUT/ladder.png.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from learning_curves import read, worst
 from matplotlib.figure import Figure
 
+from mtbench.learning.errors import UserError
 from mtbench.learning.gradient_record import GradientRecord
 
 WORST = (1, 3, 5)
@@ -27,9 +28,9 @@ def find(folder: Path) -> dict[str, dict[int, Path]]:
     """Rung -> seed -> its ``metrics.csv``, in the order of the ladder."""
     rungs: dict[str, dict[int, Path]] = {}
     for path in sorted(folder.glob("*.metrics.csv")):
-        match = re.fullmatch(r"(?P<place>\d+)_(?P<rung>.+)_s(?P<seed>\d+)\.metrics", path.stem)
+        match = re.fullmatch(r"(?P<place>\w)_(?P<rung>.+)_s(?P<seed>\d+)\.metrics", path.stem)
         if match:
-            label = match["rung"] if match["place"] == "0" else f"+{match['rung']}"
+            label = match["rung"].replace("-alone", " alone") if match["place"] in "0x" else f"+{match['rung']}"
             rungs.setdefault(label, {})[int(match["seed"])] = path
     return rungs
 
@@ -119,4 +120,7 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except UserError as error:
+        sys.exit(f"error: {error}")

@@ -20,6 +20,8 @@ rungs=(
   "2_PopArt    $popart"
   "3_FG-c      $popart balancing.critic=fairgrad"
   "4_PCGrad-a  $popart balancing.critic=fairgrad balancing.actor=pcgrad"
+  # Not a rung: PopArt without LayerNorm, which is where the paper takes its cosines without LN-c from (its section D.2).
+  "x_PopArt-alone train=MTPPO value_norm=popart"
 )
 
 climb() { # name, overrides of train.py

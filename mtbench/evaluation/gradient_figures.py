@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
 
@@ -72,28 +72,37 @@ def weights(records: Records) -> Figure:
 
 
 def norms(records: Records) -> Figure:
-    """Over training: the norm of every task's gradient, without loss coefficients."""
+    """Over training: the norm of every task's gradient, without loss coefficients; a line a task, or with more than ten
+    tasks a row."""
     tasks = _tasks(records)
-    figure = Figure(figsize=(2.6 + 2.6 * len(records), 5.2), layout="constrained")
+    lines = len(tasks) <= 10
+    height = 5.2 if lines else 0.22 * len(tasks) + 1.0
+    figure = Figure(figsize=(2.6 + 2.6 * len(records), height), layout="constrained")
     axes = figure.subplots(2, len(records), squeeze=False)
-    colours = matplotlib.colormaps["tab10" if len(tasks) <= 10 else "turbo"]
     for row, side in zip(axes, ("critic", "actor"), strict=True):
+        sizes = [diagnostics.norms(record.gram(side)).numpy() for record in records.values()]
+        sizes = [np.where(size > 0, size, np.nan) for size in sizes]
+        colours = LogNorm(min(np.nanmin(s) for s in sizes), max(np.nanmax(s) for s in sizes))
         _share_y(row)
-        for axis, (label, record) in zip(row, records.items(), strict=True):
-            sizes = diagnostics.norms(record.gram(side)).numpy()
-            for i, task in enumerate(tasks):
-                colour = colours(i if len(tasks) <= 10 else i / (len(tasks) - 1))
-                axis.plot(
-                    record["frames"] / 1e6, np.where(sizes[:, i] > 0, sizes[:, i], np.nan), color=colour, label=task
-                )
-            _log_scale(axis)
+        for axis, (label, record), size in zip(row, records.items(), sizes, strict=True):
+            frames = record["frames"] / 1e6
+            if lines:
+                axis.plot(frames, size, label=tasks)
+                _log_scale(axis)
+                axis.grid(alpha=0.3)
+            else:
+                image = axis.pcolormesh(frames, np.arange(len(tasks)), size.T, norm=colours, shading="nearest")
+                axis.set_yticks(np.arange(len(tasks)), tasks, fontsize=_font(tasks))
+                axis.set_ylim(len(tasks) - 0.5, -0.5)
             axis.set_title(f"{label}, {side}", fontsize=10)
-            axis.grid(alpha=0.3)
             axis.xaxis.set_major_locator(MaxNLocator(4))
-        row[0].set_ylabel(r"$\Vert g_i \Vert$", fontsize=10)
+        if lines:
+            row[0].set_ylabel(r"$\Vert g_i \Vert$", fontsize=10)
+        else:
+            figure.colorbar(image, ax=list(row), label=r"$\Vert g_i \Vert$")
     figure.supxlabel("million environment steps", fontsize=10)
-    columns = 1 + (len(tasks) - 1) // 25
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right center", fontsize=_SMALL, ncols=columns)
+    if lines:
+        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right center", fontsize=_SMALL)
     return figure
 
 

@@ -16,6 +16,8 @@ from mtbench.learning.balancing import diagnostics
 from mtbench.learning.errors import UserError
 
 SIDES = ("actor", "critic")
+_SEEN = ("gram", "weights", "norm", "shares")
+_COLUMNS = {"frames", "critic_coef", "value_scale", *(f"{side}_{name}" for side in SIDES for name in _SEEN)}
 
 
 class Snapshot:
@@ -30,7 +32,7 @@ class Snapshot:
     def add(self, side: str, gram: Tensor, weights: Tensor) -> None:
         """Take in one minibatch of one side; nothing is read back from the device."""
         norm, shares = diagnostics.combined_norm(gram, weights), diagnostics.shares(gram, weights)
-        for name, value in (("gram", gram), ("weights", weights), ("norm", norm), ("shares", shares)):
+        for name, value in zip(_SEEN, (gram, weights, norm, shares), strict=True):
             key = f"{side}_{name}"
             self._sums[key] = self._sums[key] + value if key in self._sums else value
         self._counts[side] += 1
@@ -146,6 +148,7 @@ class GradientRecord:
             with np.load(path) as file:
                 columns = {name: file[name] for name in file.files}
             record = cls([str(name) for name in columns.pop("tasks")])
+            columns = {name: columns[name] for name in sorted(_COLUMNS)}
             record.rows = [{name: column[i] for name, column in columns.items()} for i in range(len(columns["frames"]))]
         except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise UserError(f"'{path}' is not a record of gradients, or it is damaged") from error
