@@ -31,6 +31,7 @@ class Snapshot:
 
     def add(self, side: str, gram: Tensor, weights: Tensor) -> None:
         """Take in one minibatch of one side; nothing is read back from the device."""
+        weights = weights.to(gram.dtype)
         norm, shares = diagnostics.combined_norm(gram, weights), diagnostics.shares(gram, weights)
         for name, value in zip(_SEEN, (gram, weights, norm, shares), strict=True):
             key = f"{side}_{name}"
