@@ -5,7 +5,7 @@
     options: tasks=MT10,MT50 num_envs=1024,4096,8192,16384 steps=100 epochs=6 train=TOPPO,MTPPO out=benchmarks/results/gpu
 
 Every measurement is a process of its own. The first one starts with an empty kernel cache; the second repeats it with the
-cache the first has left. Writes OUT.json (everything) and OUT.md (the tables), after every measurement, and prints the tables.
+cache the first has left. Writes OUT.json (everything) and OUT.md (the tables) after every measurement, and prints them.
 Rates are medians over five blocks of steps. On a GPU the engine is MuJoCo Warp; without one,
 MuJoCo's and Warp's on the CPU.
 """

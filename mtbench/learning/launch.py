@@ -74,10 +74,25 @@ def _launch(cfg: DictConfig, overrides: Sequence[str]) -> None:
         check_compatible(state, cfg.checkpoint, tasks, model, None if cfg.test else cfg.num_envs)
     if cfg.torch_deterministic:
         _make_deterministic()
-    _run(config, params, overrides)
+    _run(config, overrides)
 
 
-def _run(config: dict[str, Any], params: dict[str, Any], overrides: Sequence[str]) -> None:
+def agent_params(config: dict[str, Any]) -> dict[str, Any]:
+    """rl-games' parameters of an agent and its environments, which it makes by name, from a resolved configuration."""
+    from mtbench.learning import vec_env
+
+    vec_env.register()
+    devices = {"sim_device": config["sim_device"], "rl_device": config["rl_device"]}
+    params: dict[str, Any] = config["train"]["params"]
+    params["config"] |= {
+        "env_config": {"task": config["task"], "seed": config["seed"], **devices},
+        "eval_interval": config["eval_interval"],
+        "max_minutes": config["max_minutes"],
+    }
+    return params
+
+
+def _run(config: dict[str, Any], overrides: Sequence[str]) -> None:
     import torch
     from rl_games.torch_runner import Runner
 
@@ -87,7 +102,7 @@ def _run(config: dict[str, Any], params: dict[str, Any], overrides: Sequence[str
     from mtbench.learning.agents.mt_ppo import MTPPO
     from mtbench.learning.observers import MultiTaskObserver, QuietObserver
 
-    vec_env.register()
+    params = agent_params(config)
     torch.manual_seed(config["seed"])  # the Runner does not seed with 0
     task = config["task"]
     devices = {"sim_device": config["sim_device"], "rl_device": config["rl_device"]}
@@ -99,11 +114,6 @@ def _run(config: dict[str, Any], params: dict[str, Any], overrides: Sequence[str
         max_steps=task["env"]["episodeLength"],
     )
     film = _package(task["factory"]).film if config["capture_video"] else None
-    params["config"] |= {
-        "env_config": {"task": task, "seed": config["seed"], **devices},
-        "eval_interval": config["eval_interval"],
-        "max_minutes": config["max_minutes"],
-    }
     run_dir = Path(params["config"]["train_dir"]) / str(params["config"]["full_experiment_name"])
     typed = [shlex.quote(item) for item in overrides if not item.startswith("checkpoint=")]
     program = ["python"]
@@ -240,7 +250,8 @@ def _check_numbers(cfg: DictConfig) -> None:
         raise UserError("task.env.tasks is empty; name at least one task, for example task.env.tasks=[reach]")
     if len(set(tasks)) != len(tasks):
         raise UserError(f"task.env.tasks names a task twice: {', '.join(tasks)}")
-    positive = ("num_envs", "max_iterations", "max_frames", "eval_interval", "eval_goals", "save_interval")
+    limits = ("max_iterations", "max_frames", "eval_interval", "save_interval", "diagnose_interval")
+    positive = ("num_envs", "eval_goals", *limits)
     counts = {name: cfg[name] for name in positive} | {f"schedule.{name}": cfg.schedule[name] for name in cfg.schedule}
     for name, value in counts.items():
         if value is None or isinstance(value, bool):

@@ -5,7 +5,6 @@ import torch
 
 from mtbench.learning.errors import UserError
 from mtbench.learning.networks.model import MultiTaskModel
-from mtbench.learning.networks.normalization import PerTaskInputNormalizer
 
 
 def build(num_tasks: int, layer_norm: bool, value_norm: str) -> MultiTaskModel:
@@ -45,25 +44,6 @@ def test_running_statistics_change_the_predicted_values() -> None:
     before = model.values(inputs, task)
     model.update_value_statistics(1000.0 * torch.rand(500), torch.arange(500) % 10)
     assert (model.values(inputs, task) - before).abs().min() > 1.0
-
-
-def test_input_normalization_matches_statistics_over_all_batches() -> None:
-    torch.manual_seed(0)
-    normalizer = PerTaskInputNormalizer(3, 4)
-    task = torch.arange(300) % 3
-    scale = torch.tensor([0.01, 1.0, 100.0])[task].unsqueeze(1)
-    features = 5.0 + scale * torch.randn(300, 4)
-    obs = torch.cat((features, torch.nn.functional.one_hot(task, 3)), dim=1)
-    torch.testing.assert_close(normalizer(obs, task)[:, :4], features.clamp(-10, 10), rtol=1e-4, atol=1e-4)
-    for rows in torch.arange(300).split([1, 99, 120, 80]):
-        normalizer.update(obs[rows], task[rows])
-    for i in range(3):
-        own = features[task == i].double()
-        torch.testing.assert_close(normalizer.mean[i], own.mean(0))
-        torch.testing.assert_close(normalizer.m2[i] / normalizer.count[i], own.var(0, correction=0))
-    out = normalizer(obs, task)
-    assert torch.equal(out[:, 4:], obs[:, 4:]), "the one-hot is not touched"
-    assert out[:, :4].abs().max() < 10 and out[task == 2, :4].std() == pytest.approx(1.0, rel=0.01)
 
 
 def test_unknown_names_say_what_exists() -> None:

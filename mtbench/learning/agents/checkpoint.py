@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
 
 from mtbench.learning import distributed
 from mtbench.learning.errors import UserError
+from mtbench.learning.networks.normalization import input_norm_name
 
 FORMAT = "mtbench-checkpoint-1"
 
 
-def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Write ``state`` under a temporary name, then rename: a reader sees the old file or the new one, never half of
-    one.
-    """
+def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
+    """Write under a temporary name, then rename: a reader sees the old file or the new one, never half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.tmp")
     with partial.open("wb") as file:
-        torch.save(dict(state), file)
+        write(file)
         file.flush()
         os.fsync(file.fileno())
     os.replace(partial, path)
+
+
+def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
+    """Write ``state`` atomically."""
+    write_atomically(path, lambda file: torch.save(dict(state), file))
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -80,10 +84,13 @@ def check_compatible(
             f"{len(tasks)} chosen ({', '.join(tasks)}); choose the same tasks in the same order"
         )
     for key, value in model.items():
-        if state["model_config"].get(key) != value:
+        saved = state["model_config"].get(key)
+        if key == "normalize_input":  # two spellings of the same
+            saved, value = input_norm_name(saved), input_norm_name(value)
+        if saved != value:
             raise UserError(
-                f"checkpoint '{path}' has another architecture: {key} was {state['model_config'].get(key)}, now it is "
-                f"{value}; use the train= and overrides of its config.yaml"
+                f"checkpoint '{path}' has another architecture: {key} was {saved}, now it is {value}; use the train= "
+                "and overrides of its config.yaml"
             )
     if num_envs is not None and state["num_envs"] != num_envs:
         raise UserError(

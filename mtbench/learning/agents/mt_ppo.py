@@ -30,7 +30,8 @@ from mtbench.learning.agents.losses import actor_losses, critic_losses
 from mtbench.learning.agents.minibatches import StratifiedMinibatches
 from mtbench.learning.agents.rollout import Rollout, Targets, collect, compute_targets
 from mtbench.learning.agents.sides import Side
-from mtbench.learning.balancing import diagnostics, make_weighting
+from mtbench.learning.balancing import make_weighting
+from mtbench.learning.gradient_record import GradientRecord, Snapshot
 from mtbench.learning.networks.model import MultiTaskModel
 from mtbench.learning.observers import MultiTaskObserver
 
@@ -124,6 +125,7 @@ class MTPPO(BaseAlgorithm):
         self.experiment_dir = Path(config["train_dir"]) / str(config["full_experiment_name"])
         self.nn_dir = self.experiment_dir / "nn"
         self.save_frequency = int(config["save_frequency"])
+        self.record = GradientRecord(self.task_names)
         self.epoch_num, self.frame, self.wall_clock, self.best_success = 0, 0, 0.0, -1.0
         self.evaluator = evaluator
         self.next_evaluation: int = config["eval_interval"] or 0
@@ -143,6 +145,8 @@ class MTPPO(BaseAlgorithm):
         """Train until a limit or a signal; return the best evaluated success rate and the number of epochs."""
         if self.obs is None:
             self.obs = self.vec_env.reset()["obs"]
+        if self.config["diagnose_interval"] and self.frame:
+            self.record = GradientRecord.resume(self.experiment_dir / "gradients.npz", self.task_names, self.frame)
         started = time.perf_counter() - self.wall_clock
         limit = self.wall_clock + 60.0 * (self.config["max_minutes"] or float("inf"))
         self.observer.before_training()
@@ -176,8 +180,58 @@ class MTPPO(BaseAlgorithm):
 
     def train_epoch(self) -> dict[str, Tensor | float]:
         """Collect one rollout and learn from it; return scalars to log, by TensorBoard name."""
-        assert self.obs is not None
         started = time.perf_counter()
+        rollout = self.collect()
+        self.observer.after_steps()
+        collected = time.perf_counter()
+        log: dict[str, list[Tensor]] = {}
+        snapshot, recorded = Snapshot(), self.record.due(self.frame, self.config["diagnose_interval"])
+        for mini_epoch in range(self.mini_epochs_num):
+            if distributed.any_rank(bool(self._stop_signal)):
+                raise StopRequest
+            if mini_epoch == 0 or self.config["recompute_advantages"]:
+                targets = self.targets(rollout, update_statistics=mini_epoch == 0)
+                log.setdefault("info/explained_variance", []).append(targets.explained_variance)
+            for index, rows in enumerate(self.minibatches.passes(self.generators["minibatches"])):
+                self._check_stop_alone()
+                seen = mini_epoch == 0 and (index == 0 or recorded)
+                scalars = self.update(rollout, targets, rows, snapshot if seen else None)
+                for name, value in scalars.items():
+                    log.setdefault(name, []).append(value)
+            if self.scheduler is not None:
+                kl = torch.stack(log["info/kl"][-self.minibatches.num_minibatches :]).mean()
+                kl = distributed.average(kl)
+                self.last_lr, _ = self.scheduler.update(self.last_lr, self.entropy_coef, self.epoch_num, 0, kl.item())
+                for group in self.optimizer.param_groups:
+                    group["lr"] = self.last_lr
+        if recorded:
+            self.record.append(self.frame, snapshot, self.critic_coef, self.model.value_scale)
+            if distributed.rank() == 0:
+                self.record.write(self.experiment_dir / "gradients.npz")
+        # Only now, so that the inputs of a rollout are the same when it is collected and when it is learned from.
+        self.model.update_statistics(rollout.obs, rollout.task)
+        self.epoch_num += 1
+        self.frame += self.frames_per_epoch
+        ended = time.perf_counter()
+        means = distributed.average(torch.stack([torch.stack(v).mean().double() for v in log.values()]))
+        logged: dict[str, Tensor | float] = dict(zip(log, means, strict=True))
+        return (
+            logged
+            | snapshot.scalars()
+            | {
+                "performance/step_inference_time": collected - started,
+                "performance/rl_update_time": ended - collected,
+                "performance/step_inference_fps": self.frames_per_epoch / (collected - started),
+                "performance/step_inference_rl_update_fps": self.frames_per_epoch / (ended - started),
+                "info/last_lr": self.last_lr,
+                "info/epochs": self.epoch_num,
+                "rewards/step": rollout.rewards.mean(),
+            }
+        )
+
+    def collect(self) -> Rollout:
+        """Step the environments through one rollout."""
+        assert self.obs is not None
         rollout, self.obs = collect(
             self.vec_env,
             self.model,
@@ -188,47 +242,33 @@ class MTPPO(BaseAlgorithm):
             self._after_step,
             self.rewards_shaper,
         )
-        self.observer.after_steps()
-        collected = time.perf_counter()
-        log: dict[str, list[Tensor]] = {}
-        for mini_epoch in range(self.mini_epochs_num):
-            if distributed.any_rank(bool(self._stop_signal)):
-                raise StopRequest
-            if mini_epoch == 0 or self.config["recompute_advantages"]:
-                targets = compute_targets(
-                    rollout, self.model, self.num_tasks, self.gamma, self.tau, update_statistics=mini_epoch == 0
-                )
-                log.setdefault("info/explained_variance", []).append(targets.explained_variance)
-            for index, rows in enumerate(self.minibatches.passes(self.generators["minibatches"])):
-                self._check_stop_alone()
-                scalars = self.update(rollout, targets, rows, diagnose=mini_epoch == index == 0)
-                for name, value in scalars.items():
-                    log.setdefault(name, []).append(value)
-            if self.scheduler is not None:
-                kl = torch.stack(log["info/kl"][-self.minibatches.num_minibatches :]).mean()
-                kl = distributed.average(kl)
-                self.last_lr, _ = self.scheduler.update(self.last_lr, self.entropy_coef, self.epoch_num, 0, kl.item())
-                for group in self.optimizer.param_groups:
-                    group["lr"] = self.last_lr
-        # Only now, so that the inputs of a rollout are the same when it is collected and when it is learned from.
-        self.model.update_statistics(rollout.obs, rollout.task)
-        self.epoch_num += 1
-        self.frame += self.frames_per_epoch
-        ended = time.perf_counter()
-        means = distributed.average(torch.stack([torch.stack(v).mean().double() for v in log.values()]))
-        logged: dict[str, Tensor | float] = dict(zip(log, means, strict=True))
-        return logged | {
-            "performance/step_inference_time": collected - started,
-            "performance/rl_update_time": ended - collected,
-            "performance/step_inference_fps": self.frames_per_epoch / (collected - started),
-            "performance/step_inference_rl_update_fps": self.frames_per_epoch / (ended - started),
-            "info/last_lr": self.last_lr,
-            "info/epochs": self.epoch_num,
-            "rewards/step": rollout.rewards.mean(),
-        }
+        return rollout
 
-    def update(self, rollout: Rollout, targets: Targets, rows: Tensor, diagnose: bool = False) -> dict[str, Tensor]:
-        """Take one optimizer step on the samples ``rows``, K equal slices; return scalars to log."""
+    def targets(self, rollout: Rollout, update_statistics: bool) -> Targets:
+        """Evaluate the critic on a rollout, see :func:`compute_targets`."""
+        return compute_targets(rollout, self.model, self.num_tasks, self.gamma, self.tau, update_statistics)
+
+    def update(
+        self, rollout: Rollout, targets: Targets, rows: Tensor, snapshot: Snapshot | None = None
+    ) -> dict[str, Tensor]:
+        """Take one optimizer step on the samples ``rows``, K equal slices; return scalars to log. ``snapshot``: see
+        :meth:`backward`."""
+        scalars = self.backward(rollout, targets, rows, snapshot)
+        if self.config["truncate_grads"]:
+            norm = torch.nn.utils.clip_grad_norm_(self.optimizer.param_groups[0]["params"], self.grad_norm)
+            scalars["info/grad_norm"] = norm
+            scalars["info/grad_clip_fraction"] = (norm > self.grad_norm).float()
+        self.optimizer.step()
+        self.model.network.project()
+        return scalars
+
+    def backward(
+        self, rollout: Rollout, targets: Targets, rows: Tensor, snapshot: Snapshot | None
+    ) -> dict[str, Tensor]:
+        """Set the gradients of both sides, aggregated over tasks, on the samples ``rows``; return scalars to log.
+
+        ``snapshot`` takes in the Gram matrices and weights; it changes no gradient.
+        """
         inputs, task = rollout.inputs[rows], self.minibatches.task
         scalars: dict[str, Tensor] = {}
 
@@ -261,16 +301,9 @@ class MTPPO(BaseAlgorithm):
 
         self.optimizer.zero_grad(set_to_none=True)
         for name, losses_of in (("actor", actor), ("critic", critic)):
-            matrix = self.sides[name].backward(losses_of, diagnose)
-            if matrix is not None:
-                scalars[f"balancing/{name}_norm_spread"] = diagnostics.norm_spread(matrix)
-                scalars[f"balancing/{name}_mean_cosine"] = diagnostics.mean_cosine(matrix)
-        if self.config["truncate_grads"]:
-            norm = torch.nn.utils.clip_grad_norm_(self.optimizer.param_groups[0]["params"], self.grad_norm)
-            scalars["info/grad_norm"] = norm
-            scalars["info/grad_clip_fraction"] = (norm > self.grad_norm).float()
-        self.optimizer.step()
-        self.model.network.project()
+            matrix = self.sides[name].backward(losses_of, diagnose=snapshot is not None)
+            if snapshot is not None and matrix is not None:
+                snapshot.add(name, matrix, self.sides[name].weights)
         return scalars
 
     def evaluate(self) -> None:

@@ -23,7 +23,12 @@ class Side:
         network: the parameters that tasks share.
         owned: parameters whose rows belong to one task; they take their own gradient of the mean loss.
         weighting: Gram matrix -> weights. The mean needs no Gram matrix and takes one plain backward pass.
+
+    Attributes:
+        weights: (K,) of the last pass that had a Gram matrix.
     """
+
+    weights: Tensor
 
     def __init__(self, network: nn.Module, owned: Sequence[nn.Parameter], weighting: Weighting) -> None:
         self.owned = list(owned)
@@ -45,11 +50,12 @@ class Side:
             losses = losses_of()
         gradients, owned = self.tape.gradients(losses, self.owned, retain_graph=self.plain)
         matrix = gram(distributed.average(gradients))
+        self.weights = self.weighting(matrix)
         if self.plain:
             losses.mean().backward()
             self._average_over_ranks()
             return matrix
-        assign_flat(self.tape.parameters, combine(self.weighting(matrix), gradients))
+        assign_flat(self.tape.parameters, combine(self.weights, gradients))
         for parameter, gradient in zip(self.owned, owned, strict=True):
             parameter.grad = distributed.average(gradient / losses.numel())
         return matrix

@@ -1,6 +1,8 @@
-"""What a Gram matrix says about balance: how unequal the task gradients are and how much they conflict.
+"""What a Gram matrix says about balance: how unequal the task gradients are, how much they conflict, and what weights
+make of them.
 
-All functions take ``G`` ``(K, K)`` float64 and return tensors on its device.
+All functions take Gram matrices ``G`` ``(..., K, K)`` and, where asked, weights ``w`` ``(..., K)``, and keep leading
+dimensions: a matrix, or one a snapshot. They return tensors of the same dtype on the same device.
 """
 
 from __future__ import annotations
@@ -10,29 +12,57 @@ from torch import Tensor
 
 
 def norms(gram: Tensor) -> Tensor:
-    """Gradient norm of each task, ``(K,)``."""
-    return gram.diagonal().clamp(min=0).sqrt()
+    """Gradient norm of each task, ``(..., K)``."""
+    return gram.diagonal(dim1=-2, dim2=-1).clamp(min=0).sqrt()
 
 
 def norm_spread(gram: Tensor) -> Tensor:
-    """Largest over smallest gradient norm, scalar (TOPPO paper, section 3). Tasks with zero gradient are left out."""
+    """Largest over smallest gradient norm, ``(...)`` (TOPPO paper, section 3). Tasks with zero gradient are left out."""
     sizes = norms(gram)
-    smallest = torch.where(sizes > 0, sizes, torch.inf).min()
-    return torch.where(smallest.isfinite(), sizes.max() / smallest, 1.0)
+    smallest = torch.where(sizes > 0, sizes, torch.inf).amin(-1)
+    return torch.where(smallest.isfinite(), sizes.amax(-1) / smallest, 1.0)
 
 
 def cosines(gram: Tensor) -> Tensor:
-    """Cosine between every two task gradients, ``(K, K)``; zero where a gradient is zero."""
+    """Cosine between every two task gradients, ``(..., K, K)``; zero where a gradient is zero."""
     sizes = norms(gram)
     inverse = torch.where(sizes > 0, 1 / sizes, 0.0)
-    return gram * inverse[:, None] * inverse[None, :]
+    return rescale(gram, inverse)
 
 
 def mean_cosine(gram: Tensor, absolute: bool = False) -> Tensor:
-    """Mean off-diagonal cosine, scalar; of its absolute value if ``absolute``. Zero for a single task."""
-    num_tasks = gram.shape[0]
+    """Mean off-diagonal cosine, ``(...)``; of its absolute value if ``absolute``, the paper's number. Zero for a single
+    task."""
+    num_tasks = gram.shape[-1]
     values = cosines(gram)
     if absolute:
         values = values.abs()
-    off_diagonal = values.sum() - values.diagonal().sum()
+    off_diagonal = values.sum((-2, -1)) - values.diagonal(dim1=-2, dim2=-1).sum(-1)
     return off_diagonal / max(num_tasks * (num_tasks - 1), 1)
+
+
+def rescale(gram: Tensor, factors: Tensor) -> Tensor:
+    """Gram matrix of the gradients ``c_i g_i``, for factors ``c`` ``(..., K)``.
+
+    With a deviation sigma_i of the value targets, ``c_i = sigma_i^2`` turns the critic's gradients on normalized targets
+    into those of the squared error of raw returns, at the same predictions (TOPPO paper, Eq. 2 and section D.2).
+    """
+    return gram * factors.unsqueeze(-1) * factors.unsqueeze(-2)
+
+
+def combined_norm(gram: Tensor, weights: Tensor) -> Tensor:
+    """``|d|`` of the direction ``d = sum_i w_i g_i``, ``(...)``: ``sqrt(w'Gw)``."""
+    return (weights * _contributions(gram, weights)).sum(-1).clamp(min=0).sqrt()
+
+
+def shares(gram: Tensor, weights: Tensor) -> Tensor:
+    """What each task gives to the combined direction, ``w_i <g_i, d> / |d|^2``, ``(..., K)``: adds up to 1, and is
+    ``1 / K`` for every task with FairGrad of alpha 1 (TOPPO paper, Theorem 1). Zero where the direction is zero."""
+    parts = weights * _contributions(gram, weights)
+    total = parts.sum(-1, keepdim=True)
+    return torch.where(total > 0, parts / total, 0.0)
+
+
+def _contributions(gram: Tensor, weights: Tensor) -> Tensor:
+    """``<g_i, d>`` of each task, ``(..., K)`` (TOPPO paper, Eq. C.1)."""
+    return (gram @ weights.unsqueeze(-1)).squeeze(-1)

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from mtbench.learning.balancing import PopArt
-from mtbench.learning.errors import unknown
+from mtbench.learning.errors import UserError, unknown
 from mtbench.learning.networks import make_network
-from mtbench.learning.networks.normalization import PerTaskInputNormalizer
+from mtbench.learning.networks.normalization import make_input_norm
 
 VALUE_NORMS = ("none", "running", "popart")
 
@@ -24,11 +24,14 @@ class MultiTaskModel(nn.Module):
         num_tasks: K.
         num_actions: size of an action.
         network: name and settings, see :func:`make_network`.
-        normalize_input: per-task running normalization of the features.
+        normalize_input: running normalization of the features: ``per_task`` or True, ``shared``, ``none`` or False.
         value_norm: ``none`` (the critic predicts raw returns), ``running`` (it predicts returns standardized by
             per-task running statistics) or ``popart`` (those statistics and a per-task affine head, rescaled whenever
             they move so that the predicted returns stay what they were).
-        value_norm_options: of :class:`~mtbench.learning.balancing.PopArt`.
+        value_norm_options: of :class:`~mtbench.learning.balancing.PopArt`, for ``running`` and ``popart``.
+
+    Raises:
+        UserError: an unknown name or option.
     """
 
     def __init__(
@@ -37,16 +40,15 @@ class MultiTaskModel(nn.Module):
         num_tasks: int,
         num_actions: int,
         network: Mapping[str, Any],
-        normalize_input: bool,
+        normalize_input: bool | str,
         value_norm: str,
         value_norm_options: Mapping[str, Any],
     ) -> None:
         super().__init__()
-        if value_norm not in VALUE_NORMS:
-            raise unknown("value_norm", value_norm, VALUE_NORMS)
+        self.num_tasks = num_tasks
         self.network = make_network(**network, num_inputs=num_obs, num_tasks=num_tasks, num_actions=num_actions)
-        self.input_norm = PerTaskInputNormalizer(num_tasks, num_obs - num_tasks) if normalize_input else None
-        self.value_stats = None if value_norm == "none" else PopArt(num_tasks, **value_norm_options)
+        self.input_norm = make_input_norm(normalize_input, num_tasks, num_obs - num_tasks)
+        self.value_stats = _make_value_stats(value_norm, num_tasks, value_norm_options)
         #: the same module where its affine head is in use and trained
         self.value_head = self.value_stats if value_norm == "popart" else None
         if self.value_stats is not None:
@@ -63,6 +65,11 @@ class MultiTaskModel(nn.Module):
     def denormalize_value(self, value: Tensor, task: Tensor) -> Tensor:
         """Map predictions of the critic (n,) to raw values."""
         return value if self.value_stats is None else self.value_stats.denormalize(value, task)
+
+    @property
+    def value_scale(self) -> Tensor:
+        """Deviation (K,) by which value targets are divided; ones where they are not."""
+        return torch.ones(self.num_tasks) if self.value_stats is None else self.value_stats.scale
 
     @torch.no_grad()
     def update_statistics(self, obs: Tensor, task: Tensor) -> None:
@@ -121,6 +128,18 @@ class MultiTaskModel(nn.Module):
             noise = torch.randn(mean.shape, generator=generator, device=mean.device)
         actions = mean + noise * log_std.exp()
         return actions, gaussian_log_prob(actions, mean, log_std)
+
+
+def _make_value_stats(value_norm: str, num_tasks: int, options: Mapping[str, Any]) -> PopArt | None:
+    if value_norm not in VALUE_NORMS:
+        raise unknown("value_norm", value_norm, VALUE_NORMS)
+    known = () if value_norm == "none" else ("beta", "min_scale")
+    for name in options:
+        if not known:
+            raise UserError(f"value_norm=none has no options, but value_norm_options sets {name}")
+        if name not in known:
+            raise unknown("option in value_norm_options", name, known)
+    return PopArt(num_tasks, **options) if known else None
 
 
 def gaussian_log_prob(actions: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:

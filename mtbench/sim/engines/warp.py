@@ -68,7 +68,7 @@ class WarpEngine:
     Attributes:
         warmstart: (n,) accelerations from which the constraint solver starts.
         overflow: (envs,) int32, non-zero where contacts or constraints did not fit since it was last set to zero.
-        peak: (groups, 2) int32: most contacts of a group (or pairs that came near), most constraints of an environment, so far.
+        peak: (groups, 2) int32: most contacts of a group (or pairs that came near) and constraints of an environment.
     """
 
     def __init__(
