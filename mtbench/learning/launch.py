@@ -190,13 +190,17 @@ def _check_numbers(cfg: DictConfig) -> None:
 
 def _check_parts(params: dict[str, Any], num_tasks: int) -> None:
     """Build the named parts once in miniature, so that a wrong name does not wait for the environments."""
-    from mtbench.learning.balancing import make_weighting
+    import torch
+
+    from mtbench.learning.balancing import Weighting, make_weighting
     from mtbench.learning.networks.model import MultiTaskModel
 
     config = params["config"]
     try:
-        for side, name in config["balancing"].items():
-            make_weighting(name, **config["balancing_options"][side])
+        for scheme in config["balancing"].values():
+            weighting = make_weighting(scheme, num_tasks=num_tasks)
+            if isinstance(weighting, Weighting):
+                weighting(torch.eye(num_tasks))
         MultiTaskModel(
             num_obs=num_tasks + 1,
             num_tasks=num_tasks,

@@ -101,8 +101,9 @@ class MTPPO(BaseAlgorithm):
                 self.model.owned_parameters(side),
                 make_weighting(
                     config["balancing"][side],
+                    num_tasks=self.num_tasks,
+                    device=self._device,
                     generator=self.generators["balancing"],
-                    **config["balancing_options"][side],
                 ),
             )
             for side, network in networks.items()
@@ -195,6 +196,8 @@ class MTPPO(BaseAlgorithm):
                 self.last_lr, _ = self.scheduler.update(self.last_lr, self.entropy_coef, self.epoch_num, 0, kl.item())
                 for group in self.optimizer.param_groups:
                     group["lr"] = self.last_lr
+        for side in self.sides.values():
+            side.after_epoch()
         # Only now, so that the inputs of a rollout are the same when it is collected and when it is learned from.
         self.model.update_statistics(rollout.obs, rollout.task)
         self.epoch_num += 1
@@ -254,6 +257,9 @@ class MTPPO(BaseAlgorithm):
             scalars["info/grad_norm"] = norm
             scalars["info/grad_clip_fraction"] = (norm > self.grad_norm).float()
         self.optimizer.step()
+        scalars = dict(scalars)  # what follows may run the forward passes again
+        for side in self.sides.values():
+            side.after_step()
         return scalars
 
     def evaluate(self) -> None:
@@ -330,6 +336,7 @@ class MTPPO(BaseAlgorithm):
                 "next_evaluation": self.next_evaluation,
                 "last_lr": self.last_lr,
                 "optimizer": self.optimizer.state_dict(),
+                "balancing": {name: side.state_dict() for name, side in self.sides.items()},
                 "obs": self.obs,
                 "env_state": self.vec_env.get_env_state(),
                 "rng": rng_state(),
@@ -341,6 +348,8 @@ class MTPPO(BaseAlgorithm):
         """Continue from :meth:`get_full_state_weights` of a run with the same tasks, environments and networks."""
         self.set_weights(weights)
         self.optimizer.load_state_dict(weights["optimizer"])
+        for name, state in weights.get("balancing", {}).items():  # older checkpoints have none
+            self.sides[name].load_state_dict(state)
         if set_epoch:
             self.epoch_num, self.frame = weights["epoch"], weights["frame"]
             self.next_evaluation = weights["next_evaluation"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -85,6 +88,12 @@ class FairGrad(Weighting):
         elif live.any():
             weights[live] = self._solve(full[np.ix_(live, live)])
         return torch.from_numpy(weights).to(gram.device)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"calls": self.calls, "fallbacks": self.fallbacks}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.calls, self.fallbacks = state["calls"], dict(state["fallbacks"])
 
     def _solve(self, gram: np.ndarray) -> np.ndarray:
         """Weights for a Gram matrix with a positive diagonal."""
