@@ -27,6 +27,7 @@ from mtbench.learning.agents import sides
 from mtbench.learning.agents.gradients import PerTaskTape
 from mtbench.learning.agents.losses import actor_losses, critic_losses
 from mtbench.learning.agents.minibatches import StratifiedMinibatches
+from mtbench.learning.allocator import keep_freed_memory
 from mtbench.learning.balancing import REGISTRY, Weighting, make_weighting
 from mtbench.learning.networks.model import MultiTaskModel
 
@@ -186,6 +187,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--output", type=Path)
     args = parser.parse_args()
+    keep_freed_memory()  # as train.py does
     torch.set_default_device(args.device)
     schemes = [Variant(f"{s} {side}", **{side: s}) for s in args.schemes for side in ("critic", "actor")]
     lines = []

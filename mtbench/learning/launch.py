@@ -64,8 +64,10 @@ def _run(config: dict[str, Any], params: dict[str, Any], overrides: Sequence[str
     from mtbench.evaluation.player import MTPPOPlayer
     from mtbench.learning import vec_env
     from mtbench.learning.agents.mt_ppo import MTPPO
+    from mtbench.learning.allocator import keep_freed_memory
     from mtbench.learning.observers import MultiTaskObserver
 
+    keep_freed_memory()
     vec_env.register()
     torch.manual_seed(config["seed"])  # the Runner does not seed with 0
     task = config["task"]

@@ -13,6 +13,7 @@ from scipy.optimize import least_squares
 from torchjd.aggregation import FairGradWeighting
 
 from mtbench.learning.balancing import FairGrad
+from tests.balancing.problems import KINDS, gradient_matrices, gradients_of
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -42,21 +43,6 @@ def scipy_weights(gram: np.ndarray, alpha: float, start: np.ndarray) -> np.ndarr
         lambda w: gram @ w - w ** (-1 / alpha), start, bounds=(0, np.inf), xtol=1e-15, ftol=1e-15, gtol=1e-15
     )
     return result.x
-
-
-@st.composite
-def gradient_matrices(draw: st.DrawFn, singular: bool = False) -> np.ndarray:
-    """Linearly independent task gradients with norms over up to sixteen decades and a shared component.
-
-    ``singular``: fewer dimensions than tasks instead, so that the Gram matrix is rank-deficient.
-    """
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    num_tasks = draw(st.integers(2, 12))
-    dimension = draw(st.integers(1, num_tasks - 1)) if singular else draw(st.integers(2 * num_tasks, 60))
-    shared = draw(st.sampled_from([0.0, 0.3, 1.0]))
-    decades = draw(st.floats(0, 8))
-    gradients = rng.standard_normal((num_tasks, dimension)) + shared * rng.standard_normal(dimension)
-    return gradients * 10 ** rng.uniform(-decades, decades, (num_tasks, 1))
 
 
 # --- against other solvers -------------------------------------------------------------------------------------------

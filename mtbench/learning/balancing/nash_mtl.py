@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from .fairgrad import FairGrad
@@ -12,9 +11,7 @@ from .weighting import register
 @register("nash_mtl")
 class NashMTL(FairGrad):
     """Nash bargaining over the update, ``G w = 1/w``: FairGrad with ``alpha = 1`` (TOPPO paper, Remark C.1), whose solver it
-    uses, on the scale of the authors' release.
-
-    There ``G`` is divided by its Frobenius norm before the solve and the direction is cut to ``max_norm`` afterwards.
+    uses, with the direction, of norm ``sqrt(K)``, cut to ``max_norm`` as in the authors' release.
 
     Args:
         max_norm: longest direction; 0: any.
@@ -27,7 +24,7 @@ class NashMTL(FairGrad):
         self.max_norm = max_norm
 
     def weights(self, gram: Tensor) -> Tensor:
-        weights = super().weights(gram) * torch.linalg.matrix_norm(gram).sqrt()
+        weights = super().weights(gram)
         if self.max_norm == 0:
             return weights
         norm = (weights @ gram @ weights).clamp_min(0.0).sqrt()
