@@ -59,6 +59,41 @@ def test_equals_scipys_solution_of_the_kkt_system(alpha: float, num_tasks: int) 
     np.testing.assert_allclose(weights, expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("alpha", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("kind", ["random", "conflicting", "ill-scaled"])
+def test_equals_scipy_from_nearby_on_harder_problems(alpha: float, kind: str) -> None:
+    """SciPy finds no solution of an ill-scaled problem on its own: it gets the problem in units in which ours is near 1, and
+    a start 20 % away."""
+    gradients = gradients_of(kind, 8, 0)
+    weights, _, weighting = solve(gradients, FairGrad(alpha))
+    assert sum(weighting.fallbacks.values()) == 0
+    matrix = (gradients @ gradients.T) * weights * weights[:, None]
+    scale = weights ** (1 - 1 / alpha)
+    result = least_squares(
+        lambda v: (matrix @ v - scale * v ** (-1 / alpha)) / scale,
+        np.random.default_rng(0).uniform(0.8, 1.25, 8),
+        bounds=(0, np.inf),
+        xtol=1e-15,
+        ftol=1e-15,
+        gtol=1e-15,
+    )
+    np.testing.assert_allclose(result.x, 1.0, rtol=1e-5)
+
+
+@pytest.mark.parametrize("alpha", [0.1, 0.5, 1.0, 2.0, 4.0])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("num_tasks", [2, 10, 50])
+def test_any_alpha_on_any_problem_is_solved_or_falls_back_to_the_ridge(alpha: float, kind: str, num_tasks: int) -> None:
+    for seed in range(3):
+        gradients = gradients_of(kind, num_tasks, seed)
+        weights, _, weighting = solve(gradients, FairGrad(alpha))
+        assert np.isfinite(weights).all() and (weights > 0).all()
+        assert weighting.fallbacks["diagonal"] == 0
+        assert weighting.residual <= weighting.tolerance or weighting.fallbacks["ridge"]
+        if kind != "rank-deficient":
+            assert weighting.fallbacks["ridge"] == 0
+
+
 @pytest.mark.parametrize("alpha", [1.0, 2.0])
 def test_equals_torchjd(alpha: float) -> None:
     gradients = np.random.default_rng(0).standard_normal((10, 100))
@@ -214,6 +249,9 @@ def test_counters_add_up_over_calls() -> None:
     assert weighting.calls == 3
     assert weighting.fallbacks == {"ridge": 1, "diagonal": 0}
     assert weighting.iterations == 0 and weighting.residual <= weighting.tolerance
+    resumed = FairGrad()
+    resumed.load_state_dict(weighting.state_dict())
+    assert (resumed.calls, resumed.fallbacks) == (weighting.calls, weighting.fallbacks)
 
 
 @pytest.mark.parametrize("params", [{"alpha": 0.0}, {"alpha": -1.0}, {"y_max": 0.0}, {"max_iterations": 0}])
