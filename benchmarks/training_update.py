@@ -163,10 +163,12 @@ def measure(
 def report(rows: dict[Variant, list[dict[str, float]]], schemes: list[str]) -> None:
     """Print the two tables."""
     median = {
-        v: {part: statistics.median(row[part] for row in steps) for part in (*PARTS, "step")} for v, steps in rows.items()
+        v: {part: statistics.median(row[part] for row in steps) for part in (*PARTS, "step")}
+        for v, steps in rows.items()
     }
     vanilla = median[Variant("MT-PPO")]["step"]
-    print(f"vanilla MT-PPO: {vanilla:.1f} ms a step\n\n{'scheme':<14}{'on the critic':>14}{'on the actor':>14}{'weights, ms':>13}")
+    print(f"vanilla MT-PPO: {vanilla:.1f} ms a step\n")
+    print(f"{'scheme':<14}{'on the critic':>14}{'on the actor':>14}{'weights, ms':>13}")
     for scheme in schemes:
         critic, actor = (median[Variant(f"{scheme} {side}", **{side: scheme})] for side in ("critic", "actor"))
         row = f"{scheme:<14}{critic['step'] / vanilla:14.2f}{actor['step'] / vanilla:14.2f}"

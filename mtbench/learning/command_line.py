@@ -66,6 +66,11 @@ def _sentence(error: Exception, cfg: Path) -> str:
     if missing:
         key = missing.group(1).split("@")[0]
         known = list(_keys(cfg))
+        if key in known:
+            return (
+                f"'{key}' is a mapping in the chosen preset, into which a mapping is merged, and it cannot take new keys; "
+                "start from a preset that does not set it, such as train=MTPPO"
+            )
         return f"there is no setting '{key}'{nearest(key, known)}; cfg/config.yaml and the files it names list them all"
     return " ".join(text.split())
 

@@ -93,7 +93,9 @@ def test_a_famo_step_by_hand() -> None:
     np.testing.assert_allclose(famo.logits.grad, gradient, rtol=1e-5)
     np.testing.assert_allclose(famo.logits, -0.1 * np.sign(gradient), rtol=1e-4)  # Adam's first step
     z = np.exp(-0.1 * np.sign(gradient)) / np.exp(-0.1 * np.sign(gradient)).sum()
-    np.testing.assert_allclose(famo(torch.tensor(after)), z / (after + epsilon) / (z / (after + epsilon)).sum(), rtol=1e-4)
+    np.testing.assert_allclose(
+        famo(torch.tensor(after)), z / (after + epsilon) / (z / (after + epsilon)).sum(), rtol=1e-4
+    )
 
 
 def test_famo_equals_torchjd_with_the_papers_settings() -> None:

@@ -22,9 +22,7 @@ class Side:
             plain backward pass.
     """
 
-    def __init__(
-        self, network: nn.Module, owned: Sequence[nn.Parameter], weighting: Weighting | LossWeighting
-    ) -> None:
+    def __init__(self, network: nn.Module, owned: Sequence[nn.Parameter], weighting: Weighting | LossWeighting) -> None:
         self.owned = list(owned)
         self.weighting = weighting
         self.plain = isinstance(weighting, Mean | LossWeighting)

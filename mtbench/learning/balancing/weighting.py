@@ -18,7 +18,7 @@ CONTEXT = ("num_tasks", "device", "generator")  # given by the agent to schemes 
 S = TypeVar("S", bound="type[Scheme]")
 
 
-class Scheme(ABC):
+class Scheme:
     """What :class:`Weighting` and :class:`LossWeighting` share. One that remembers something between updates overrides
     :meth:`state_dict` and :meth:`load_state_dict`; a checkpoint then continues it exactly.
     """
@@ -36,7 +36,7 @@ class Scheme(ABC):
         return inspect.signature(cls).parameters
 
 
-class Weighting(Scheme):
+class Weighting(Scheme, ABC):
     """Chooses how much each task's gradient counts, from the Gram matrix alone.
 
     Calling it maps the Gram matrix ``G`` ``(K, K)`` of the per-task gradients to weights ``w`` ``(K,)``, float64 on the
@@ -53,7 +53,7 @@ class Weighting(Scheme):
         """``(K, K)`` float64 -> ``(K,)`` float64 on the same device."""
 
 
-class LossWeighting(Scheme):
+class LossWeighting(Scheme, ABC):
     """Chooses how much each task's gradient counts from the losses alone: one plain backward pass, no Gram matrix.
 
     The agent calls it once an optimizer step with the task losses ``(K,)``, detached, each at least 0 (the actor's and
