@@ -1,11 +1,13 @@
 """Time one optimizer step of MT-PPO under every scheme, on the critic, on the actor, and as TOPPO, relative to vanilla.
 
     python benchmarks/training_update.py [--tasks 10 50] [--schemes cagrad famo] [--repeats 15] [--device cpu] [--output CSV]
+        [--processor-time]
 
 Random data in the published shapes: the TOPPO paper's networks (400-400-400) and minibatches (3,125 samples for 10 tasks,
-15,625 for 50). In every repetition all variants take one step in turn, so that what else the machine does hits all alike;
-each takes two steps before the timing starts. The tables give medians, and ratios of medians; the CSV has every step, with
-the parts of it that the per-task machinery takes.
+15,625 for 50). In every repetition all variants take steps in turn, so that what else the machine does hits all alike: each
+one that is not timed, and two that are. On a machine that others use as well, ``OMP_NUM_THREADS=1`` and
+``--processor-time`` measure what the steps themselves cost. The tables give medians, and ratios of medians; the CSV has
+every step, with the parts of it that the per-task machinery takes.
 """
 
 from __future__ import annotations
@@ -58,8 +60,9 @@ LADDER = (
 class Clock:
     """Milliseconds by part, of one step."""
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, now: Callable[[], float]) -> None:
         self.device = device
+        self.now = now
         self.spent = dict.fromkeys((*PARTS, "step"), 0.0)
 
     def time(self, part: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -68,10 +71,10 @@ class Clock:
         @wraps(function)
         def timed(*args: Any, **kwargs: Any) -> Any:
             synchronize(self.device)
-            started = time.perf_counter()
+            started = self.now()
             result = function(*args, **kwargs)
             synchronize(self.device)
-            self.spent[part] += 1e3 * (time.perf_counter() - started)
+            self.spent[part] += 1e3 * (self.now() - started)
             return result
 
         return timed
@@ -137,10 +140,10 @@ def make_step(variant: Variant, num_tasks: int, device: str) -> Callable[[], Non
 
 
 def measure(
-    variants: list[Variant], num_tasks: int, repeats: int, device: str
+    variants: list[Variant], num_tasks: int, repeats: int, device: str, now: Callable[[], float]
 ) -> dict[Variant, list[dict[str, float]]]:
     """Milliseconds of every step, by part."""
-    clock = Clock(device)
+    clock = Clock(device, now)
     PerTaskTape.gradients = clock.time("gradients", PerTaskTape.gradients)  # type: ignore[method-assign]
     sides.gram, sides.combine = clock.time("gram", sides.gram), clock.time("combine", sides.combine)
     Weighting.__call__ = clock.time("weights", Weighting.__call__)  # type: ignore[method-assign]
@@ -149,10 +152,10 @@ def measure(
         for variant in variants:
             step = clock.time("step", make_step(variant, num_tasks, device))
             step()
-            step()
-            clock.spent = dict.fromkeys(clock.spent, 0.0)
-            step()
-            rows[variant].append({"repetition": repetition, **clock.spent})
+            for _ in range(2):
+                clock.spent = dict.fromkeys(clock.spent, 0.0)
+                step()
+                rows[variant].append({"repetition": repetition, **clock.spent})
     for function in (PerTaskTape, Weighting):
         attribute = "gradients" if function is PerTaskTape else "__call__"
         setattr(function, attribute, getattr(function, attribute).__wrapped__)
@@ -187,18 +190,20 @@ def main() -> None:
     parser.add_argument("--schemes", nargs="+", default=sorted(REGISTRY.keys() - {"mean"}))
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--processor-time", action="store_true")
     parser.add_argument("--output", type=Path)
     args = parser.parse_args()
     keep_freed_memory()  # as train.py does
     torch.set_default_device(args.device)
     schemes = [Variant(f"{s} {side}", **{side: s}) for s in args.schemes for side in ("critic", "actor")]
+    now = time.process_time if args.processor_time else time.perf_counter
     lines = []
     for num_tasks in args.tasks:
-        rows = measure([Variant("MT-PPO"), *LADDER, *schemes], num_tasks, args.repeats, args.device)
+        rows = measure([Variant("MT-PPO"), *LADDER, *schemes], num_tasks, args.repeats, args.device, now)
         threads = f", {torch.get_num_threads()} threads" if args.device == "cpu" else ""
         print(
             f"\n# K = {num_tasks}, minibatches of {int(SAMPLES_PER_TASK * num_tasks):,}, {args.device}{threads}, "
-            f"medians of {args.repeats}\n"
+            f"medians of {2 * args.repeats}{', processor time' if args.processor_time else ''}\n"
         )
         report(rows, args.schemes)
         lines += [{"tasks": num_tasks, "variant": v.name, **step} for v, steps in rows.items() for step in steps]

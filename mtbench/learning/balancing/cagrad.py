@@ -96,7 +96,7 @@ def correction(gram: np.ndarray, average: np.ndarray, radius: float) -> np.ndarr
         if bound.any():
             # |sum l g|^2 = l'(t right - start) over the binding tasks, a quadratic in t
             a, b, c = right[bound] @ p[bound], right[bound] @ q[bound], start[bound] @ q[bound]
-            end = (b + np.sqrt(np.maximum(b * b - a * (c - radius * radius), 0.0))) / a
+            end = float((b + np.sqrt(np.maximum(b * b - a * (c - radius * radius), 0.0))) / a)
             if end <= upper:
                 level = max(level, end)
                 break
