@@ -68,6 +68,11 @@ def _sentence(error: Exception, cfg: Path) -> str:
     if missing:
         key = missing.group(1).split("@")[0]
         known = list(_keys(cfg))
+        if key in known:
+            return (
+                f"'{key}' is a mapping in the chosen preset, into which a mapping is merged, and it cannot take new keys; "
+                "start from a preset that does not set it, such as train=MTPPO"
+            )
         parent = key.rpartition(".")[0]
         siblings = [name.rpartition(".")[2] for name in known if parent and name.rpartition(".")[0] == parent]
         listed = "cfg/config.yaml and the files it names list them all"

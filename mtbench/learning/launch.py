@@ -100,8 +100,10 @@ def _run(config: dict[str, Any], overrides: Sequence[str]) -> None:
     from mtbench.evaluation.player import MTPPOPlayer
     from mtbench.learning import distributed, vec_env
     from mtbench.learning.agents.mt_ppo import MTPPO
+    from mtbench.learning.allocator import keep_freed_memory
     from mtbench.learning.observers import MultiTaskObserver, QuietObserver
 
+    keep_freed_memory()
     params = agent_params(config)
     torch.manual_seed(config["seed"])  # the Runner does not seed with 0
     task = config["task"]
@@ -270,13 +272,17 @@ def _check_numbers(cfg: DictConfig) -> None:
 
 def _check_parts(params: dict[str, Any], num_tasks: int) -> None:
     """Build the named parts once in miniature, so that a wrong name does not wait for the environments."""
-    from mtbench.learning.balancing import make_weighting
+    import torch
+
+    from mtbench.learning.balancing import Weighting, make_weighting
     from mtbench.learning.networks.model import MultiTaskModel
 
     config = params["config"]
     try:
-        for side, name in config["balancing"].items():
-            make_weighting(name, **config["balancing_options"][side])
+        for scheme in config["balancing"].values():
+            weighting = make_weighting(scheme, num_tasks=num_tasks)
+            if isinstance(weighting, Weighting):
+                weighting(torch.eye(num_tasks))
         MultiTaskModel(
             num_obs=num_tasks + 1,
             num_tasks=num_tasks,

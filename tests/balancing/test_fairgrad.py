@@ -13,6 +13,7 @@ from scipy.optimize import least_squares
 from torchjd.aggregation import FairGradWeighting
 
 from mtbench.learning.balancing import FairGrad
+from tests.balancing.problems import KINDS, gradient_matrices, gradients_of
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -44,21 +45,6 @@ def scipy_weights(gram: np.ndarray, alpha: float, start: np.ndarray) -> np.ndarr
     return result.x
 
 
-@st.composite
-def gradient_matrices(draw: st.DrawFn, singular: bool = False) -> np.ndarray:
-    """Linearly independent task gradients with norms over up to sixteen decades and a shared component.
-
-    ``singular``: fewer dimensions than tasks instead, so that the Gram matrix is rank-deficient.
-    """
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    num_tasks = draw(st.integers(2, 12))
-    dimension = draw(st.integers(1, num_tasks - 1)) if singular else draw(st.integers(2 * num_tasks, 60))
-    shared = draw(st.sampled_from([0.0, 0.3, 1.0]))
-    decades = draw(st.floats(0, 8))
-    gradients = rng.standard_normal((num_tasks, dimension)) + shared * rng.standard_normal(dimension)
-    return gradients * 10 ** rng.uniform(-decades, decades, (num_tasks, 1))
-
-
 # --- against other solvers -------------------------------------------------------------------------------------------
 
 
@@ -71,6 +57,41 @@ def test_equals_scipys_solution_of_the_kkt_system(alpha: float, num_tasks: int) 
     expected = scipy_weights(gradients @ gradients.T, alpha, np.full(num_tasks, 1 / num_tasks))
     assert sum(weighting.fallbacks.values()) == 0
     np.testing.assert_allclose(weights, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("kind", ["random", "conflicting", "ill-scaled"])
+def test_equals_scipy_from_nearby_on_harder_problems(alpha: float, kind: str) -> None:
+    """SciPy finds no solution of an ill-scaled problem on its own: it gets the problem in units in which ours is near 1, and
+    a start 20 % away."""
+    gradients = gradients_of(kind, 8, 0)
+    weights, _, weighting = solve(gradients, FairGrad(alpha))
+    assert sum(weighting.fallbacks.values()) == 0
+    matrix = (gradients @ gradients.T) * weights * weights[:, None]
+    scale = weights ** (1 - 1 / alpha)
+    result = least_squares(
+        lambda v: (matrix @ v - scale * v ** (-1 / alpha)) / scale,
+        np.random.default_rng(0).uniform(0.8, 1.25, 8),
+        bounds=(0, np.inf),
+        xtol=1e-15,
+        ftol=1e-15,
+        gtol=1e-15,
+    )
+    np.testing.assert_allclose(result.x, 1.0, rtol=1e-5)
+
+
+@pytest.mark.parametrize("alpha", [0.1, 0.5, 1.0, 2.0, 4.0])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("num_tasks", [2, 10, 50])
+def test_any_alpha_on_any_problem_is_solved_or_falls_back_to_the_ridge(alpha: float, kind: str, num_tasks: int) -> None:
+    for seed in range(3):
+        gradients = gradients_of(kind, num_tasks, seed)
+        weights, _, weighting = solve(gradients, FairGrad(alpha))
+        assert np.isfinite(weights).all() and (weights > 0).all()
+        assert weighting.fallbacks["diagonal"] == 0
+        assert weighting.residual <= weighting.tolerance or weighting.fallbacks["ridge"]
+        if kind != "rank-deficient":
+            assert weighting.fallbacks["ridge"] == 0
 
 
 @pytest.mark.parametrize("alpha", [1.0, 2.0])
@@ -228,6 +249,9 @@ def test_counters_add_up_over_calls() -> None:
     assert weighting.calls == 3
     assert weighting.fallbacks == {"ridge": 1, "diagonal": 0}
     assert weighting.iterations == 0 and weighting.residual <= weighting.tolerance
+    resumed = FairGrad()
+    resumed.load_state_dict(weighting.state_dict())
+    assert (resumed.calls, resumed.fallbacks) == (weighting.calls, weighting.fallbacks)
 
 
 @pytest.mark.parametrize("params", [{"alpha": 0.0}, {"alpha": -1.0}, {"y_max": 0.0}, {"max_iterations": 0}])

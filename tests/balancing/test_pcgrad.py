@@ -5,6 +5,7 @@ from torchjd.aggregation import PCGradWeighting
 
 from mtbench.learning.balancing import PCGrad, gram
 from mtbench.learning.balancing.pcgrad import projected
+from tests.balancing.problems import KINDS, gradients_of, gram_of
 
 
 def conflicting(num_tasks: int, seed: int) -> torch.Tensor:
@@ -27,7 +28,17 @@ def surgery(gradients: np.ndarray, order: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("num_tasks", [2, 3, 10, 50])
 @pytest.mark.parametrize("seed", range(3))
 def test_equals_torchjd_under_the_same_order(num_tasks: int, seed: int) -> None:
-    matrix = gram(conflicting(num_tasks, seed))
+    check_against_torchjd(gram(conflicting(num_tasks, seed)), seed)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_equals_torchjd_on_harder_problems(kind: str) -> None:
+    for num_tasks in (2, 10, 50):
+        check_against_torchjd(gram_of(gradients_of(kind, num_tasks, 0)), 1)
+
+
+def check_against_torchjd(matrix: torch.Tensor, seed: int) -> None:
+    num_tasks = len(matrix)
     torch.manual_seed(seed)
     order = np.stack([torch.randperm(num_tasks).numpy() for _ in range(num_tasks)])
     torch.manual_seed(seed)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
 
@@ -37,8 +35,28 @@ def test_actor_losses_are_means_over_each_tasks_own_samples(batch: dict[str, tor
         advantage = (advantage - advantage.mean()) / advantage.std(correction=0)
         gain = torch.minimum(advantage * ratio, advantage * ratio.clamp(0.8, 1.2)).mean()
         bounds = (batch["mean"][own].abs() - 1.1).clamp(min=0.0).square().sum(1).mean()
-        entropy = (log_std[k] + 0.5 * math.log(2 * math.pi * math.e)).sum()
-        assert losses[k].item() == pytest.approx((-gain - 0.01 * entropy + 0.1 * bounds).item(), rel=1e-4, abs=1e-5)
+        most = torch.where(advantage > 0, 1.2 * advantage, 0.8 * advantage).mean()
+        assert losses[k].item() == pytest.approx((most - gain + 0.1 * bounds).item(), rel=1e-4, abs=1e-5)
+        assert losses[k] >= 0
+
+
+def test_the_actors_losses_have_the_gradient_of_surrogate_entropy_and_bounds(batch: dict[str, torch.Tensor]) -> None:
+    rows = batch["rows"]
+    mean, log_std = batch["mean"][rows].requires_grad_(), batch["log_std"].clone().requires_grad_()
+    columns = [batch[name][rows] for name in ("actions", "log_probs", "advantages")]
+    losses, _ = actor_losses(mean, log_std, *columns, batch["weight"], 0.2, 0.01, 0.1, normalize=False)
+    total = 0
+    for k, (weight, slice_rows) in enumerate(zip(batch["weight"], torch.arange(len(rows)).view(3, -1), strict=True)):
+        policy = torch.distributions.Normal(mean[slice_rows], log_std[k].exp())
+        actions, old, advantage = (column[slice_rows] for column in columns)
+        ratio = (policy.log_prob(actions).sum(1) - old).exp()
+        gain = torch.minimum(advantage * ratio, advantage * ratio.clamp(0.8, 1.2))
+        bounds = (mean[slice_rows].abs() - 1.1).clamp(min=0.0).square().sum(1)
+        total = total + (weight * (0.1 * bounds - gain)).sum() - 0.01 * policy.entropy()[0].sum()
+    for ours, plain in zip(
+        torch.autograd.grad(losses.sum(), [mean, log_std]), torch.autograd.grad(total, [mean, log_std]), strict=True
+    ):
+        torch.testing.assert_close(ours, plain)
 
 
 @pytest.mark.parametrize("clip", [None, 0.2])

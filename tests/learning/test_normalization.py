@@ -14,7 +14,7 @@ from mtbench.learning.errors import UserError
 from mtbench.learning.networks.model import MultiTaskModel
 from mtbench.learning.networks.normalization import InputNormalizer, input_norm_name
 
-SIDE = {"units": [8]}
+SIDE = {"units": [8], "activation": "relu"}
 
 
 def build(

@@ -28,6 +28,10 @@ def actor_losses(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return each task's clipped surrogate, entropy bonus and bounds loss (K,), and detached scalars to log.
 
+    The losses are counted from the least that the surrogate can become on these samples, ``-clip * mean|advantage| -
+    mean advantage``, and the entropy bonus from its present value. Those are constants to the gradient, and make every loss
+    at least 0, as weightings of losses need.
+
     Args:
         mean, actions: (n, actions).
         log_std: (K, actions), one row a task.
@@ -49,6 +53,7 @@ def actor_losses(
     ratio = log_ratio.exp()
     gain = torch.minimum(advantages * ratio, advantages * ratio.clamp(1.0 - clip, 1.0 + clip))
     surrogate = -(weight * gain).sum(1)
+    least = -(weight * (advantages + clip * advantages.abs())).sum(1)
     entropy = (log_std + 0.5 * math.log(2.0 * math.pi * math.e)).sum(1)
     bounds = (mean.abs() - _SOFT_BOUND).clamp_min(0.0).square().sum(1).view(num_tasks, -1)
     bounds = (weight * bounds).sum(1)
@@ -60,7 +65,7 @@ def actor_losses(
             "info/kl": (weight * (ratio - 1.0 - log_ratio)).sum(1).mean(),
             "info/clip_fraction": (weight * ((ratio - 1.0).abs() > clip)).sum(1).mean(),
         }
-    return surrogate - entropy_coef * entropy + bounds_coef * bounds, scalars
+    return surrogate - least - entropy_coef * (entropy - entropy.detach()) + bounds_coef * bounds, scalars
 
 
 def critic_losses(

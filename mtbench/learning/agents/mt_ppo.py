@@ -112,8 +112,9 @@ class MTPPO(BaseAlgorithm):
                 self.model.owned_parameters(side),
                 make_weighting(
                     config["balancing"][side],
+                    num_tasks=self.num_tasks,
+                    device=self._device,
                     generator=self.generators["balancing"],
-                    **config["balancing_options"][side],
                 ),
             )
             for side, network in networks.items()
@@ -204,6 +205,8 @@ class MTPPO(BaseAlgorithm):
                 self.last_lr, _ = self.scheduler.update(self.last_lr, self.entropy_coef, self.epoch_num, 0, kl.item())
                 for group in self.optimizer.param_groups:
                     group["lr"] = self.last_lr
+        for side in self.sides.values():
+            side.after_epoch()
         if recorded:
             self.record.append(self.frame, snapshot, self.critic_coef, self.model.value_scale)
             if distributed.rank() == 0:
@@ -260,6 +263,9 @@ class MTPPO(BaseAlgorithm):
             scalars["info/grad_clip_fraction"] = (norm > self.grad_norm).float()
         self.optimizer.step()
         self.model.network.project()
+        scalars = dict(scalars)  # what follows may run the forward passes again
+        for side in self.sides.values():
+            side.after_step()
         return scalars
 
     def backward(
@@ -396,6 +402,7 @@ class MTPPO(BaseAlgorithm):
                 "next_evaluation": self.next_evaluation,
                 "last_lr": self.last_lr,
                 "optimizer": self.optimizer.state_dict(),
+                "balancing": {name: side.state_dict() for name, side in self.sides.items()},
                 "obs": self.obs,
                 "env_state": self.vec_env.get_env_state(),
                 "rng": rng_state(),
@@ -407,6 +414,8 @@ class MTPPO(BaseAlgorithm):
         """Continue from :meth:`get_full_state_weights` of a run with the same tasks, environments, networks and ranks."""
         self.set_weights(weights)
         self.optimizer.load_state_dict(weights["optimizer"])
+        for name, state in weights.get("balancing", {}).items():  # older checkpoints have none
+            self.sides[name].load_state_dict(state)
         if set_epoch:
             self.epoch_num, self.frame = weights["epoch"], weights["frame"]
             self.next_evaluation = weights["next_evaluation"]

@@ -1,27 +1,39 @@
-"""Critic balancing: per-task gradients -> Gram matrix -> weights -> one update direction; and PopArt.
+"""Critic balancing: per-task gradients -> Gram matrix -> weights -> one update direction; or weights from losses; and PopArt.
 
-Depends on torch and NumPy only. A new weighting is one file with a :class:`Weighting` under ``@register("name")``
-and one import here.
+Depends on torch, NumPy and, for the weightings it has the names of, TorchJD. A new scheme is one file with a
+:class:`Weighting` or a :class:`LossWeighting` under ``@register("name")`` and one import here (docs/adding_a_scheme.md).
 """
 
-from . import diagnostics
+from . import diagnostics, torchjd
+from .cagrad import CAGrad
+from .dwa import DWA
 from .fairgrad import FairGrad
+from .famo import FAMO
 from .gram import combine, gram
 from .mean import Mean
+from .nash_mtl import NashMTL
 from .pcgrad import PCGrad
 from .popart import PopArt
-from .weighting import REGISTRY, Weighting, make_weighting, register
+from .uncertainty import UncertaintyWeighting
+from .weighting import REGISTRY, LossWeighting, Weighting, make_weighting, register
 
 __all__ = [
+    "DWA",
+    "FAMO",
     "REGISTRY",
+    "CAGrad",
     "FairGrad",
+    "LossWeighting",
     "Mean",
+    "NashMTL",
     "PCGrad",
     "PopArt",
+    "UncertaintyWeighting",
     "Weighting",
     "combine",
     "diagnostics",
     "gram",
     "make_weighting",
     "register",
+    "torchjd",
 ]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,6 +14,7 @@ from .weighting import Weighting, register
 _MAX_STEP = 3.0  # largest step of a log-weight in the direction in which the objective grows exponentially
 _Y_MIN = -300.0  # exp() of it, and of it times 1 - 1/alpha for alpha >= 0.5, is still an ordinary double
 _ARMIJO = 1e-4
+_ROUNDING = 1e-13  # of (G w)_i, relative to its largest terms
 _QUADRATIC = 1e-6  # squared Newton decrement below which full steps converge and the objective no longer resolves them
 
 
@@ -30,8 +34,8 @@ class FairGrad(Weighting):
 
     **When there is no solution.** It exists if and only if some direction improves every task. If none does (task
     gradients that cancel in a non-negative combination), some weights grow without bound, and close to that case they
-    amplify nothing but the gradients' rounding. A solve that would leave ``log(w_i) <= y_max``, counted from the start,
-    is therefore repeated with the ridge ``G_ii (1 + exp(-2 y_max))``, which always has a solution, scale invariant too:
+    amplify nothing but the gradients' rounding. A solve that would leave ``log(w_i) <= y_max`` (see there) is
+    therefore repeated with the ridge ``G_ii (1 + exp(-2 y_max))``, which always has a solution, scale invariant too:
     fallback ``"ridge"``. If Newton does not converge in ``max_iterations`` even so, the start itself is returned:
     fallback ``"diagonal"``. A task whose gradient is exactly zero gets weight zero; the others are solved without it.
 
@@ -39,16 +43,19 @@ class FairGrad(Weighting):
     known to us, and its first fallback, SciPy, looks for the very solution that Newton has just found out of reach.
 
     Args:
-        alpha: fairness, > 0. Small: closer to the plain sum. Large: closer to max-min.
-        y_max: bound on ``log(w_i)``, counted from the start. At 8, the rounding of float32 gradients stays near 1e-3.
+        alpha: fairness, > 0. Small: closer to the plain sum. Large: closer to max-min. From about 10 on, gradient norms
+            that differ a millionfold end in a fallback.
+        y_max: bound on ``log(w_i |g_i|)``, counted from the largest one at the start. At 8, the rounding of float32
+            gradients stays near 1e-3.
         tolerance: largest relative KKT residual ``|1 - w_i^(1/alpha) (G w)_i|`` that counts as solved.
-        max_iterations: Newton iterations, before the ridge and again after it. Two to six are usual.
+        max_iterations: Newton iterations, before the ridge and again after it. Two to six are usual for alpha = 1.
 
     Attributes:
         calls: solves so far.
         fallbacks: name -> how many of them ended in that fallback.
         iterations: Newton iterations of the last solve.
-        residual: relative KKT residual of the last weights, over all tasks whose gradient is not zero.
+        residual: relative KKT residual of the last weights, over all tasks whose gradient is not zero; or, for a task whose
+            share is less than rounding can resolve, in units of that.
 
     The solve runs on the CPU in NumPy: for K <= 50 a Newton iteration takes some 50 microseconds there, and its
     convergence test would make a GPU wait for the host in every iteration. A Gram matrix on a GPU costs one copy of K*K
@@ -56,7 +63,7 @@ class FairGrad(Weighting):
     """
 
     def __init__(
-        self, alpha: float = 1.0, y_max: float = 8.0, tolerance: float = 1e-8, max_iterations: int = 50
+        self, alpha: float = 1.0, y_max: float = 8.0, tolerance: float = 1e-8, max_iterations: int = 100
     ) -> None:
         if alpha <= 0:
             raise ValueError(f"FairGrad needs alpha > 0, got {alpha}; alpha = 0 is the weighting 'mean' up to scale.")
@@ -86,6 +93,12 @@ class FairGrad(Weighting):
             weights[live] = self._solve(full[np.ix_(live, live)])
         return torch.from_numpy(weights).to(gram.device)
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"calls": self.calls, "fallbacks": self.fallbacks}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.calls, self.fallbacks = state["calls"], dict(state["fallbacks"])
+
     def _solve(self, gram: np.ndarray) -> np.ndarray:
         """Weights for a Gram matrix with a positive diagonal."""
         start = gram.diagonal() ** (-self.alpha / (1.0 + self.alpha))
@@ -93,18 +106,21 @@ class FairGrad(Weighting):
         scaled = gram * start[:, None] * start
         scale = scaled.diagonal().copy()  # also the start's share of the right-hand side, since G_ii s = s^(-1/alpha)
         self.iterations = 0
-        y = self._newton(scaled, scale, self.y_max)
+        y = self._newton(scaled, scale, self.y_max + 0.5 * np.log(scale.max() / scale))
         if y is None:
             ridged = scaled + np.diag(scale * np.exp(-2.0 * self.y_max))
-            y = self._newton(ridged, scale, np.inf)
+            y = self._newton(ridged, scale, np.full(len(gram), np.inf))
             self.fallbacks["diagonal" if y is None else "ridge"] += 1
             if y is None:
                 y = np.zeros(len(gram))
         w = np.exp(y)
-        self.residual = float(np.abs(1.0 - w ** (1.0 / self.alpha) * (scaled @ w) / scale).max())
+        self.residual = self._residual(scaled, w, scale * w ** (1.0 - 1.0 / self.alpha), w * (scaled @ w))
         return start * w
 
-    def _newton(self, gram: np.ndarray, scale: np.ndarray, y_max: float) -> np.ndarray | None:
+    def _residual(self, gram: np.ndarray, w: np.ndarray, target: np.ndarray, share: np.ndarray) -> float:
+        return float((np.abs(target - share) / (target + _ROUNDING / self.tolerance * w * (np.abs(gram) @ w))).max())
+
+    def _newton(self, gram: np.ndarray, scale: np.ndarray, y_max: np.ndarray) -> np.ndarray | None:
         """``y <= y_max`` with ``(G w)_i = scale_i w_i^(-1/alpha)``, ``w = exp(y)``; None if it is not reached."""
         power = 1.0 - 1.0 / self.alpha
         diagonal = np.diag_indices(len(gram))
@@ -119,9 +135,9 @@ class FairGrad(Weighting):
         y = np.zeros(len(gram))
         w, target, share, objective = evaluate(y)
         for _ in range(self.max_iterations):
-            slope = target - share
-            if np.abs(slope / target).max() <= self.tolerance:
+            if self._residual(gram, w, target, share) <= self.tolerance:
                 return y
+            slope = target - share
             if ((y >= y_max) & (slope > 0)).any():
                 return None
             system = gram * w[:, None] * w

@@ -1,23 +1,42 @@
-"""The common face of all weightings and the registry they are found by."""
+"""The two kinds of weightings, from the Gram matrix and from the losses, and the registry they are found by."""
 
 from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from mtbench.learning.errors import unknown
+from mtbench.learning.errors import UserError, unknown
 
-REGISTRY: dict[str, type[Weighting]] = {}
+REGISTRY: dict[str, type[Scheme]] = {}
+CONTEXT = ("num_tasks", "device", "generator")  # given by the agent to schemes whose __init__ asks for them
 
-W = TypeVar("W", bound="type[Weighting]")
+S = TypeVar("S", bound="type[Scheme]")
 
 
-class Weighting(ABC):
+class Scheme:
+    """What :class:`Weighting` and :class:`LossWeighting` share. One that remembers something between updates overrides
+    :meth:`state_dict` and :meth:`load_state_dict`; a checkpoint then continues it exactly.
+    """
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the next update depends on, or counts on: tensors and plain data."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from :meth:`state_dict`. An empty state is that of a new run."""
+
+    @classmethod
+    def parameters(cls) -> Mapping[str, inspect.Parameter]:
+        """Return the arguments of ``__init__`` by name."""
+        return inspect.signature(cls).parameters
+
+
+class Weighting(Scheme, ABC):
     """Chooses how much each task's gradient counts, from the Gram matrix alone.
 
     Calling it maps the Gram matrix ``G`` ``(K, K)`` of the per-task gradients to weights ``w`` ``(K,)``, float64 on the
@@ -34,10 +53,34 @@ class Weighting(ABC):
         """``(K, K)`` float64 -> ``(K,)`` float64 on the same device."""
 
 
-def register(name: str) -> Callable[[W], W]:
-    """Class decorator: make a :class:`Weighting` known to :func:`make_weighting` as ``name``."""
+class LossWeighting(Scheme, ABC):
+    """Chooses how much each task's gradient counts from the losses alone: one plain backward pass, no Gram matrix.
 
-    def add(cls: W) -> W:
+    The agent calls it once an optimizer step with the task losses ``(K,)``, detached, each at least 0 (the actor's and
+    the critic's are: :mod:`mtbench.learning.agents.losses`), and steps along ``d = sum_i w_i g_i``. Ours are on the scale
+    of the mean: weights add up to about 1, so that the shared clip and learning rate mean the same under each scheme.
+
+    Attributes:
+        wants_step: the agent is to call :meth:`after_step`, at the price of one more forward pass without gradients.
+    """
+
+    wants_step = False
+
+    @abstractmethod
+    def __call__(self, losses: Tensor) -> Tensor:
+        """``(K,)`` -> weights ``(K,)``, at least 0, of the same dtype on the same device."""
+
+    def after_step(self, before: Tensor, after: Tensor) -> None:
+        """Learn from the losses ``(K,)`` of the same minibatch before and after the optimizer step."""
+
+    def after_epoch(self) -> None:
+        """Called when a rollout has been learned from."""
+
+
+def register(name: str) -> Callable[[S], S]:
+    """Class decorator: make a :class:`Weighting` or :class:`LossWeighting` known to :func:`make_weighting`."""
+
+    def add(cls: S) -> S:
         if name in REGISTRY:
             raise ValueError(f"A weighting named '{name}' exists already: {REGISTRY[name].__name__}.")
         REGISTRY[name] = cls
@@ -46,19 +89,33 @@ def register(name: str) -> Callable[[W], W]:
     return add
 
 
-def make_weighting(name: str, *, generator: torch.Generator | None = None, **params: Any) -> Weighting:
-    """The weighting registered as ``name``.
+def make_weighting(scheme: str | Mapping[str, Any], **params: Any) -> Weighting | LossWeighting:
+    """Make a weighting from its registered name, or from a mapping with its ``name`` and parameters.
 
-    ``generator`` is handed to weightings that draw random numbers and ignored by the others, so callers need not know
-    which is which. ``params`` are the weighting's own parameters. Raises ``UserError`` for a name or a parameter that
-    does not exist, saying which ones do.
+    Args:
+        scheme: ``"fairgrad"`` or ``{"name": "fairgrad", "alpha": 2}``.
+        params: its parameters, and what an agent knows (``CONTEXT``): ``num_tasks`` (K), ``device`` (of the losses) and
+            ``generator`` (a CPU ``torch.Generator``). Those are handed to weightings that ask for them and dropped for
+            the others, so that callers need not know which is which.
+
+    Raises:
+        UserError: a name or parameter that does not exist or has no sensible value, saying which ones do.
     """
+    given = dict(scheme) if isinstance(scheme, Mapping) else {"name": scheme}
+    name = given.pop("name", None)
     if name not in REGISTRY:
         raise unknown("weighting", name, REGISTRY)
     cls = REGISTRY[name]
-    accepted = set(inspect.signature(cls).parameters)
-    if "generator" in accepted:
-        params["generator"] = generator
-    for param in params.keys() - accepted:
-        raise unknown(f"parameter of weighting {name}", param, accepted - {"generator"})
-    return cls(**params)
+    accepted = cls.parameters()
+    params = given | params
+    own = {key: value for key, value in params.items() if key not in CONTEXT or key in accepted}
+    for param in own.keys() - accepted.keys():
+        raise unknown(f"parameter of weighting {name}", param, accepted.keys() - set(CONTEXT))
+    for param, declared in accepted.items():
+        if declared.default is inspect.Parameter.empty and param not in own:
+            raise UserError(f"weighting {name} needs its parameter {param}: {{name: {name}, {param}: ...}}")
+    try:
+        return cls(**own)  # type: ignore[return-value]
+    except TypeError as error:
+        settings = ", ".join(f"{key}: {value}" for key, value in own.items() if key not in CONTEXT)
+        raise UserError(f"weighting {name} cannot work with {{{settings}}}: {error}") from error
