@@ -23,7 +23,7 @@ class FAMO(LossWeighting):
     **Same minibatch, before and after.** The comparison is of one minibatch's losses under the parameters before and
     after its own step, as in the paper. MTBench compares the losses of two successive minibatches, which differ mostly by
     sampling, and takes 0 for the losses before the first one. Ours costs one more forward pass, without gradients, of the
-    side it is used on: 13 to 20 % of an MT-PPO update (benchmarks/training_update.py).
+    side it is used on: a sixth to a fifth of an MT-PPO update (benchmarks/training_update.py).
 
     **On the actor.** A logarithm needs positive losses, and PPO's surrogate is 0 on average at the start of an epoch and
     changes sign. :func:`~mtbench.learning.agents.losses.actor_losses` counts it from the least value that clipping
