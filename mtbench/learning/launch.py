@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from mtbench.learning.errors import UserError, unknown
 
 CFG = Path(__file__).resolve().parents[2] / "cfg"
-ENGINES = ("mujoco", "isaacgym")
+ENGINES = ("mujoco", "warp", "isaacgym")
 EVALUATION_SEED = 12345  # fixed, so that every run and scheme faces the same goals
 
 
@@ -153,6 +153,9 @@ def _check_engine(cfg: DictConfig) -> None:
                 "physics_engine=isaacgym holds one simulation in a process, so there is none to evaluate in; add "
                 "eval_interval=null and evaluate checkpoints with test=True"
             )
+    if cfg.physics_engine == "warp" or (cfg.physics_engine == "mujoco" and str(cfg.sim_device).startswith("cuda")):
+        if importlib.util.find_spec("mujoco_warp") is None:
+            raise UserError("physics on a GPU needs MuJoCo Warp: pip install 'mtbench[gpu]', or use sim_device=cpu")
     os.environ["MTBENCH_PHYSICS_ENGINE"] = cfg.physics_engine
 
 
@@ -200,7 +203,7 @@ def _choose_devices(cfg: DictConfig) -> None:
 
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if cfg.sim_device is None:
-        cfg.sim_device = "cuda:0" if cfg.physics_engine == "isaacgym" and gpus else "cpu"
+        cfg.sim_device = "cuda:0" if cfg.physics_engine in ("warp", "isaacgym") and gpus else "cpu"
     if cfg.rl_device is None:
         cfg.rl_device = "cuda:0" if gpus else "cpu"
     for flag in ("sim_device", "rl_device"):
@@ -210,9 +213,7 @@ def _choose_devices(cfg: DictConfig) -> None:
             raise UserError(f"{flag}={cfg[flag]} is not a device; use cpu or cuda:0") from error
         if device.type not in ("cpu", "cuda"):
             raise UserError(f"{flag}={cfg[flag]} is not supported; use cpu or cuda:0")
-        if (
-            cfg.multi_gpu and device.type == "cuda"
-        ):  # every process of a machine has a GPU of its own, as in IsaacGymEnvs
+        if cfg.multi_gpu and device.type == "cuda":  # one GPU for each process of a machine, as in IsaacGymEnvs
             device = torch.device("cuda", distributed.local_rank())
             cfg[flag] = str(device)
         if device.type == "cuda" and (device.index or 0) >= gpus:

@@ -1,11 +1,17 @@
-"""MuJoCo Warp on its CPU device: fifty merged scenes move as on MuJoCo, and what goes wrong is seen."""
+"""MuJoCo Warp: fifty merged scenes move as on MuJoCo, and what goes wrong is seen.
+
+On Warp's CPU device, or on the one that MTBENCH_TEST_DEVICE names, where sums are not in the same order each time.
+"""
 
 from __future__ import annotations
+
+import os
 
 import mujoco
 import numpy as np
 import pytest
 import torch
+from isaacgym import gymtorch
 
 from isaacgymenvs_tasks import make
 from isaacgymenvs_tasks.metaworld.experts import expert_policy
@@ -13,16 +19,37 @@ from mtbench.sim.padding import merge, padded
 from mtbench.sim.scene import build_groups
 
 STEPS = 15
+DEVICE = os.environ.get("MTBENCH_TEST_DEVICE", "cpu")
+EXACT = 0.0 if DEVICE == "cpu" else 1e-3
 
 
-def _environment(engine: str, **settings):
-    return make("MT50", num_envs=50, seed=4, physics_engine=engine, **settings)
+def _environment(engine: str, num_envs: int = 50, seed: int = 4, **settings):
+    device = DEVICE if engine == "warp" else "cpu"
+    return make("MT50", num_envs, seed, sim_device=device, physics_engine=engine, **settings)
+
+
+def _same(one: torch.Tensor, other: torch.Tensor) -> None:
+    torch.testing.assert_close(one, other, rtol=0.0, atol=EXACT)
+
+
+def _copy_state(source, target) -> None:
+    """Let ``target`` continue from the state of ``source``, which another engine steps."""
+    state = source.get_env_state()
+    source.gym.refresh_actor_root_state_tensor(source.sim)
+    roots, dofs = (x.to(target.device).contiguous() for x in (source.root_states, source.dof_states))
+    target.gym.set_actor_root_state_tensor(target.sim, gymtorch.unwrap_tensor(roots))
+    target.gym.set_dof_state_tensor(target.sim, gymtorch.unwrap_tensor(dofs))
+    for name, values in state["buffers"].items():
+        setattr(target, name, values.clone().to(target.device))
+    target.control.target = state["control_target"].to(target.device)
+    target.refresh()
+    target._read()
 
 
 def _roll(env, actions):
     """Observed frames (steps + 1, num_envs, 18)."""
-    frames = [env.reset()["obs"][:, :18]]
-    frames += [env.step(action)[0]["obs"][:, :18] for action in actions]
+    frames = [env._frame.cpu()]
+    frames += [env.step(action)[0]["obs"][:, :18].cpu() for action in actions]
     return torch.stack(frames)
 
 
@@ -70,21 +97,27 @@ def test_merged_scenes_move_as_their_own_models():
 
 
 def test_all_scenes_move_as_on_mujoco(warp, actions):
-    difference = (_roll(warp, actions) - _roll(_environment("mujoco"), actions)).abs().amax(-1)
-    assert difference[0].max() < 1e-5  # the same resets
+    mujoco_env = _environment("mujoco")
+    for env in (mujoco_env, warp):
+        env.reset()
+    _copy_state(mujoco_env, warp)
+    difference = (_roll(warp, actions) - _roll(mujoco_env, actions)).abs().amax(-1)
+    assert difference[0].max() < 1e-5
     assert difference.median() < 1e-6
     assert difference[-1].max() < 1e-3, warp.task_names[int(difference[-1].argmax())]
     assert int(warp.sim.engine.overflow.sum()) == 0
 
 
 def test_a_run_continues_bit_for_bit(warp, actions):
+    warp.reset()
     _roll(warp, actions[:5])
     state = warp.get_env_state()
     first = [warp.step(action)[0]["obs"] for action in actions[5:9]]
     warp.reset()
     warp.set_env_state(state)
     again = [warp.step(action)[0]["obs"] for action in actions[5:9]]
-    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    for one, other in zip(first, again, strict=True):
+        _same(one, other)
 
 
 def test_a_diverged_environment_is_reset_and_leaves_the_others_alone(warp, actions):
@@ -99,7 +132,7 @@ def test_a_diverged_environment_is_reset_and_leaves_the_others_alone(warp, actio
         obs, reward, done, extras = warp.step(action)
         assert int(extras["diverged"]) == (i == 1) and bool(done[7]) == (i == 1)
         assert torch.isfinite(obs["obs"]).all() and torch.isfinite(reward).all()
-        assert torch.equal(obs["obs"][others], expected[i][others])
+        _same(obs["obs"][others], expected[i][others])
 
 
 def test_contacts_without_room_are_counted(actions):
@@ -112,10 +145,10 @@ def test_contacts_without_room_are_counted(actions):
 
 @pytest.mark.slow
 def test_experts_succeed_as_often_as_on_mujoco():
-    """All tasks, twenty episodes each (60 minutes of one core)."""
+    """All tasks, twenty episodes each (three minutes of one core)."""
     rates = {}
     for engine in ("mujoco", "warp"):
-        env = make("MT50", num_envs=1000, seed=0, physics_engine=engine, **{"task.env.randomInitialProgress": False})
+        env = _environment(engine, 1000, 0, **{"task.env.randomInitialProgress": False})
         policy = expert_policy(env)
         env.reset()
         success = torch.zeros(env.num_envs)
@@ -123,6 +156,7 @@ def test_experts_succeed_as_often_as_on_mujoco():
             _, _, _, extras = env.step(policy(env))
             finished = extras["finished"]
             success += finished["mask"] * finished["success"]
-        rates[engine] = torch.zeros(50).index_add_(0, env.task_index, success) / 20
-    assert (rates["warp"] - rates["mujoco"]).mean().abs() <= 0.01
-    assert (rates["warp"] - rates["mujoco"]).abs().max() <= 0.15
+        rates[engine] = torch.zeros(50).index_add_(0, env.task_index.cpu(), success) / 20
+    difference = rates["warp"] - rates["mujoco"]
+    assert difference.mean().abs() <= 0.01
+    assert difference.abs().max() <= 0.051, difference  # 5 percentage points: one episode of twenty

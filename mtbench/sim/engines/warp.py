@@ -11,8 +11,10 @@ needed more is flagged in ``overflow``, and ``peak`` tells how much was needed.
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Callable
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import mujoco
@@ -79,8 +81,9 @@ class WarpEngine:
         contacts: int = 0,
         constraints: int = 0,
     ) -> None:
-        wp.config.log_level = wp.LOG_WARNING
+        wp.config.log_level = wp.LOG_ERROR  # it warns where there is no GPU
         wp.init()
+        wp.config.log_level = wp.LOG_WARNING
         self.device = torch.device(device)
         counts = {
             "qpos": sizes.qpos,
@@ -108,6 +111,7 @@ class WarpEngine:
             self._groups.append(
                 _Worlds(self, group, at, self.peak[k], contacts or CONTACTS, constraints or CONSTRAINTS)
             )
+        self._announce()
         self._stale = True
         self._graphs: dict[object, list[wp.Graph]] = {}
         # Kernels are compiled and loaded now, not in the middle of the first step.
@@ -115,6 +119,16 @@ class WarpEngine:
         for worlds in self._groups:
             worlds.step(1)
         self._restore(start)
+
+    def _announce(self) -> None:
+        """Say what takes so long."""
+        if not any(Path(str(wp.config.kernel_cache_dir)).glob("wp_*")):
+            sizes = ", ".join(f"{worlds.base.nv} DOFs" for worlds in self._groups)
+            print(
+                f"MuJoCo Warp compiles its kernels (models of {sizes}): a minute or two the first time on a machine",
+                file=sys.stderr,
+                flush=True,
+            )
 
     # the buffers, by the names of CpuEngine
     qpos: Tensor
