@@ -3,7 +3,8 @@
 # records its task gradients; metrics, records and configurations go to OUT, logs to OUT/log, checkpoints to runs/ladder_*.
 #   [JOBS=1] bash benchmarks/ladder.sh OUT FRAMES [SEEDS="1 2"] [further overrides of train.py ...]
 # JOBS runs go side by side; give each a thread then: OMP_NUM_THREADS=1 ... task.sim.num_threads=1 train.params.torch_threads=1
-# All rungs of one seed come before the next seed. Stopped and started again, it continues where it was. Table and plots:
+# All rungs of one seed come before the next seed. Stopped and started again, it continues where it was; runs whose metrics are in
+# OUT are done. Table and plots:
 #   python benchmarks/ladder.py OUT
 set -euo pipefail
 set -m # each run its own process group, so that stopping this script stops them
@@ -27,6 +28,7 @@ rungs=(
 climb() { # name, overrides of train.py
   local name=$1 run=runs/ladder_$1
   shift
+  [ ! -f "$out/$name.metrics.csv" ] || return 0
   python train.py task=MT10 "experiment=ladder_$name" "max_frames=$frames" eval_interval=250_000 eval_goals=20 \
     diagnose_interval=50_000 $([ -f "$run/nn/last.pth" ] && echo "checkpoint=$run/nn/last.pth") "$@" >>"$out/log/$name.log" 2>&1 ||
     { echo "$name failed, see $out/log/$name.log" && return 1; }
