@@ -47,6 +47,7 @@ from isaacgymenvs_tasks.parkour.curriculum import next_level
 from isaacgymenvs_tasks.parkour.terrain import TERRAINS, build
 from isaacgymenvs_tasks.parkour.terrain.tile import CELL, LENGTH, NUM_GOALS, WIDTH
 from isaacgymenvs_tasks.selection import select_tasks, share
+from isaacgymenvs_tasks.simulator import narrow_ground
 from isaacgymenvs_tasks.vec_task import Rows, VecTask
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
@@ -131,6 +132,14 @@ class Parkour(VecTask):
             ground = gymapi.PlaneParams()
             ground.normal = gymapi.Vec3(0.0, 0.0, 1.0)
             self.gym.add_ground(self.sim, ground)
+        else:
+            field = gymapi.HeightFieldParams()
+            field.nbColumns, field.nbRows = self.terrain.heights.shape
+            field.column_scale = field.row_scale = self.terrain.horizontal_scale
+            field.vertical_scale = self.terrain.vertical_scale
+            first = CELL / 2 - self.terrain.border  # heights belong to the middle of cells
+            field.transform.p = gymapi.Vec3(first, first, 0.0)
+            self.gym.add_heightfield(self.sim, self.terrain.heights.ravel(), field)
         heights = torch.from_numpy(self.terrain.heights).to(self.device).float() * self.terrain.vertical_scale
         lowest = heights.clone()  # over a cell and its neighbours in x and y
         lowest[:-1] = torch.minimum(lowest[:-1], heights[1:])
@@ -166,10 +175,13 @@ class Parkour(VecTask):
         table = torch.cat((mass, centre, friction), 1).tolist()
         gains = (STIFFNESS * stiffness).cpu().numpy(), (DAMPING * damping).cpu().numpy()
         places = self._origins[self.level, self.task_index].tolist()
+        levels, tasks = self.level.tolist(), self.task_index.tolist()
         zero = gymapi.Vec3(0.0, 0.0, 0.0)  # all environments share one frame, that of the ground
         per_row = math.isqrt(n - 1) + 1
         for i in range(n):
             env = gym.create_env(self.sim, zero, zero, per_row)
+            if not self.plane:
+                narrow_ground(gym, env, *self._window(levels[i], tasks[i]))
             pose = gymapi.Transform()
             pose.p = gymapi.Vec3(places[i][0], places[i][1], places[i][2] + self.reset_height)
             # Filter 1 on all of the robot's shapes keeps it from colliding with itself.
@@ -186,6 +198,13 @@ class Parkour(VecTask):
             links[0].com = gymapi.Vec3(links[0].com.x + x, links[0].com.y + y, links[0].com.z + z)
             gym.set_actor_rigid_body_properties(env, handle, links, True)
             gym.enable_actor_dof_force_sensors(env, handle)
+
+    def _window(self, level: int, task: int) -> tuple[float, float, float, float]:
+        """Corner and extent of the ground that a robot may come to: its terrain, or with a curriculum those of all levels, and
+        a margin."""
+        first, count = (0, self.rows) if self.curriculum else (level, 1)
+        x, y = first * LENGTH - MARGIN, task * WIDTH - MARGIN
+        return x, y, count * LENGTH + 2 * MARGIN, WIDTH + 2 * MARGIN
 
     def allocate_buffers(self) -> None:
         super().allocate_buffers()

@@ -18,7 +18,7 @@ from tests.sim.world import ARM
 
 REPO = Path(__file__).parents[2]
 #: Ours alone; Isaac Gym has no exact save and restore.
-EXTENSIONS = {"get_state", "set_state", "settle"}
+EXTENSIONS = {"get_state", "set_env_ground", "set_state", "settle"}
 
 
 @pytest.fixture(scope="module")
