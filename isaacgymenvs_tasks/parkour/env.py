@@ -79,7 +79,8 @@ class Parkour(VecTask):
         task_names: K names; ``task_index``: (num_envs,) long, sorted; ``task_slices``: K slices of the batch.
         specs: K terrain families; ``terrain``: the ground, a row a level and a column a task.
         level: (num_envs,) long; ``goals``: (num_envs, 8, 3) m; ``goal_index``: (num_envs,) long, goals reached.
-        command: (num_envs,) m/s.
+        command: (num_envs,) m/s; ``speed``, ``asked``, ``fell``: (num_envs,) velocity towards the goal, command and
+            whether the trunk touched anything in the last step.
     """
 
     def __init__(
@@ -273,7 +274,7 @@ class Parkour(VecTask):
         self._played = torch.ones_like(self._played)
         offset, distance = self._to_goal(self.goal_index)
         speed = (self._root[:, 7:9] * offset).sum(1) / distance.clamp_min(1e-5)
-        self.tracking_error = (speed - self.command).abs()
+        self.speed, self.asked = speed, self.command
         forces = self.contact_forces.norm(dim=-1)
         state = rewards.State(
             speed=speed,
@@ -288,9 +289,9 @@ class Parkour(VecTask):
         reached = self._goal_steps >= GOAL_STEPS
         self._goal_steps = torch.where(reached, 0, self._goal_steps)
         self.goal_index = (self.goal_index + reached).clamp_max(NUM_GOALS)
-        self.fallen = forces[:, 0] > FALLEN
+        self.fell = forces[:, 0] > FALLEN
         lost = (self._euler[:, 0].abs() > ROLL) | (self._euler[:, 1].abs() > PITCH) | (self._root[:, 2] < LOW)
-        self.reset_buf = lost | self.fallen if self.terminate_on_fall else lost
+        self.reset_buf = lost | self.fell if self.terminate_on_fall else lost
         self._touch_before = self._touch
         self._touch = forces[:, self._feet] > TOUCH
         self._look((self.progress_buf % SLOW == 0)[:, None])

@@ -44,6 +44,7 @@ class MultiTaskObserver(AlgoObserver):
         self._sums = torch.zeros(4, algo.num_tasks, device=algo.device)  # episodes, success, return, length
         self._diverged = torch.zeros((), dtype=torch.long, device=algo.device)
         self._train_success: list[float] = [float("nan")] * algo.num_tasks
+        self._levels: Tensor | None = None  #: of terrain, mean of each task, where there is a curriculum
         self._faults = ""
 
     def process_infos(self, infos: dict[str, Any], done_indices: Tensor | None) -> None:
@@ -54,6 +55,7 @@ class MultiTaskObserver(AlgoObserver):
         for total, values in zip(self._sums, rows, strict=True):
             total.index_add_(0, self.algo.task_index, torch.where(mask, values, 0).to(total.dtype))
         self._diverged += infos["diverged"]
+        self._levels = infos.get("terrain_level")
 
     def after_clear_stats(self) -> None:
         """Forget the episodes counted so far."""
@@ -120,6 +122,10 @@ class MultiTaskObserver(AlgoObserver):
                 self.writer.add_scalar(f"episode_lengths/{axis}", sum(lengths) / sum(episodes), step)
             self.writer.add_scalar("Episode/success", mean_success, frame)
         self.writer.add_scalar("info/diverged_envs", diverged[0], frame)
+        if self._levels is not None:
+            for name, level in zip(algo.task_names, self._levels.tolist(), strict=True):
+                self.writer.add_scalar(f"Episode/terrain_level/{name}", level, frame)
+            self.writer.add_scalar("Episode/terrain_level", float(self._levels.mean()), frame)
         if diverged[0]:
             self._faults = f"  diverged and reset: {int(diverged[0])}"
         for side, part in algo.sides.items():
