@@ -58,11 +58,14 @@ def make(
         "env": dict(node["env"], numEnvs=num_envs),
         "sim": dict(node.get("sim", {})),
     }
+    where = (rl_device, sim_device, -1, headless)
     if node.get("benchmark") == "parkour":
-        from isaacgymenvs_tasks.parkour.env import Parkour as Environment
-    else:
-        from isaacgymenvs_tasks.metaworld.env import MetaWorld as Environment
-    return Environment(plain, rl_device, sim_device, graphics_device_id=-1, headless=headless)
+        from isaacgymenvs_tasks.parkour.env import Parkour
+
+        return Parkour(plain, *where)
+    from isaacgymenvs_tasks.metaworld.env import MetaWorld
+
+    return MetaWorld(plain, *where)
 
 
 def film(env: MetaWorld, policy: Callable[[MetaWorld], Tensor], path: Path) -> None:

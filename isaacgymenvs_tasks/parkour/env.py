@@ -79,6 +79,7 @@ class Parkour(VecTask):
         task_names: K names; ``task_index``: (num_envs,) long, sorted; ``task_slices``: K slices of the batch.
         specs: K terrain families; ``terrain``: the ground, a row a level and a column a task.
         level: (num_envs,) long; ``goals``: (num_envs, 8, 3) m; ``goal_index``: (num_envs,) long, goals reached.
+        success_buf: (num_envs,) progress after the last step, in [0, 1].
         command: (num_envs,) m/s; ``speed``, ``asked``, ``fell``: (num_envs,) velocity towards the goal, command and
             whether the trunk touched anything in the last step.
     """
@@ -201,8 +202,8 @@ class Parkour(VecTask):
             gym.enable_actor_dof_force_sensors(env, handle)
 
     def _window(self, level: int, task: int) -> tuple[float, float, float, float]:
-        """Corner and extent of the ground that a robot may come to: its terrain, or with a curriculum those of all levels, and
-        a margin."""
+        """Corner and extent of the ground that a robot may come to: its terrain, or with a curriculum those of all
+        levels, and a margin."""
         first, count = (0, self.rows) if self.curriculum else (level, 1)
         x, y = first * LENGTH - MARGIN, task * WIDTH - MARGIN
         return x, y, count * LENGTH + 2 * MARGIN, WIDTH + 2 * MARGIN
@@ -228,6 +229,7 @@ class Parkour(VecTask):
         self.goals = self._goal_table[self.level, self.task_index]
         self.goal_index = torch.zeros(n, dtype=torch.long, device=device)
         self._goal_steps = torch.zeros_like(self.goal_index)
+        self.success_buf = torch.zeros(n, device=device)
         self._played = torch.zeros(n, dtype=torch.bool, device=device)
         self._touch = torch.zeros(n, 4, dtype=torch.bool, device=device)
         self._touch_before = self._touch.clone()
@@ -289,6 +291,7 @@ class Parkour(VecTask):
         reached = self._goal_steps >= GOAL_STEPS
         self._goal_steps = torch.where(reached, 0, self._goal_steps)
         self.goal_index = (self.goal_index + reached).clamp_max(NUM_GOALS)
+        self.success_buf = self.goal_index / NUM_GOALS
         self.fell = forces[:, 0] > FALLEN
         lost = (self._euler[:, 0].abs() > ROLL) | (self._euler[:, 1].abs() > PITCH) | (self._root[:, 2] < LOW)
         self.reset_buf = lost | self.fell if self.terminate_on_fall else lost
@@ -314,7 +317,7 @@ class Parkour(VecTask):
 
     def episode_info(self) -> dict[str, Tensor]:
         """Progress: the share of the goals that were reached."""
-        return {"success": self.goal_index / NUM_GOALS}
+        return {"success": self.success_buf}
 
     # -- what the robot perceives --------------------------------------------------------------------------------
 
@@ -457,8 +460,8 @@ class Parkour(VecTask):
         }
 
     def set_env_state(self, state: Mapping[str, Any]) -> dict[str, Tensor] | None:
-        """The inverse of :meth:`get_env_state`, on an environment built from the same configuration and seed. Where the physics
-        cannot be restored, all environments begin new episodes, and their first observations are returned."""
+        """The inverse of :meth:`get_env_state`, on an environment built from the same configuration and seed. Where the
+        physics cannot be restored, all environments begin new episodes, and their first observations are returned."""
         exact = state["physics"] is not None and self.simulator.shows_what_was_set
         if exact:
             self.simulator.set_state(state["physics"])

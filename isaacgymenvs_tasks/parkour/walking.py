@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -45,8 +46,10 @@ def walk(env: Parkour, checkpoint: str, steps: int, frames: list[np.ndarray] | N
 def picture(env: Parkour, size: int = 320) -> np.ndarray:
     """The first robot from its left side, (size, size, 3) uint8."""
     model, data = env.sim.inspect(0)
+    model.vis.headlight.ambient[:], model.vis.headlight.diffuse[:] = 0.45, 0.6
+    model.geom_rgba[0] = 0.93, 0.94, 0.95, 1.0  # the plane
     camera = mujoco.MjvCamera()
-    camera.lookat[:], camera.distance, camera.azimuth, camera.elevation = data.qpos[:3], 1.3, 90.0, -12.0
+    camera.lookat[:], camera.distance, camera.azimuth, camera.elevation = data.qpos[:3], 1.1, 90.0, -35.0
     with mujoco.Renderer(model, size, size) as renderer:
         options = mujoco.MjvOption()
         options.geomgroup[3] = 0
@@ -59,13 +62,13 @@ def main(arguments: list[str]) -> None:
     if not options["checkpoint"]:
         raise SystemExit("say which policy: checkpoint=runs/NAME/nn/last.pth")
     seconds = float(options["seconds"])
-    settings = {"randomInitialProgress": False, "episodeLength": round(50 * seconds) + 1}
-    env = isaacgymenvs_tasks.make(
-        "ParkourFlat",
-        num_envs=int(options["num_envs"]),
-        seed=int(options["seed"]),
-        **{f"task.env.{key}": value for key, value in settings.items()},
-    )
+    settings: dict[str, Any] = {
+        "task.env.randomInitialProgress": False,
+        "task.env.episodeLength": round(50 * seconds) + 1,
+    }
+    count, seed = int(options["num_envs"]), int(options["seed"])
+    env = isaacgymenvs_tasks.make("ParkourFlat", num_envs=count, seed=seed, **settings)
+    assert isinstance(env, Parkour)
     frames: list[np.ndarray] | None = [] if options["out"] else None
     fell, error = walk(env, options["checkpoint"], round(50 * seconds), frames)
     print(

@@ -301,7 +301,7 @@ class PlaneParams:
 
 @dataclass
 class HeightFieldParams:
-    """A ground of integer height samples, ``column_scale`` and ``row_scale`` metres apart; columns go along x, rows along y."""
+    """A ground of integer heights, ``column_scale`` and ``row_scale`` metres apart; columns go along x, rows along y."""
 
     column_scale: float = 1.0
     dynamic_friction: float = 1.0

@@ -123,9 +123,7 @@ class Group:
     merged: bool = False
 
 
-def build_groups(
-    envs: Sequence[Env], params: SimParams, ground: Ground, contact_sensors: bool = False
-) -> list[Group]:
+def build_groups(envs: Sequence[Env], params: SimParams, ground: Ground, contact_sensors: bool = False) -> list[Group]:
     """Sort environments into groups and compile one model a group, plus one per distinct set of properties."""
     by_structure: dict[tuple, list[Env]] = {}
     for env in envs:
@@ -163,9 +161,7 @@ def empty_spec(params: SimParams) -> mujoco.MjSpec:
     return spec
 
 
-def build_model(
-    env: Env, params: SimParams, ground: Ground, contact_sensors: bool = False
-) -> mujoco.MjModel:
+def build_model(env: Env, params: SimParams, ground: Ground, contact_sensors: bool = False) -> mujoco.MjModel:
     """Compile the structure of ``env``. Bodies 1.. are the actors' bodies in creation order, depth first.
 
     With ``contact_sensors``, one sensor a body, in that order, gives the net contact force on it.

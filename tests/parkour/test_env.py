@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +17,12 @@ from isaacgymenvs_tasks.parkour import rewards
 from isaacgymenvs_tasks.parkour.curriculum import next_level
 from isaacgymenvs_tasks.parkour.env import DEFAULT_POSE, SCAN_X, SCAN_Y, Parkour, euler, wrap
 from isaacgymenvs_tasks.parkour.terrain.tile import CELL
+from mtbench.learning.agents.checkpoint import start_from
+from mtbench.learning.errors import UserError
+from mtbench.learning.networks.model import MultiTaskModel
 from mtbench.sim.torch_utils import quat_from_euler_xyz
 
+ROOT = Path(__file__).resolve().parents[2]
 WEIGHT = 12.743448 * 9.81
 SAME = {  # every robot as in the asset, standing still
     "randomize.friction": [1.0, 1.0],
@@ -340,3 +347,47 @@ def test_mistakes() -> None:
         env = isaacgymenvs_tasks.configure("ParkourFlat", num_envs=1)
         env.env.reward = {"yaaw": 1.0}
         isaacgymenvs_tasks.make(env, num_envs=1)
+
+
+def test_every_set_trains_from_a_pretrained_checkpoint(tmp_path: Path) -> None:
+    """Two epochs of flat ground, and from there two of terrains, with another number of tasks."""
+    small = ["schedule.horizon_length=4", "schedule.mini_epochs=1", "schedule.num_minibatches=1", "eval_goals=1"]
+    small += ["actor.units=[16]", "critic.units=[16]", "task.env.episodeLength=5", "max_iterations=2"]
+    small += ["train=MTPPO_parkour", "sim_device=cpu", "rl_device=cpu"]
+    runs: dict[str, list[str]] = {
+        "ParkourFlat": ["num_envs=2"],
+        "ParkourEasy": ["num_envs=20", "pretrained=runs/ParkourFlat/nn/last.pth"],
+        "ParkourHardCL": ["task_id=[squeeze,3]", "num_envs=4", "pretrained=runs/ParkourEasy/nn/last.pth"],
+    }
+    for task, settings in runs.items():
+        command = [sys.executable, str(ROOT / "train.py"), f"task={task}", f"experiment={task}", *settings, *small]
+        result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+        assert result.returncode == 0, result.stderr
+        assert "epoch     2" in result.stdout
+    header = (tmp_path / "runs/ParkourHardCL/metrics.csv").read_text().splitlines()[0]
+    assert "success/squeeze,success/forward_ramp_no_lips" in header
+    models = [torch.load(tmp_path / f"runs/{task}/nn/last.pth", weights_only=True) for task in runs]
+    assert [model["model_config"]["num_obs"] for model in models] == [213, 232, 214]
+
+
+def test_what_a_run_takes_over_from_a_pretrained_one() -> None:
+    def model(tasks: int, units: int = 8) -> MultiTaskModel:
+        side = {"units": [units], "activation": "elu", "layer_norm": False}
+        network = {"name": "mlp", "actor": side, "critic": side, "init_log_std": -float(tasks)}
+        sizes = {"num_obs": 5 + tasks, "num_tasks": tasks, "num_actions": 2}
+        norms = {"normalize_input": True, "value_norm": "popart", "value_norm_options": {}}
+        return MultiTaskModel(**sizes, network=network, **norms)
+
+    old, new = model(2), model(3)
+    state = {"model": old.state_dict(), "tasks": ["a", "b"], "model_config": {"num_obs": 7}}
+    start_from(new, state, 3)
+    features = torch.rand(4, 5)
+    shared = torch.cat((features, torch.full((4, 2), 0.5)), 1)  # between the old tasks
+    for k in range(3):
+        inputs = torch.cat((features, torch.eye(3)[[k] * 4]), 1)
+        for side in ("actor", "critic"):
+            mine, theirs = getattr(new.network, side)(inputs), getattr(old.network, side)(shared)
+            torch.testing.assert_close(mine, theirs)
+    assert (new.network.log_std == -3.0).all()
+    with pytest.raises(UserError, match="another architecture"):
+        start_from(model(3, units=9), state, 3)
