@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from isaacgymenvs_tasks.metaworld.env import MetaWorld
+    from isaacgymenvs_tasks.parkour.env import Parkour
 
 
 __all__ = ["choose_tasks", "configure", "film", "make"]
@@ -35,7 +36,7 @@ def make(
     rl_device: str = "cpu",
     headless: bool = True,
     **settings: Any,
-) -> MetaWorld:
+) -> MetaWorld | Parkour:
     """Build a multi-task environment. It speaks torch: ``reset() -> {"obs"}``, ``step(actions) -> {"obs"}, reward, done,
     extras``, see :class:`~isaacgymenvs_tasks.vec_task.VecTask`.
 
@@ -50,8 +51,6 @@ def make(
     Raises:
         ValueError: an unknown task, an impossible number of environments or a device that is not there, in one sentence.
     """
-    from isaacgymenvs_tasks.metaworld.env import MetaWorld
-
     node = configure(task, num_envs=num_envs, **settings) if isinstance(task, str) else task
     plain = {
         "name": node["name"],
@@ -59,7 +58,14 @@ def make(
         "env": dict(node["env"], numEnvs=num_envs),
         "sim": dict(node.get("sim", {})),
     }
-    return MetaWorld(plain, rl_device, sim_device, graphics_device_id=-1, headless=headless)
+    where = (rl_device, sim_device, -1, headless)
+    if node.get("benchmark") == "parkour":
+        from isaacgymenvs_tasks.parkour.env import Parkour
+
+        return Parkour(plain, *where)
+    from isaacgymenvs_tasks.metaworld.env import MetaWorld
+
+    return MetaWorld(plain, *where)
 
 
 def film(env: MetaWorld, policy: Callable[[MetaWorld], Tensor], path: Path) -> None:

@@ -53,8 +53,7 @@ def choose_tasks(config: DictConfig) -> None:
     Raises:
         ValueError: tasks that do not exist, or counts that do not fit.
     """
-    from isaacgymenvs_tasks.metaworld.env import select_tasks
-    from isaacgymenvs_tasks.metaworld.scenes import TASKS
+    from isaacgymenvs_tasks.selection import select_tasks
 
     task, counts = config.task, config.task_counts
     single = task.name == "MT1"
@@ -62,7 +61,7 @@ def choose_tasks(config: DictConfig) -> None:
         raise ValueError("task=MT1 needs to know which task: add task_name=pick-place, for example")
     if config.task_id is not None:
         task.env.tasks = config.task_id if OmegaConf.is_list(config.task_id) else [config.task_id]
-    names = task.env.tasks = [spec.name for spec in select_tasks(list(task.env.tasks), TASKS)]
+    names = task.env.tasks = [spec.name for spec in select_tasks(list(task.env.tasks), _registry(task))]
     if single:
         task.name = f"MT1_{names[0]}"
     if counts is None:
@@ -75,6 +74,17 @@ def choose_tasks(config: DictConfig) -> None:
     if config.num_envs not in (None, sum(counts)):
         raise ValueError(f"task_counts add up to {sum(counts)}, but num_envs={config.num_envs}; leave one of them out")
     config.num_envs = sum(counts)
+
+
+def _registry(task: DictConfig) -> Mapping[str, Any]:
+    """All tasks of the benchmark that a set belongs to, by name."""
+    if task.benchmark == "parkour":
+        from isaacgymenvs_tasks.parkour.terrain import TERRAINS
+
+        return TERRAINS
+    from isaacgymenvs_tasks.metaworld.scenes import TASKS
+
+    return TASKS
 
 
 def _is_whole(counts: Any) -> bool:

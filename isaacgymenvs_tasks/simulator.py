@@ -93,6 +93,13 @@ def choose_engine(params: Any, cfg: Mapping[str, Any]) -> None:
         params.warp = api.WarpParams(enabled=True, **(cfg.get("warp") or {}))
 
 
+def narrow_ground(gym: Any, env: Any, x: float, y: float, length: float, width: float) -> None:
+    """Of the shared ground this environment needs only x ... x + length, y ... y + width (metres): ours, where each
+    environment's world has a copy, need not hold more."""
+    if hasattr(gym, "set_env_ground"):
+        gym.set_env_ground(env, x, y, length, width)
+
+
 def simulator(gym: Any, sim: Any) -> OpenPhysics:
     """The one at hand."""
     return (OpenPhysics if hasattr(gym, "get_state") else IsaacGym)(gym, sim)

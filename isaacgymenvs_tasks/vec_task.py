@@ -237,6 +237,10 @@ class VecTask(Env):
         """Write ``obs_buf`` again after a reset of the environments marked in ``fresh`` (num_envs,) bool. Where the simulator
         does not show what was set, their states are what the task set, not what the tensors hold."""
 
+    def time_is_up(self) -> Tensor:
+        """(num_envs,) bool: episodes that are cut off here, and whose last observation still has a value."""
+        return self.progress_buf >= self.max_episode_length
+
     def episode_info(self) -> dict[str, Tensor]:
         """What more to report of episodes, (num_envs,) each, before any is reset."""
         return {}
@@ -305,7 +309,7 @@ class VecTask(Env):
         self.post_physics_step()
         diverged = self.diverged() | ~torch.isfinite(self._action_buf.sum(1))
         self.rew_buf = torch.where(diverged, 0.0, self.rew_buf)
-        self.timeout_buf = (self.progress_buf >= self.max_episode_length) & ~self.reset_buf & ~diverged
+        self.timeout_buf = self.time_is_up() & ~self.reset_buf & ~diverged
         self._done = self.reset_buf | self.timeout_buf | diverged
         self._final_obs = torch.where(diverged[:, None], 0.0, self.obs_buf)
         self.episode_return += self.rew_buf

@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from isaacgymenvs_tasks.metaworld.control import DAMPING, EFFORT, GRIPPER_FORCE,
 from isaacgymenvs_tasks.metaworld.rewards import SUCCESS, Caging, rotate
 from isaacgymenvs_tasks.metaworld.rewards_v1 import V1Reward
 from isaacgymenvs_tasks.metaworld.task import Placement, State, TaskSpec, Vec3, reset_bounds
+from isaacgymenvs_tasks.selection import select_tasks, share
 from isaacgymenvs_tasks.vec_task import Rows, VecTask
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
@@ -579,62 +579,6 @@ class MetaWorld(VecTask):
         self._read()
         self.obs_buf = torch.cat((self._frame, self.previous, self.goal, self._one_hot), 1)
         return None
-
-
-def task_name(task: str | int, registry: Mapping[str, TaskSpec]) -> str:
-    """The registry's name for a task given by id, ``"5"``, or name, ``pick-place`` and ``PICK_PLACE`` included.
-
-    Raises:
-        ValueError: there is none; the nearest is suggested.
-    """
-    text = str(task).strip().lower().removesuffix("-v2").removesuffix("-v3").replace("-", "_").replace(" ", "_")
-    if text.isdecimal():
-        for spec in registry.values():
-            if spec.task_id == int(text):
-                return spec.name
-        ids = sorted(spec.task_id for spec in registry.values())
-        raise ValueError(f"there is no task with the id {task}; ids are {ids[0]} to {ids[-1]}")
-    if text not in registry:
-        near = get_close_matches(text, registry, 1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"unknown task {task!r}; {hint}Tasks are: {', '.join(registry)}")
-    return text
-
-
-def select_tasks(tasks: Sequence[str | int] | str | int, registry: Mapping[str, TaskSpec]) -> list[TaskSpec]:
-    """The specifications of ``tasks``, names or ids.
-
-    Raises:
-        ValueError: no task, a task twice or a task that does not exist.
-    """
-    names = [task_name(task, registry) for task in ([tasks] if isinstance(tasks, str | int) else tasks)]
-    if not names:
-        raise ValueError("env.tasks is empty; name at least one task")
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"task {name!r} is named twice")
-    return [registry[name] for name in names]
-
-
-def share(num_envs: int, names: Sequence[str], counts: Sequence[int] | None) -> list[int]:
-    """Environments of each task: ``counts``, or ``num_envs`` divided evenly, the first tasks taking what remains.
-
-    Raises:
-        ValueError: they do not fit the tasks or ``num_envs``.
-    """
-    if counts is None:
-        if num_envs < len(names):
-            raise ValueError(f"num_envs is {num_envs}, but {len(names)} tasks need at least one environment each")
-        each, left = divmod(num_envs, len(names))
-        return [each + (k < left) for k in range(len(names))]
-    counts = [int(count) for count in counts]
-    if len(counts) != len(names):
-        raise ValueError(f"{len(counts)} task counts for {len(names)} tasks ({', '.join(names)}); give one each")
-    if min(counts) < 1:
-        raise ValueError(f"task counts are {counts}; every task needs at least one environment")
-    if sum(counts) != num_envs:
-        raise ValueError(f"task counts {counts} add up to {sum(counts)}, but num_envs is {num_envs}")
-    return counts
 
 
 def _pose(position: Vec3, yaw: float = 0.0) -> gymapi.Transform:

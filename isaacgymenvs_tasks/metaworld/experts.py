@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from statistics import mean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -153,7 +153,8 @@ def make_env(tasks: Sequence[str], num_envs: int, seed: int, task: str = "metawo
     """An environment of these tasks, configured as the set ``task`` is, whose episodes begin at step 0 and all end
     together."""
     settings: dict[str, Any] = {"task.env.randomInitialProgress": False, "task.env.terminateOnSuccess": False}
-    return isaacgymenvs_tasks.make(task, num_envs, seed, task_id=list(tasks), **settings)
+    env = isaacgymenvs_tasks.make(task, num_envs, seed, task_id=list(tasks), **settings)
+    return cast("MetaWorld", env)
 
 
 def compare(names: list[str], episodes: int, seed: int, task: str = "metaworld") -> list[dict[str, Any]]:

@@ -62,6 +62,10 @@ def _launch(cfg: DictConfig, overrides: Sequence[str]) -> None:
     _check_numbers(cfg)
     tasks = list(cfg.task.env.tasks)
     state = _read_checkpoint(cfg)
+    if cfg.pretrained:
+        from mtbench.learning.agents.checkpoint import load_checkpoint
+
+        load_checkpoint(cfg.pretrained)
     cfg.experiment = distributed.from_first(_experiment(cfg))
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     params = config["train"]["params"]
@@ -109,6 +113,8 @@ def _run(config: dict[str, Any], overrides: Sequence[str]) -> None:
     task = config["task"]
     devices = {"sim_device": config["sim_device"], "rl_device": config["rl_device"]}
     still = {**task, "env": {**task["env"], "randomInitialProgress": False, "taskCounts": None}}
+    if "curriculum" in still["env"]:
+        still["env"]["curriculum"] = False  # the same terrains every time
     evaluator = Evaluator(
         lambda num_envs: vec_env.make_env(still, num_envs=num_envs, seed=EVALUATION_SEED, **devices),
         num_tasks=len(task["env"]["tasks"]),

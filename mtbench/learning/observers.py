@@ -44,6 +44,7 @@ class MultiTaskObserver(AlgoObserver):
         self._sums = torch.zeros(4, algo.num_tasks, device=algo.device)  # episodes, success, return, length
         self._troubles = torch.zeros(2, dtype=torch.long, device=algo.device)  # environments diverged, without room
         self._train_success: list[float] = [float("nan")] * algo.num_tasks
+        self._levels: Tensor | None = None  #: of terrain, mean of each task, where there is a curriculum
         self._faults = ""
 
     def process_infos(self, infos: dict[str, Any], done_indices: Tensor | None) -> None:
@@ -55,6 +56,7 @@ class MultiTaskObserver(AlgoObserver):
             total.index_add_(0, self.algo.task_index, torch.where(mask, values, 0).to(total.dtype))
         self._troubles[0] += infos["diverged"]
         self._troubles[1] += infos["overflow"]
+        self._levels = infos.get("terrain_level")
 
     def after_clear_stats(self) -> None:
         """Forget the episodes counted so far."""
@@ -122,6 +124,10 @@ class MultiTaskObserver(AlgoObserver):
             self.writer.add_scalar("Episode/success", mean_success, frame)
         self.writer.add_scalar("info/diverged_envs", diverged[0], frame)
         self.writer.add_scalar("info/overflowed_envs", crowded[0], frame)
+        if self._levels is not None:
+            for name, level in zip(algo.task_names, self._levels.tolist(), strict=True):
+                self.writer.add_scalar(f"Episode/terrain_level/{name}", level, frame)
+            self.writer.add_scalar("Episode/terrain_level", float(self._levels.mean()), frame)
         self._faults = ""
         if diverged[0]:
             self._faults = f"  diverged and reset: {int(diverged[0])}"

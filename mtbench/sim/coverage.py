@@ -11,7 +11,7 @@ PAGE = "docs/tensor_api.md"
 MISSING_CALLS = frozenset(
     """
     acquire_force_sensor_tensor acquire_particle_state_tensor acquire_pneumatic_pressure_tensor
-    acquire_pneumatic_target_tensor add_heightfield add_lines add_triangle_mesh apply_body_force_at_pos
+    acquire_pneumatic_target_tensor add_lines apply_body_force_at_pos
     apply_dof_effort attach_camera_to_body attach_sim clear_lines create_aggregate create_asset_force_sensor
     create_camera_sensor create_cloth_grid create_performance_timers create_rigid_body_attractor create_tet_grid
     create_texture_from_buffer create_texture_from_file create_usd_exporter create_viewer debug_print_asset
@@ -60,9 +60,9 @@ MISSING_CALLS = frozenset(
 MISSING_TYPES = frozenset(
     """
     ActionEvent AttractorProperties CameraFollowMode CameraProperties DofFrame FlexParams ForceSensor
-    ForceSensorProperties HeightFieldParams ImageType Int2 Int3 KeyboardInput Mat44 MeshNormalMode MeshType
+    ForceSensorProperties ImageType Int2 Int3 KeyboardInput Mat44 MeshNormalMode MeshType
     MouseInput OmniConnectionParams ParticleState PerformanceTimers RigidContact SoftContact SoftMaterial
-    SoftMaterialType SpatialForce TendonProperties TendonType TriangleMeshParams UsdExportOptions UsdExporter
+    SoftMaterialType SpatialForce TendonProperties TendonType UsdExportOptions UsdExporter
     UsdMaterialMode Vec2 VhacdParams Viewer AXIS_ALL AXIS_NONE AXIS_ROTATION AXIS_SWING_1 AXIS_SWING_2
     AXIS_TRANSLATION AXIS_TWIST AXIS_X AXIS_Y AXIS_Z COMPUTE_PER_FACE COMPUTE_PER_VERTEX DEFAULT_VIEWER_HEIGHT
     DEFAULT_VIEWER_WIDTH FOLLOW_POSITION FOLLOW_TRANSFORM FROM_ASSET IMAGE_COLOR IMAGE_DEPTH IMAGE_OPTICAL_FLOW
@@ -103,9 +103,12 @@ NOTES = """
   child bodies, and two static shapes, never collide.
 - **MJCF** files may keep equality constraints and tendons; their actuators do not act (drives and efforts do), and ball
   joints are refused.
+- **Ground.** Every environment has the whole ground in its own world, at the same coordinates. A height field is linear
+  between samples (PhysX: two triangles); a triangle mesh becomes the height field of its upper surface, measured every 5 cm.
 - **Divergence.** An environment whose state stops being finite shows NaN in every state tensor and is not stepped until
   its root and DOF states are set.
 - **Beyond Isaac Gym**: `gym.get_state(sim)` and `gym.set_state(sim, state)` save and restore the physics exactly;
+  `gym.set_env_ground(env, x, y, length, width)` lets an environment hold only a part of the height fields;
   `gym.settle(sim)` follows states that a replayed CUDA graph has set; `gym.take_overflow(sim)` counts lost contacts;
   a negative index in `*_indexed` calls names no actor.
 """

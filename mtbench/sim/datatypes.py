@@ -300,6 +300,35 @@ class PlaneParams:
 
 
 @dataclass
+class HeightFieldParams:
+    """A ground of integer heights, ``column_scale`` and ``row_scale`` metres apart; columns go along x, rows along y."""
+
+    column_scale: float = 1.0
+    dynamic_friction: float = 1.0
+    nbColumns: int = 0  # noqa: N815 (Isaac Gym's name)
+    nbRows: int = 0  # noqa: N815
+    restitution: float = 0.0
+    row_scale: float = 1.0
+    segmentation_id: int = 0
+    static_friction: float = 1.0
+    transform: Transform = field(default_factory=Transform)
+    vertical_scale: float = 1.0
+
+
+@dataclass
+class TriangleMeshParams:
+    """A ground of triangles."""
+
+    dynamic_friction: float = 1.0
+    nb_triangles: int = 0
+    nb_vertices: int = 0
+    restitution: float = 0.0
+    segmentation_id: int = 0
+    static_friction: float = 1.0
+    transform: Transform = field(default_factory=Transform)
+
+
+@dataclass
 class AssetOptions:
     """How an asset is imported; ``docs/tensor_api.md`` says which options act on MuJoCo."""
 

@@ -29,6 +29,7 @@ from .datatypes import (
     CoordinateSpace,
     DofDriveMode,
     DofType,
+    HeightFieldParams,
     IndexDomain,
     IndexRange,
     JointType,
@@ -40,10 +41,12 @@ from .datatypes import (
     SimType,
     TensorDataType,
     Transform,
+    TriangleMeshParams,
     UpAxis,
     Vec3,
     Version,
 )
+from .ground import from_samples, from_triangles
 from .gymtorch import Tensor, unwrap_tensor
 from .scene import Actor, Env, body_properties, warn_restitution
 from .simulation import Simulation as Sim
@@ -110,7 +113,40 @@ class Gym:
 
     def add_ground(self, sim: Sim, params: PlaneParams) -> None:
         warn_restitution(params.restitution, "the ground")
-        sim.ground = params
+        sim.ground.plane = params
+
+    def add_heightfield(self, sim: Sim, heightSamples: np.ndarray, params: HeightFieldParams) -> None:  # noqa: N803
+        """A ground of integer heights, ``nbColumns`` (along x) times ``nbRows`` (along y, fastest) of them, for all
+        environments; the first stands at ``params.transform``, which may not turn. MuJoCo sees slopes between neighbouring
+        samples, never walls."""
+        warn_restitution(params.restitution, "the ground")
+        scale = params.column_scale, params.row_scale, params.vertical_scale
+        sizes = params.nbRows, params.nbColumns
+        samples = np.asarray(heightSamples)
+        sim.ground.maps.append(from_samples(samples, *sizes, scale, params.transform, params.static_friction))
+
+    def add_triangle_mesh(
+        self,
+        sim: Sim,
+        vertices: np.ndarray,
+        triangles: np.ndarray,
+        params: TriangleMeshParams,
+    ) -> None:
+        """A ground of triangles, for all environments. It becomes a height field of its upper surface, measured every 5 cm:
+        walls become slopes that steep, and what is below something else is lost."""
+        warn_restitution(params.restitution, "the ground")
+        sim.ground.maps.append(from_triangles(vertices, triangles, params.transform, params.static_friction))
+
+    def set_env_ground(self, env: Env, x: float, y: float, length: float, width: float) -> None:
+        """Let an environment hold only the part of the height fields within x ... x + length and y ... y + width (metres),
+        before ``prepare_sim``. Not in Isaac Gym: there all environments share one ground in one world, here each world has a
+        copy. Environments with windows of the same size still share one structure. MuJoCo Warp keeps one ground for all
+        worlds, so a GPU ignores windows."""
+        sim = _sim(env)
+        if sim.prepared:
+            raise RuntimeError("the ground cannot change after prepare_sim")
+        if sim.device.type == "cpu" and not sim.params.warp.enabled:
+            env.window = x, y, length, width
 
     def prepare_sim(self, sim: Sim) -> bool:
         sim.prepare()

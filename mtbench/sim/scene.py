@@ -19,13 +19,13 @@ from .assets import Asset
 from .datatypes import (
     DofDriveMode,
     Mat33,
-    PlaneParams,
     RigidBodyProperties,
     RigidShapeProperties,
     SimParams,
     Transform,
     Vec3,
 )
+from .ground import Ground, Window
 
 #: Prefix of the sensors that measure the net contact force on each body.
 CONTACT_SENSOR = "contact/"
@@ -73,15 +73,17 @@ class Env:
     index: int
     actors: list[Actor] = field(default_factory=list)
     in_aggregate: bool = False
+    window: Window | None = None  #: the part of the ground it holds; None: all
 
     def structure(self) -> tuple:
         # A collision group only says who meets whom: clients number them by environment, so number them anew here.
         numbers: dict[int, int] = {-1: -1}
         groups = [numbers.setdefault(a.group, len(numbers)) for a in self.actors]
-        return tuple(actor.structure(group) for actor, group in zip(self.actors, groups, strict=True))
+        actors = tuple(actor.structure(group) for actor, group in zip(self.actors, groups, strict=True))
+        return actors if self.window is None else (*actors, self.window[2:])
 
     def variant(self) -> tuple:
-        return tuple(actor.variant() for actor in self.actors)
+        return *(actor.variant() for actor in self.actors), self.window
 
     @property
     def num_bodies(self) -> int:
@@ -121,9 +123,7 @@ class Group:
     merged: bool = False
 
 
-def build_groups(
-    envs: Sequence[Env], params: SimParams, ground: PlaneParams | None, contact_sensors: bool = False
-) -> list[Group]:
+def build_groups(envs: Sequence[Env], params: SimParams, ground: Ground, contact_sensors: bool = False) -> list[Group]:
     """Sort environments into groups and compile one model a group, plus one per distinct set of properties."""
     by_structure: dict[tuple, list[Env]] = {}
     for env in envs:
@@ -134,7 +134,8 @@ def build_groups(
         variants: dict[tuple, mujoco.MjModel] = {}
         for env in members:
             if env.variant() not in variants:
-                variants[env.variant()] = with_properties(base, env)
+                model = variants[env.variant()] = with_properties(base, env)
+                ground.fill(model, env.window)
         sizes = base.nbody, base.njnt, base.nv, base.nq, base.ngeom, base.nu
         place = Place(*(np.arange(n) for n in sizes))
         models = [variants[env.variant()] for env in members]
@@ -160,22 +161,15 @@ def empty_spec(params: SimParams) -> mujoco.MjSpec:
     return spec
 
 
-def build_model(
-    env: Env, params: SimParams, ground: PlaneParams | None, contact_sensors: bool = False
-) -> mujoco.MjModel:
+def build_model(env: Env, params: SimParams, ground: Ground, contact_sensors: bool = False) -> mujoco.MjModel:
     """Compile the structure of ``env``. Bodies 1.. are the actors' bodies in creation order, depth first.
 
     With ``contact_sensors``, one sensor a body, in that order, gives the net contact force on it.
     """
     spec = empty_spec(params)
     classes = _CollisionClasses()
-    if ground is not None:
-        plane = spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_PLANE, size=[0.0, 0.0, 1.0])
-        normal = np.array(_xyz(ground.normal)) / np.linalg.norm(_xyz(ground.normal))
-        plane.pos = -ground.distance * normal
-        mujoco.mju_quatZ2Vec(plane.quat, normal)
-        plane.friction[0] = ground.static_friction
-        classes.add(plane, -1, 0, True)
+    for geom in ground.add_to(spec, env.window):
+        classes.add(geom, -1, 0, True)
     for i, actor in enumerate(env.actors):
         child = actor.asset.spec.copy()
         root = spec.worldbody.add_frame().attach_body(child.worldbody.first_body(), f"{i}/", "")
@@ -209,7 +203,9 @@ def build_model(
                 sensor.intprm[:3] = 1 << mujoco.mjtConDataField.mjCONDATA_FORCE.value, 3, 1
     classes.apply()
     try:
-        return spec.compile()
+        model = spec.compile()
+        ground.fill(model, env.window)
+        return model
     except ValueError as error:
         names = ", ".join(repr(a.name) for a in env.actors)
         raise ValueError(f"environment {env.index} with actors {names} cannot be compiled: {error}") from error

@@ -11,8 +11,9 @@ import mujoco
 import torch
 from torch import Tensor
 
-from .datatypes import FLT_MAX, CoordinateSpace, DofDriveMode, DofType, PlaneParams, SimParams
+from .datatypes import FLT_MAX, CoordinateSpace, DofDriveMode, DofType, SimParams
 from .engines import Engine, make_engine
+from .ground import Ground
 from .layout import Layout, build_layout
 from .scene import Actor, Env, build_groups, drive_gains, with_properties
 
@@ -37,7 +38,7 @@ class Simulation:
     def __init__(self, params: SimParams, device: str = "cpu") -> None:
         self.params = params
         self.device = torch.device(device)
-        self.ground: PlaneParams | None = None
+        self.ground = Ground()
         self.envs: list[Env] = []
         self.actors: list[Actor] = []  # creation order; position is the DOMAIN_SIM index
         self.actor_env: list[Env] = []

@@ -110,6 +110,37 @@ def check_compatible(
         )
 
 
+def start_from(model: torch.nn.Module, state: Mapping[str, Any], num_tasks: int) -> None:
+    """Copy the networks and normalizers of a run on other tasks, as pre-training does, into ``model``.
+
+    What belongs to a task (its row of a parameter, its column of the one-hot input) starts for every new task at the mean
+    of the old ones. How widely actions are drawn is the new run's own.
+
+    Args:
+        model: of ``num_tasks`` tasks.
+        state: from :func:`load_checkpoint`.
+
+    Raises:
+        UserError: the architectures differ in more than the number of tasks.
+    """
+    old, before = state["model"], len(state["tasks"])
+    new = model.state_dict()
+    features = state["model_config"]["num_obs"] - before
+    for name, value in new.items():
+        if name == "network.log_std":
+            continue
+        found = old.get(name)
+        if found is not None and found.shape != value.shape:
+            if value.shape[1:] == found.shape[1:] and (len(value), len(found)) == (num_tasks, before):
+                found = found.double().mean(0, keepdim=True).expand(value.shape)
+            elif value.ndim == 2 and (value.shape[1], found.shape[1]) == (features + num_tasks, features + before):
+                tasks = found[:, features:].mean(1, keepdim=True).expand(-1, num_tasks)
+                found = torch.cat((found[:, :features], tasks), 1)
+        if found is None or found.shape != value.shape:
+            raise UserError(f"the pretrained checkpoint has another architecture: its {name} does not fit")
+        value.copy_(found)
+
+
 def rng_state() -> dict[str, Any]:
     """Return the states of the global generators as tensors and plain data."""
     name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)

@@ -25,6 +25,7 @@ from mtbench.learning.agents.checkpoint import (
     rng_state,
     save_checkpoint,
     set_rng_state,
+    start_from,
 )
 from mtbench.learning.agents.losses import actor_losses, critic_losses
 from mtbench.learning.agents.minibatches import StratifiedMinibatches
@@ -90,6 +91,8 @@ class MTPPO(BaseAlgorithm):
             "value_norm": config["value_norm"],
         }
         self.model = MultiTaskModel(**self.model_config, value_norm_options=config["value_norm_options"])
+        if config["pretrained"]:
+            start_from(self.model, load_checkpoint(config["pretrained"]), self.num_tasks)
         self.model.to(self._device)
         distributed.share(self.model.state_dict().values())
         trained = [p for p in self.model.parameters() if p.requires_grad]

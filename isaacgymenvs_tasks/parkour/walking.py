@@ -1,0 +1,86 @@
+"""Does it walk? The mean policy of a checkpoint on level ground, with everything that is random in training.
+
+    python -m isaacgymenvs_tasks.parkour.walking checkpoint=runs/NAME/nn/last.pth [num_envs=100] [seconds=20] [seed=0]
+        [out=docs/go1_walking.png]
+
+prints in how many environments it fell (the trunk touched the ground), and how far its velocity towards the goal, over each
+second, was from what was asked. ``out`` draws a strip of pictures of the first robot.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import mujoco
+import numpy as np
+import torch
+
+import isaacgymenvs_tasks
+from isaacgymenvs_tasks.configuration import read_options
+from isaacgymenvs_tasks.parkour.env import Parkour
+from mtbench.evaluation.player import load_policy, mean_policy
+
+
+def walk(env: Parkour, checkpoint: str, steps: int, frames: list[np.ndarray] | None = None) -> tuple[torch.Tensor, ...]:
+    """(num_envs,) whether each robot fell, and its mean error of velocity (m/s) until then."""
+    act = mean_policy(load_policy(checkpoint, {})[1])
+    env.reset()
+    per_second = round(1 / env.step_dt)
+    fell = torch.zeros(env.num_envs, dtype=torch.bool)
+    error, seconds, gained = torch.zeros(3, env.num_envs)
+    for step in range(steps):
+        env.step(act(env))
+        fell |= env.fell
+        gained += env.speed - env.asked
+        if (step + 1) % per_second == 0:
+            error += torch.where(fell, 0.0, gained.abs() / per_second)
+            seconds += ~fell
+            gained.zero_()
+        if frames is not None and step % 5 == 0 and 400 <= step < 440:
+            frames.append(picture(env))
+    return fell, error / seconds
+
+
+def picture(env: Parkour, size: int = 320) -> np.ndarray:
+    """The first robot from its left side, (size, size, 3) uint8."""
+    model, data = env.sim.inspect(0)
+    model.vis.headlight.ambient[:], model.vis.headlight.diffuse[:] = 0.45, 0.6
+    model.geom_rgba[0] = 0.93, 0.94, 0.95, 1.0  # the plane
+    camera = mujoco.MjvCamera()
+    camera.lookat[:], camera.distance, camera.azimuth, camera.elevation = data.qpos[:3], 1.1, 90.0, -35.0
+    with mujoco.Renderer(model, size, size) as renderer:
+        options = mujoco.MjvOption()
+        options.geomgroup[3] = 0
+        renderer.update_scene(data, camera, options)
+        return renderer.render().copy()
+
+
+def main(arguments: list[str]) -> None:
+    options = read_options(arguments, {"checkpoint": "", "num_envs": "100", "seconds": "20", "seed": "0", "out": ""})
+    if not options["checkpoint"]:
+        raise SystemExit("say which policy: checkpoint=runs/NAME/nn/last.pth")
+    seconds = float(options["seconds"])
+    settings: dict[str, Any] = {
+        "task.env.randomInitialProgress": False,
+        "task.env.episodeLength": round(50 * seconds) + 1,
+    }
+    count, seed = int(options["num_envs"]), int(options["seed"])
+    env = isaacgymenvs_tasks.make("ParkourFlat", num_envs=count, seed=seed, **settings)
+    assert isinstance(env, Parkour)
+    frames: list[np.ndarray] | None = [] if options["out"] else None
+    fell, error = walk(env, options["checkpoint"], round(50 * seconds), frames)
+    print(
+        f"{int((~fell).sum())} of {env.num_envs} robots did not fall in {seconds:g} s; velocity is "
+        f"{float(error.nanmean()):.3f} m/s from what was asked in the mean, {float(error.nanquantile(0.9)):.3f} in the "
+        f"90th percentile, below 0.2 in {int((error < 0.2).sum())}"
+    )
+    if frames:
+        from PIL import Image
+
+        Image.fromarray(np.concatenate(frames, 1)).save(Path(options["out"]))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

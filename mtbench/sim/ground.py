@@ -1,0 +1,165 @@
+"""The ground that all environments stand on: a plane, and height maps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import mujoco
+import numpy as np
+
+from .datatypes import PlaneParams, Transform
+
+#: Corner x and y, and extent along x and y (metres), of the part of the ground that an environment holds.
+Window = tuple[float, float, float, float]
+BASE = 0.5  #: m of solid below the lowest point of a height map
+MESH_CELL = 0.05  #: m between the points at which a triangle mesh is measured
+
+
+@dataclass(frozen=True, eq=False)
+class HeightMap:
+    """Heights at points ``step`` apart, linear in between.
+
+    Attributes:
+        heights: (n, m) float32, metres, x slow and y fast.
+        corner: x, y and z (metres) of the point [0, 0] at height 0.
+        step: metres along x and y.
+        friction: coefficient.
+    """
+
+    heights: np.ndarray
+    corner: tuple[float, float, float]
+    step: tuple[float, float]
+    friction: float
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Lowest height and its distance to the highest, which MuJoCo wants positive."""
+        low = float(self.heights.min())
+        return low, max(float(self.heights.max()) - low, 1e-3)
+
+    def part(self, window: Window | None) -> tuple[np.ndarray, tuple[float, float]]:
+        """The heights within a window, and where the first of them stands. The number of points depends on the window's
+        extent alone: at the edge of the map it takes in less on one side and more on the other."""
+        if window is None:
+            return self.heights, self.corner[:2]
+        first, count = [], []
+        for axis in (0, 1):
+            size, step = self.heights.shape[axis], self.step[axis]
+            points = min(round(window[2 + axis] / step) + 1, size)
+            begin = round((window[axis] - self.corner[axis]) / step)
+            first.append(min(max(begin, 0), size - points))
+            count.append(points)
+        (i, j), (n, m) = first, count
+        return self.heights[i : i + n, j : j + m], (
+            self.corner[0] + i * self.step[0],
+            self.corner[1] + j * self.step[1],
+        )
+
+
+@dataclass(eq=False)
+class Ground:
+    """What ``add_ground``, ``add_heightfield`` and ``add_triangle_mesh`` made; every environment holds all of it, in the same
+    place, or the part of the height maps within its window."""
+
+    plane: PlaneParams | None = None
+    maps: list[HeightMap] = field(default_factory=list)
+
+    def add_to(self, spec: mujoco.MjSpec, window: Window | None) -> list[mujoco.MjsGeom]:
+        """Add the geoms to a model under construction; :meth:`fill` writes the heights once it is compiled."""
+        geoms = []
+        if self.plane is not None:
+            geom = spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_PLANE, size=[0.0, 0.0, 1.0])
+            normal = self.plane.normal
+            unit = np.array([normal.x, normal.y, normal.z])
+            unit /= np.linalg.norm(unit)
+            geom.pos = -self.plane.distance * unit
+            mujoco.mju_quatZ2Vec(geom.quat, unit)
+            geom.friction[0] = self.plane.static_friction
+            geoms.append(geom)
+        for k, height_map in enumerate(self.maps):
+            heights, (dx, dy) = height_map.part(window)[0], height_map.step
+            n, m = heights.shape
+            size = [dx * (n - 1) / 2, dy * (m - 1) / 2, height_map.span[1], BASE]
+            spec.add_hfield(name=f"ground{k}", nrow=m, ncol=n, size=size, userdata=heights.T.ravel())
+            geom = spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_HFIELD, hfieldname=f"ground{k}")
+            geom.friction[0] = height_map.friction
+            geoms.append(geom)
+        return geoms
+
+    def fill(self, model: mujoco.MjModel, window: Window | None) -> None:
+        """Write the heights within a window into a compiled model, and put its geoms there."""
+        geoms = np.flatnonzero(model.geom_type == mujoco.mjtGeom.mjGEOM_HFIELD)
+        for k, height_map in enumerate(self.maps):
+            heights, (x, y) = height_map.part(window)
+            low, span = height_map.span
+            adr, (rx, ry, *_) = model.hfield_adr[k], model.hfield_size[k]
+            model.hfield_data[adr : adr + heights.size] = ((heights - low) / span).T.ravel()
+            model.geom_pos[geoms[k]] = x + rx, y + ry, height_map.corner[2] + low
+
+
+def from_samples(
+    samples: np.ndarray, rows: int, columns: int, scale: tuple[float, float, float], pose: Transform, friction: float
+) -> HeightMap:
+    """Of integer heights in Isaac Gym's order.
+
+    Args:
+        samples: (columns * rows,), rows (along y) fastest.
+        scale: metres between columns (along x) and rows, and the unit of the samples.
+
+    Raises:
+        ValueError: another number of samples, fewer than two along an axis, or a pose that turns.
+    """
+    if samples.size != rows * columns or min(rows, columns) < 2:
+        raise ValueError(f"a height field of {columns} columns and {rows} rows cannot have {samples.size} samples")
+    heights = samples.reshape(columns, rows).astype(np.float32) * np.float32(scale[2])
+    return HeightMap(heights, _level(pose), scale[:2], friction)
+
+
+def from_triangles(vertices: np.ndarray, triangles: np.ndarray, pose: Transform, friction: float) -> HeightMap:
+    """The upper surface of a triangle mesh, measured every ``MESH_CELL``; where there is none, the mesh's lowest height.
+
+    Args:
+        vertices: (n, 3) metres.
+        triangles: (m, 3) indices of vertices.
+
+    Raises:
+        ValueError: no triangle that can be seen from above, or a pose that turns.
+    """
+    corners = vertices.reshape(-1, 3).astype(np.float64)[triangles.reshape(-1, 3).astype(np.int64)]
+    low = corners.min((0, 1))
+    size = np.ceil((corners.max((0, 1)) - low)[:2] / MESH_CELL).astype(int) + 1
+    a, edges = corners[:, 0], corners[:, 1:] - corners[:, :1]
+    area = edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0]
+    seen = np.abs(area) > 1e-12
+    if not seen.any() or size.min() < 2:
+        raise ValueError("add_triangle_mesh: the mesh has no triangle that can be seen from above")
+    corners, a, edges, area = corners[seen], a[seen], edges[seen], area[seen]
+    begin = np.ceil((corners.min(1)[:, :2] - low[:2]) / MESH_CELL - 1e-6).astype(int)
+    extent = np.floor((corners.max(1)[:, :2] - low[:2]) / MESH_CELL + 1e-6).astype(int) + 1 - begin
+    heights = np.full(size, low[2])
+    # Triangles with equal extents are measured together, point by point of their boxes.
+    shapes, member = np.unique(extent, axis=0, return_inverse=True)
+    for shape, group in ((shape, np.flatnonzero(member == k)) for k, shape in enumerate(shapes)):
+        few = len(group) < shape[0] * shape[1]
+        boxes = [group[k : k + 1] for k in range(len(group))] if few else [group]
+        offsets = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1).reshape(-1, 2)
+        for chosen in boxes:
+            for points in [offsets[None]] if few else offsets[:, None, None]:
+                ij = begin[chosen][:, None] + points
+                p = ij * MESH_CELL + low[:2] - a[chosen][:, None, :2]
+                e, f, twice = edges[chosen][:, None, 0], edges[chosen][:, None, 1], area[chosen][:, None]
+                u = (p[..., 0] * f[..., 1] - p[..., 1] * f[..., 0]) / twice
+                v = (e[..., 0] * p[..., 1] - e[..., 1] * p[..., 0]) / twice
+                z = a[chosen][:, None, 2] + u * e[..., 2] + v * f[..., 2]
+                inside = (u >= -1e-6) & (v >= -1e-6) & (u + v <= 1.0 + 1e-6)
+                np.maximum.at(heights, (ij[inside][:, 0], ij[inside][:, 1]), z[inside])
+    x, y, z = _level(pose)
+    corner = float(low[0]) + x, float(low[1]) + y, z
+    return HeightMap(heights.astype(np.float32), corner, (MESH_CELL, MESH_CELL), friction)
+
+
+def _level(pose: Transform) -> tuple[float, float, float]:
+    r = pose.r.normalize()
+    if abs(r.w) < 1.0 - 1e-6:
+        raise ValueError("the ground's transform may move it, not turn it")
+    return pose.p.x, pose.p.y, pose.p.z
