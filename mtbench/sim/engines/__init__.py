@@ -66,6 +66,9 @@ def make_engine(
 
         return CpuEngine(groups, sizes_of(groups), params.physx.num_threads), groups
     try:
+        import warp
+
+        warp.config.log_level = warp.LOG_ERROR  # where there is no GPU, it warns of that
         from .warp import WarpEngine
     except ImportError as error:
         raise ValueError(

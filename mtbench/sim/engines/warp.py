@@ -81,7 +81,6 @@ class WarpEngine:
         contacts: int = 0,
         constraints: int = 0,
     ) -> None:
-        wp.config.log_level = wp.LOG_ERROR  # it warns where there is no GPU
         wp.init()
         wp.config.log_level = wp.LOG_WARNING
         self.device = torch.device(device)
@@ -311,6 +310,10 @@ class _Worlds:
         first = {row: i for i, row in reversed(list(enumerate(rows)))}
         runs = run_models(group)
         distinct = [runs[first[k]] for k in range(len(variants))]
+        if any(not np.array_equal(v.hfield_data, m.hfield_data) for v in distinct):
+            raise ValueError(
+                "MuJoCo Warp shares height fields between environments, and these stand on different ones: use sim_device=cpu"
+            )
         index = torch.tensor(rows, device=engine.device)
         for field in fields(mjw.Model):
             family = FAMILIES.get(field.name.split("_")[0].rstrip("0"))
