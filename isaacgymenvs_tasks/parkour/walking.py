@@ -51,7 +51,7 @@ def picture(env: Parkour, height: int = 220, width: int = 320) -> np.ndarray:
     model.vis.headlight.ambient[:], model.vis.headlight.diffuse[:] = 0.45, 0.6
     model.geom_rgba[0] = 0.93, 0.94, 0.95, 1.0  # the plane
     camera = mujoco.MjvCamera()
-    camera.lookat[:], camera.distance, camera.azimuth, camera.elevation = data.qpos[:3], 0.9, 90.0, -30.0
+    camera.lookat[:], camera.distance, camera.azimuth, camera.elevation = data.qpos[:3], 1.15, 90.0, -30.0
     with mujoco.Renderer(model, height, width) as renderer:
         options = mujoco.MjvOption()
         options.geomgroup[3] = 0
