@@ -141,7 +141,8 @@ class Parkour(VecTask):
             field.vertical_scale = self.terrain.vertical_scale
             first = CELL / 2 - self.terrain.border  # heights belong to the middle of cells
             field.transform.p = gymapi.Vec3(first, first, 0.0)
-            self.gym.add_heightfield(self.sim, self.terrain.heights.ravel(), field)
+            samples: Any = self.terrain.heights.ravel()  # int16, which the type of the array does not say
+            self.gym.add_heightfield(self.sim, samples, field)
         heights = torch.from_numpy(self.terrain.heights).to(self.device).float() * self.terrain.vertical_scale
         lowest = heights.clone()  # over a cell and its neighbours in x and y
         lowest[:-1] = torch.minimum(lowest[:-1], heights[1:])
