@@ -70,7 +70,7 @@ class Ground:
         if self.plane is not None:
             geom = spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_PLANE, size=[0.0, 0.0, 1.0])
             normal = self.plane.normal
-            unit = np.array([normal.x, normal.y, normal.z])
+            unit = np.array([normal.x, normal.y, normal.z], dtype=float)
             unit /= np.linalg.norm(unit)
             geom.pos = -self.plane.distance * unit
             mujoco.mju_quatZ2Vec(geom.quat, unit)

@@ -22,7 +22,8 @@ import torch
 ROOT = Path(__file__).parents[2]
 DOUBLE = ROOT / "tests" / "isaacgym_double"
 PAGE = (ROOT / "docs" / "isaacgym.md").read_text()
-ASSETS = sorted((ROOT / "assets").glob("*/*.xml"))
+# Parkour has not been tried with NVIDIA's package, and the Go1 has a free joint and a keyframe.
+ASSETS = sorted(p for p in (ROOT / "assets").rglob("*.xml") if p.parent.name != "go1")
 
 
 def start(*command: str, path: Path | None = DOUBLE, cwd: Path = ROOT) -> subprocess.Popen[str]:
