@@ -39,7 +39,6 @@ from typing import Any
 import numpy as np
 import torch
 from isaacgym import gymapi, gymtorch
-from isaacgym.torch_utils import quat_rotate_inverse
 from torch import Tensor
 
 from isaacgymenvs_tasks.parkour import rewards
@@ -49,6 +48,7 @@ from isaacgymenvs_tasks.parkour.terrain.tile import CELL, LENGTH, NUM_GOALS, WID
 from isaacgymenvs_tasks.selection import select_tasks, share
 from isaacgymenvs_tasks.simulator import narrow_ground
 from isaacgymenvs_tasks.vec_task import Rows, VecTask
+from mtbench.sim.torch_utils import quat_rotate_inverse
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 
