@@ -86,6 +86,7 @@ def _run(config: dict[str, Any], params: dict[str, Any], overrides: Sequence[str
     from mtbench.learning import distributed, vec_env
     from mtbench.learning.agents.mt_ppo import MTPPO
     from mtbench.learning.observers import MultiTaskObserver, QuietObserver
+    from mtbench.learning.run_record import RunRecord, save_config
 
     vec_env.register()
     torch.manual_seed(config["seed"])  # the Runner does not seed with 0
@@ -105,19 +106,20 @@ def _run(config: dict[str, Any], params: dict[str, Any], overrides: Sequence[str
         "max_minutes": config["max_minutes"],
     }
     run_dir = Path(params["config"]["train_dir"]) / str(params["config"]["full_experiment_name"])
+    record = RunRecord(run_dir, overrides)
     typed = [shlex.quote(item) for item in overrides if not item.startswith("checkpoint=")]
     program = ["python"]
     if distributed.size() > 1:
         program = ["torchrun", "--standalone", f"--nproc_per_node={distributed.size()}"]
     observer = MultiTaskObserver if distributed.rank() == 0 else QuietObserver
-    runner = Runner(observer(" ".join([*program, "train.py", *typed])))
+    runner = Runner(observer(" ".join([*program, "train.py", *typed]), record))
 
     def build(**kwargs: Any) -> MTPPO:
         agent = MTPPO(**kwargs, evaluator=evaluator if config["eval_interval"] else None)
         if distributed.rank() > 0:
             return agent
-        run_dir.mkdir(parents=True, exist_ok=True)  # only now: a configuration that does not work leaves nothing behind
-        OmegaConf.save(config, run_dir / "config.yaml")
+        record.begin(fresh=not config["checkpoint"])  # only now: a configuration that does not work leaves nothing behind
+        save_config(config, run_dir / "config.yaml")
         _start_wandb(config, run_dir)
         return agent
 
@@ -126,7 +128,14 @@ def _run(config: dict[str, Any], params: dict[str, Any], overrides: Sequence[str
         "mt_ppo", lambda **kwargs: MTPPOPlayer(**kwargs, evaluator=evaluator, film=film)
     )
     runner.load({"params": params})
-    runner.run({"train": not config["test"], "play": config["test"], "checkpoint": config["checkpoint"] or None})
+    try:
+        runner.run({"train": not config["test"], "play": config["test"], "checkpoint": config["checkpoint"] or None})
+    except KeyboardInterrupt:
+        record.end("stopped", "SIGINT")
+        raise
+    except Exception as error:
+        record.end("failed", f"{type(error).__name__}: {' '.join(str(error).split())}")
+        raise
 
 
 def _check_engine(cfg: DictConfig) -> None:
