@@ -95,7 +95,7 @@ def _write_curves(page: Page, part: Section, name: str, colour: figures.Colours)
         "Success, mean over tasks and seeds, against environment steps and wall-clock; bands are 95 % intervals",
     )
     rows = [
-        [scheme, axis, *(f"{value:.6g}" for value in point)]
+        [scheme, axis, *(f"{value:.10g}" for value in point)]
         for axis, data in (("frames", by_frames), ("seconds", by_time))
         for scheme, curve in data.items()
         for point in zip(*curve, strict=True)
@@ -146,7 +146,7 @@ def _write_profiles(page: Page, scores: Mapping[str, Array], name: str, colour: 
     caption = "Part of all runs and tasks whose success is above a threshold"
     page.figure(f"{name}_profiles", figures.profiles(data, thresholds, colour), caption)
     rows = [
-        [scheme, *(f"{value:.6g}" for value in point)]
+        [scheme, *(f"{value:.10g}" for value in point)]
         for scheme, curve in data.items()
         for point in zip(thresholds, *curve, strict=True)
     ]
@@ -239,9 +239,7 @@ def _curve(runs: Sequence[Run], axis: Callable[[Run], Array]) -> tuple[Array, Ar
     """x, mean and interval (T) where all runs have values."""
     start, end = max(axis(run)[0] for run in runs), min(axis(run)[-1] for run in runs)
     x = axis(runs[0])
-    x = x[(x >= start) & (x <= end)]
-    if len(x) < 2:
-        x = np.linspace(start, end, 2) if end > start else np.array([end])
+    x = np.unique([*x[(x >= start) & (x <= end)], max(end, start)])
     success = np.stack([_at(run.success, axis(run), x) for run in runs], axis=1)
     return x, success.mean((1, 2)), *statistics.mean_curve_interval(success)
 

@@ -150,6 +150,9 @@ class MTPPO(BaseAlgorithm):
         release_signals = self._catch_signals()
         try:
             while not self._finished() and self.wall_clock < limit:
+                if self._evaluation_due():  # here, so that one that a killed run still owed is made when it is continued
+                    self.evaluate()
+                    boundary = self.get_full_state_weights()
                 scalars = self.train_epoch()
                 self.wall_clock = distributed.from_first(time.perf_counter() - started)
                 self.observer.write_epoch(scalars)
@@ -157,9 +160,6 @@ class MTPPO(BaseAlgorithm):
                 boundary = self.get_full_state_weights()
                 if self.epoch_num % self.save_frequency == 0:
                     self._write(self.nn_dir / "last.pth", boundary)
-                if self._evaluation_due():
-                    self.evaluate()
-                    boundary = self.get_full_state_weights()
             if distributed.from_first(self.observer.last_evaluation != self.frame):
                 self.evaluate()
             self.save(str(self.nn_dir / "last.pth"))
