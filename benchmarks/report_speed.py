@@ -31,7 +31,14 @@ def write_run(folder: Path, scheme: str, seed: int, rows: int, tasks: int, rng: 
     (folder / "config.yaml").write_text(
         f"seed: {seed}\ntrain_name: {scheme}\neval_goals: 50\ntask:\n  name: MADE_UP\n  env:\n    episodeLength: 150\n"
     )
-    record = {"schema": 1, "name": folder.name, "status": "complete", "error": "", "frames": int(frames[-1]), "sessions": []}
+    record = {
+        "schema": 1,
+        "name": folder.name,
+        "status": "complete",
+        "error": "",
+        "frames": int(frames[-1]),
+        "sessions": [],
+    }
     (folder / "run.json").write_text(json.dumps(record))
 
 

@@ -137,7 +137,10 @@ def test_names_of_runs_are_those_of_their_settings(tmp_path: Path, here: Sweep) 
 
 
 def test_typos_in_a_sweep_end_in_one_sentence_before_anything_runs(tmp_path: Path, here: Sweep) -> None:
-    for overrides, words in ((["train=TOPPO,TOPO"], "no train=TOPO"), (["sed=1,2"], "no setting 'sed' (nearest: seed)")):
+    for overrides, words in (
+        (["train=TOPPO,TOPO"], "no train=TOPO"),
+        (["sed=1,2"], "no setting 'sed' (nearest: seed)"),
+    ):
         code, out, err = here(*SHORT, *overrides)
         assert (code, out, err.count("\n")) == (2, "", 1) and words in err
     assert not list(tmp_path.rglob("*.pth"))

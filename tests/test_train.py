@@ -99,6 +99,7 @@ def test_continuing_a_run_keeps_its_folder(finished: Path) -> None:
         (["sim_device=cuda:99"], ["sim_device=cuda:99", "sim_device=cpu"]),
         (["physics_engine=isaacgim"], ["physics_engine 'isaacgim'", "nearest: isaacgym"]),
         (["balancing.critic=fairgard"], ["fairgard", "fairgrad"]),
+        (["eval_protocol=mtbnech"], ["mtbnech", "nearest: mtbench"]),
         (["test=True"], ["checkpoint="]),
         ([*TOY, "capture_video=true"], ["capture_video=true", "cannot film"]),
         ([*TOY, "task.env.tasks=[near,fra]"], ["fra", "far"]),

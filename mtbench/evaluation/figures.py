@@ -12,6 +12,7 @@ import numpy as np
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 Array = np.ndarray
 Colours = Mapping[str, tuple[float, ...]]
@@ -87,7 +88,7 @@ def worst(values: Mapping[str, Array], colour: Colours) -> Figure:
         if len(each) > 1:
             axis.fill_between(k, 100 * each.min(0), 100 * each.max(0), color=colour[scheme], alpha=0.15, linewidth=0)
     axis.set(xlabel="k", ylabel="mean over the k worst tasks (%)", ylim=(-2, 102), xlim=(1, k[-1]))
-    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.grid(alpha=0.3)
     axis.legend(fontsize=9)
     return figure

@@ -84,5 +84,5 @@ class Page:
 
 
 def _cell(text: str) -> str:
-    number = text[:1].isdigit() or text[:1] in "-–<" or text == ""
+    number = text[:1].isdigit() or text[:1] in "-<" or text == ""
     return f'<td class="number">{html.escape(text)}</td>' if number else f"<td>{html.escape(text)}</td>"

@@ -44,8 +44,8 @@ def report(paths: Sequence[Path], out: Path) -> list[str]:
     seeds = len({run.seed for run in runs})
     page.text(
         f"{len(runs)} runs, {len({run.scheme for run in runs})} schemes, {seeds} seed{'s' * (seeds > 1)}. Success is that of "
-        "deterministic evaluations, at any step of an episode. Intervals hold 95 %: bootstrap percentiles, resampled for each "
-        "task (stratified, as in rliable); the tables also resample whole runs, as the tasks of one policy are not "
+        "deterministic evaluations, at any step of an episode. Intervals hold 95 %: bootstrap percentiles, resampled for "
+        "each task (stratified, as in rliable); the tables also resample whole runs, as the tasks of one policy are not "
         f"independent. {_NO_CLAIM}"
     )
     said = [*problems, *notes, *(f"{part.title}: {note}" for part in parts for note in part.notes)]
@@ -105,7 +105,8 @@ def _write_curves(page: Page, part: Section, name: str, colour: figures.Colours)
 
 def _write_aggregates(page: Page, scores: Mapping[str, Array], name: str, colour: figures.Colours) -> None:
     page.heading("Aggregates of the last evaluation", 3)
-    rows, drawn = [], {}
+    rows: list[list[object]] = []
+    drawn: dict[str, dict[str, tuple[float, float, float]]] = {}
     for aggregate, statistic in statistics.AGGREGATES.items():
         for scheme, values in scores.items():
             value = float(statistic(values))
@@ -122,7 +123,8 @@ def _write_worst(page: Page, scores: Mapping[str, Array], name: str, colour: fig
     page.heading("The worst tasks", 3)
     tasks = next(iter(scores.values())).shape[1]
     each = {
-        scheme: np.cumsum(np.sort(values, axis=1), axis=1) / np.arange(1, tasks + 1) for scheme, values in scores.items()
+        scheme: np.cumsum(np.sort(values, axis=1), axis=1) / np.arange(1, tasks + 1)
+        for scheme, values in scores.items()
     }
     caption = "Mean over the k worst tasks of each run, mean over seeds; bands from the worst seed to the best"
     page.figure(f"{name}_worst", figures.worst(each, colour), caption)
@@ -161,7 +163,9 @@ def _write_improvement(page: Page, scores: Mapping[str, Array], name: str) -> No
     }
     caption = "Probability that a run of X has more success on a task than a run of Y, mean over tasks, ties for half"
     page.figure(f"{name}_improvement", figures.improvement(pairs), caption)
-    rows = [[x, y, f"{v:.3f}", "" if np.isnan(low) else f"{low:.3f} to {high:.3f}"] for (x, y), (v, low, high) in pairs.items()]
+    rows = []
+    for (x, y), (value, low, high) in pairs.items():
+        rows.append([x, y, f"{value:.3f}", "" if np.isnan(low) else f"{low:.3f} to {high:.3f}"])
     page.table(f"{name}_improvement", ["X", "Y", "P(X beats Y)", "95 % stratified"], rows)
 
 
@@ -187,7 +191,8 @@ def _write_conventions(page: Page, part: Section, name: str) -> None:
             for row in published
             if convention.letter in row["convention"].split()
         ]
-        meanings.append(f"{convention.letter} {convention.name}: {convention.meaning}. Used by {', '.join(users) or 'nobody'}.")
+        title = f"{convention.letter} {convention.name}: {convention.meaning}"
+        meanings.append(f"{title}. Used by {', '.join(users) or 'nobody'}.")
     page.bullets(meanings)
 
 
@@ -197,8 +202,8 @@ def _write_baselines(page: Page, part: Section, name: str) -> None:
         return
     page.heading(f"Published results on {part.title}", 3)
     page.text(
-        "Each table is of one environment. Neither is this one: MTBench's has the same robot in another simulator, Meta-World's "
-        "another robot, so their numbers are bearings and not rivals. Empty: not in the text we could read."
+        "Each table is of one environment. Neither is this one: MTBench's has the same robot in another simulator, "
+        "Meta-World's another robot, so their numbers are bearings and not rivals. Empty: not in the text we could read."
     )
     for number, environment in enumerate(dict.fromkeys(row["environment"] for row in rows), 1):
         page.heading(environment, 4)

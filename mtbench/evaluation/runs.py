@@ -16,14 +16,25 @@ from mtbench.learning import run_record
 from mtbench.learning.errors import UserError
 
 REACHED = 0.95  # of the longest run of a section: from there on a last evaluation counts as final
-_NOT_A_SCHEME = ("seed", "experiment", "checkpoint", "test", "headless", "max_", "eval_", "save_", "wandb", "capture_")
+_NOT_A_SCHEME: tuple[str, ...] = (
+    "seed",
+    "experiment",
+    "checkpoint",
+    "test",
+    "headless",
+    "max_",
+    "eval_",
+    "save_",
+    "wandb",
+    "capture_",
+)
 _NOT_A_SCHEME += ("sim_device", "rl_device", "multi_gpu", "torch_deterministic", "physics_engine", "task", "reward")
 _NOT_A_SCHEME += ("train_name", "train.params.seed", "train.params.torch_threads", "train.params.config.name")
 _NOT_A_SCHEME += tuple(
     f"train.params.config.{name}"
     for name in ("full_experiment", "train_dir", "max_", "save_", "eval_", "env_config", "device", "multi_gpu")
 )
-_COPIES = ("train.params.network.actor", "train.params.network.critic", "train.params.network.name")
+_COPIES: tuple[str, ...] = ("train.params.network.actor", "train.params.network.critic", "train.params.network.name")
 _COPIES += ("train.params.config.balancing.", "train.params.config.value_norm", "train.params.config.num_actors")
 
 
@@ -239,7 +250,9 @@ def _section(runs: list[Run]) -> Section:
                 notes.append(f"{scheme} has {count} runs with seed {seed}; each counts.")
         lengths = {len(run.frames) for run in members}
         if len(lengths) > 1:
-            notes.append(f"{scheme}: runs have {min(lengths)} to {max(lengths)} evaluations; curves end with the shortest.")
+            notes.append(
+                f"{scheme}: runs have {min(lengths)} to {max(lengths)} evaluations; curves end with the shortest."
+            )
     longest = max(run.frames[-1] for run in runs)
     final = {}
     for scheme, members in schemes.items():

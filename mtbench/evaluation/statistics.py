@@ -78,9 +78,7 @@ def mean_curve_interval(scores: Array, repetitions: int = REPETITIONS) -> tuple[
     return low, high
 
 
-def performance_profile(
-    scores: Array, thresholds: Array, repetitions: int = REPETITIONS
-) -> tuple[Array, Array, Array]:
+def performance_profile(scores: Array, thresholds: Array, repetitions: int = REPETITIONS) -> tuple[Array, Array, Array]:
     """Fraction of runs and tasks above each threshold, and its stratified interval; each (len(thresholds))."""
     above = (scores[None] > thresholds[:, None, None]).astype(float)
     return above.mean((1, 2)), *mean_curve_interval(above, repetitions)

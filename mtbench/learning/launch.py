@@ -59,6 +59,7 @@ def _launch(cfg: DictConfig, overrides: Sequence[str]) -> None:
 
     _choose_tasks(cfg)
     _fill_schedule(cfg)
+    _choose_protocol(cfg)
     _check_numbers(cfg)
     tasks = list(cfg.task.env.tasks)
     state = _read_checkpoint(cfg)
@@ -81,7 +82,7 @@ def _run(config: dict[str, Any], params: dict[str, Any], overrides: Sequence[str
     import torch
     from rl_games.torch_runner import Runner
 
-    from mtbench.evaluation.evaluate import Evaluator
+    from mtbench.evaluation.evaluate import PROTOCOLS, Evaluator
     from mtbench.evaluation.player import MTPPOPlayer
     from mtbench.learning import distributed, vec_env
     from mtbench.learning.agents.mt_ppo import MTPPO
@@ -98,6 +99,7 @@ def _run(config: dict[str, Any], params: dict[str, Any], overrides: Sequence[str
         num_tasks=len(task["env"]["tasks"]),
         num_goals=config["eval_goals"],
         max_steps=task["env"]["episodeLength"],
+        fresh_goals=PROTOCOLS[config["eval_protocol"]][1],
     )
     film = _package(task["factory"]).film if config["capture_video"] else None
     params["config"] |= {
@@ -118,7 +120,9 @@ def _run(config: dict[str, Any], params: dict[str, Any], overrides: Sequence[str
         agent = MTPPO(**kwargs, evaluator=evaluator if config["eval_interval"] else None)
         if distributed.rank() > 0:
             return agent
-        record.begin(fresh=not config["checkpoint"])  # only now: a configuration that does not work leaves nothing behind
+        record.begin(
+            fresh=not config["checkpoint"]
+        )  # only now: a configuration that does not work leaves nothing behind
         save_config(config, run_dir / "config.yaml")
         _start_wandb(config, run_dir)
         return agent
@@ -241,6 +245,15 @@ def _fill_schedule(cfg: DictConfig) -> None:
             cfg.schedule[key] = chosen[key]
     if cfg.num_envs is None:
         cfg.num_envs = cfg.schedule.num_envs
+
+
+def _choose_protocol(cfg: DictConfig) -> None:
+    from mtbench.evaluation.evaluate import PROTOCOLS
+
+    if cfg.eval_protocol not in PROTOCOLS:
+        raise unknown("eval_protocol", cfg.eval_protocol, PROTOCOLS)
+    if cfg.eval_goals is None:
+        cfg.eval_goals = PROTOCOLS[cfg.eval_protocol][0]
 
 
 def _check_numbers(cfg: DictConfig) -> None:

@@ -174,7 +174,11 @@ def test_schemes_are_told_apart_by_the_settings_in_which_they_differ(tmp_path: P
 
 def test_mistakes_at_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for arguments, words in (([], "name the runs"), (["runs"], "runs is missing"), (["runs", "otu=x"], "no setting 'otu'")):
+    for arguments, words in (
+        ([], "name the runs"),
+        (["runs"], "runs is missing"),
+        (["runs", "otu=x"], "no setting 'otu'"),
+    ):
         with pytest.raises(UserError, match=words):
             main(arguments)
     write_run(tmp_path / "runs", "A", 1)

@@ -111,7 +111,9 @@ def test_standard_errors_become_standard_deviations() -> None:
     each = np.random.default_rng(0).random((10, 4))
     summary = summarize(each)
     assert summary.sem == pytest.approx(scipy.stats.sem(each.mean(1)))
-    assert statistics.sem_to_std(summary.sem, 10) == pytest.approx(summary.std) == pytest.approx(each.mean(1).std(ddof=1))
+    assert (
+        statistics.sem_to_std(summary.sem, 10) == pytest.approx(summary.std) == pytest.approx(each.mean(1).std(ddof=1))
+    )
 
 
 def test_conventions_on_a_case_worked_by_hand() -> None:

@@ -150,7 +150,7 @@ class MTPPO(BaseAlgorithm):
         release_signals = self._catch_signals()
         try:
             while not self._finished() and self.wall_clock < limit:
-                if self._evaluation_due():  # here, so that one that a killed run still owed is made when it is continued
+                if self._evaluation_due():  # first, so that a continued run makes the one it owed when it was killed
                     self.evaluate()
                     boundary = self.get_full_state_weights()
                 scalars = self.train_epoch()
