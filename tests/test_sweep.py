@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas
 import pytest
+import torch
 
 from mtbench.learning import run_record
 from mtbench.learning.command_line import run_application
@@ -144,6 +145,20 @@ def test_typos_in_a_sweep_end_in_one_sentence_before_anything_runs(tmp_path: Pat
         code, out, err = here(*SHORT, *overrides)
         assert (code, out, err.count("\n")) == (2, "", 1) and words in err
     assert not list(tmp_path.rglob("*.pth"))
+
+
+def test_a_run_killed_in_an_evaluation_makes_it_again_and_once(tmp_path: Path, here: Sweep) -> None:
+    asked = [*SHORT, "experiment=one", "train=MTPPO", "seed=1"]
+    assert here(*asked, "max_iterations=2")[0] == 0
+    run = tmp_path / "runs" / "one"
+    before = metrics(run)
+    state = torch.load(run / "nn" / "last.pth", weights_only=True)
+    torch.save(
+        state | {"next_evaluation": 256}, run / "nn" / "last.pth"
+    )  # the row was written, and the checkpoint not yet
+    assert here(*asked, "max_iterations=4")[0] == 0
+    assert metrics(run)["frames"].tolist() == [256, 512]
+    pandas.testing.assert_frame_equal(metrics(run)[:1], before)
 
 
 def test_a_record_is_never_overwritten(tmp_path: Path) -> None:

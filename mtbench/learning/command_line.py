@@ -48,6 +48,10 @@ def run_application(launch: Callable[[DictConfig, list[str]], None], cfg: Path) 
         job()
     except (HydraException, OmegaConfBaseException) as error:
         mistakes.append(error)
+    except Exception as error:
+        if sweep.SweepFolder.path is None or wants_traceback == "1":
+            raise
+        mistakes.append(UserError(f"the launcher failed: {_sentence(error, cfg)}"))  # a worker was killed, say
     except KeyboardInterrupt:
         if sweep.SweepFolder.path is None:
             print("stopped before the first epoch, nothing to save", file=sys.stderr)

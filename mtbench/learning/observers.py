@@ -88,7 +88,8 @@ class MultiTaskObserver(AlgoObserver):
         rows: list[list[str]] = []
         if algo.frame and self._csv.exists():
             with self._csv.open(newline="") as file:
-                rows = [row for row in list(csv.reader(file))[1:] if int(row[0]) <= algo.frame]
+                last = algo.frame - algo.evaluation_due()  # killed in an evaluation, which is made again
+                rows = [row for row in list(csv.reader(file))[1:] if int(row[0]) <= last]
             self.last_evaluation = max((int(row[0]) for row in rows), default=-1)
         with self._csv.open("w", newline="") as file:
             csv.writer(file).writerows([self._header, *rows])

@@ -150,7 +150,7 @@ class MTPPO(BaseAlgorithm):
         release_signals = self._catch_signals()
         try:
             while not self._finished() and self.wall_clock < limit:
-                if self._evaluation_due():  # first, so that a continued run makes the one it owed when it was killed
+                if self.evaluation_due():  # first, so that a continued run makes the one it owed when it was killed
                     self.evaluate()
                     boundary = self.get_full_state_weights()
                 scalars = self.train_epoch()
@@ -298,7 +298,8 @@ class MTPPO(BaseAlgorithm):
         epochs, frames = self.config["max_epochs"], self.config["max_frames"]
         return (epochs is not None and self.epoch_num >= epochs) or (frames is not None and self.frame >= frames)
 
-    def _evaluation_due(self) -> bool:
+    def evaluation_due(self) -> bool:
+        """Whether an evaluation is to be made before learning goes on."""
         return self.evaluator is not None and 0 < self.next_evaluation <= self.frame
 
     # -- stopping ------------------------------------------------------------------------------------------------------
