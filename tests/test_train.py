@@ -46,7 +46,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_leaves_what_it_should_and_nothing_else(finished: Path) -> None:
     assert [path.name for path in finished.iterdir()] == ["runs"]
     run = finished / "runs" / "first"
-    assert {path.name for path in run.iterdir()} == {"config.yaml", "metrics.csv", "nn", "summaries"}
+    assert {path.name for path in run.iterdir()} == {"config.yaml", "metrics.csv", "nn", "run.json", "summaries"}
     assert {path.name for path in (run / "nn").iterdir()} == {"last.pth", "best.pth"}
 
 
@@ -102,6 +102,7 @@ def test_continuing_a_run_keeps_its_folder(finished: Path) -> None:
         (["normalize_input=sharde"], ["normalize_input 'sharde'", "nearest: shared", "per_task", "none"]),
         (["value_norm=popat"], ["value_norm 'popat'", "nearest: popart", "running", "none"]),
         (["diagnose_interval=0"], ["diagnose_interval=0", "at least 1"]),
+        (["eval_protocol=mtbnech"], ["mtbnech", "nearest: mtbench"]),
         (["test=True"], ["checkpoint="]),
         ([*TOY, "capture_video=true"], ["capture_video=true", "cannot film"]),
         ([*TOY, "task.env.tasks=[near,fra]"], ["fra", "far"]),

@@ -12,6 +12,10 @@ from torch import Tensor
 
 from mtbench.learning.networks.model import MultiTaskModel
 
+#: name -> episodes a task, and whether their goals are drawn anew in every evaluation. Meta-World+ and TOPPO (section
+#: B.1): 50, one for each goal. MTBench (section 3.1): 10 with random goals; its tables average the last five (D late).
+PROTOCOLS = {"metaworld": (50, False), "mtbench": (10, True)}
+
 #: (num_envs) -> an environment with random initial progress off and a fixed seed
 EnvFactory = Callable[[int], Any]
 
@@ -66,14 +70,20 @@ class Evaluator:
     The environments are made at the first call. Their state after the first reset is kept and restored at every call,
     so that all evaluations face the same goals and take no random numbers from training.
 
+    With ``fresh_goals`` they start anew every time instead, from the evaluator's own random numbers.
+
     Args:
         make_env: see :data:`EnvFactory`.
         num_tasks: K.
         num_goals: episodes a task.
         max_steps: length of an episode.
+        fresh_goals: see above.
     """
 
-    def __init__(self, make_env: EnvFactory, num_tasks: int, num_goals: int, max_steps: int) -> None:
+    def __init__(
+        self, make_env: EnvFactory, num_tasks: int, num_goals: int, max_steps: int, fresh_goals: bool = False
+    ) -> None:
+        self.fresh_goals = fresh_goals
         self.make_env, self.num_tasks, self.num_goals, self.max_steps = make_env, num_tasks, num_goals, max_steps
         self._env: Any = None
         self._start: dict[str, Any] = {}
@@ -87,7 +97,7 @@ class Evaluator:
             self._first_obs = self._env.reset()["obs"].clone()
             self._start = self._env.get_env_state()
         env = self._env
-        began = env.set_env_state(self._start)
+        began = env.reset() if self.fresh_goals else env.set_env_state(self._start)
         obs, task = (self._first_obs if began is None else began["obs"]), env.task_index
         finished = torch.zeros(env.num_envs, dtype=torch.bool, device=obs.device)
         success, returns = torch.zeros(2, env.num_envs, dtype=torch.float64, device=obs.device)

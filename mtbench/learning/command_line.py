@@ -17,6 +17,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from mtbench.learning import sweep
 from mtbench.learning.errors import UserError, nearest
 
 
@@ -24,17 +25,22 @@ def run_application(launch: Callable[[DictConfig, list[str]], None], cfg: Path) 
     """Compose the configuration in the folder ``cfg`` with the command line, call ``launch`` with it and with the
     overrides that were typed, and return the exit code.
 
-    A user's mistake gives one sentence on stderr and 2. With ``HYDRA_FULL_ERROR=1`` it keeps its traceback, as do real
+    A user's mistake gives one sentence on stderr and 2; of a sweep (see :mod:`mtbench.learning.sweep`), 1 when a run
+    failed. With ``HYDRA_FULL_ERROR=1`` it keeps its traceback, as do real
     faults always.
     """
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra raises instead of printing
     mistakes: list[Exception] = []
+    sweep.SweepFolder.path = None
 
     @hydra.main(version_base="1.3", config_path=str(cfg), config_name="config")
     def job(config: DictConfig) -> None:
+        overrides = list(HydraConfig.get().overrides.task)
+        if sweep.is_sweep():
+            return sweep.run_job(launch, config, overrides, lambda error: _sentence(error, cfg))
         try:
-            launch(config, list(HydraConfig.get().overrides.task))
+            launch(config, overrides)
         except UserError as error:  # kept from Hydra, which would add lines of its own
             mistakes.append(error)
 
@@ -42,8 +48,15 @@ def run_application(launch: Callable[[DictConfig, list[str]], None], cfg: Path) 
         job()
     except (HydraException, OmegaConfBaseException) as error:
         mistakes.append(error)
+    except Exception as error:
+        if sweep.SweepFolder.path is None or wants_traceback == "1":
+            raise
+        mistakes.append(UserError(f"the launcher failed: {_sentence(error, cfg)}"))  # a worker was killed, say
     except KeyboardInterrupt:
-        print("stopped before the first epoch, nothing to save", file=sys.stderr)
+        if sweep.SweepFolder.path is None:
+            print("stopped before the first epoch, nothing to save", file=sys.stderr)
+        else:
+            print("sweep stopped; the same command continues it", file=sys.stderr)
         return 130
     finally:
         os.environ["HYDRA_FULL_ERROR"] = wants_traceback or "0"
@@ -53,7 +66,13 @@ def run_application(launch: Callable[[DictConfig, list[str]], None], cfg: Path) 
         rank = os.environ.get("RANK", "0")
         who = f" (process {rank})" if rank != "0" else ""
         print(f"error{who}: {_sentence(mistake, cfg)}", file=sys.stderr)
-    return 2 if mistakes else 0
+    if mistakes:
+        return 2
+    if sweep.SweepFolder.path is None:
+        return 0
+    lines, failed = sweep.summary(sweep.SweepFolder.path)
+    print(lines)
+    return 1 if failed else 0
 
 
 def _sentence(error: Exception, cfg: Path) -> str:
@@ -79,7 +98,8 @@ def _sentence(error: Exception, cfg: Path) -> str:
         if siblings:
             listed = f"{parent} takes: {', '.join(sorted(siblings))}"
         return f"there is no setting '{key}'{nearest(key, known)}; {listed}"
-    return " ".join(text.split())
+    kind = "" if isinstance(error, UserError | HydraException | OmegaConfBaseException) else f"{type(error).__name__}: "
+    return kind + " ".join(text.split())
 
 
 def _keys(cfg: Path) -> Iterator[str]:

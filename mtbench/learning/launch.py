@@ -59,6 +59,7 @@ def _launch(cfg: DictConfig, overrides: Sequence[str]) -> None:
 
     _choose_tasks(cfg)
     _fill_schedule(cfg)
+    _choose_protocol(cfg)
     _check_numbers(cfg)
     tasks = list(cfg.task.env.tasks)
     state = _read_checkpoint(cfg)
@@ -100,12 +101,13 @@ def _run(config: dict[str, Any], overrides: Sequence[str]) -> None:
     import torch
     from rl_games.torch_runner import Runner
 
-    from mtbench.evaluation.evaluate import Evaluator
+    from mtbench.evaluation.evaluate import PROTOCOLS, Evaluator
     from mtbench.evaluation.player import MTPPOPlayer
     from mtbench.learning import distributed, vec_env
     from mtbench.learning.agents.mt_ppo import MTPPO
     from mtbench.learning.allocator import keep_freed_memory
     from mtbench.learning.observers import MultiTaskObserver, QuietObserver
+    from mtbench.learning.run_record import RunRecord, save_config
 
     keep_freed_memory()
     params = agent_params(config)
@@ -120,22 +122,26 @@ def _run(config: dict[str, Any], overrides: Sequence[str]) -> None:
         num_tasks=len(task["env"]["tasks"]),
         num_goals=config["eval_goals"],
         max_steps=task["env"]["episodeLength"],
+        fresh_goals=PROTOCOLS[config["eval_protocol"]][1],
     )
     film = _package(task["factory"]).film if config["capture_video"] else None
     run_dir = Path(params["config"]["train_dir"]) / str(params["config"]["full_experiment_name"])
+    record = RunRecord(run_dir, overrides)
     typed = [shlex.quote(item) for item in overrides if not item.startswith("checkpoint=")]
     program = ["python"]
     if distributed.size() > 1:
         program = ["torchrun", "--standalone", f"--nproc_per_node={distributed.size()}"]
     observer = MultiTaskObserver if distributed.rank() == 0 else QuietObserver
-    runner = Runner(observer(" ".join([*program, "train.py", *typed])))
+    runner = Runner(observer(" ".join([*program, "train.py", *typed]), record))
 
     def build(**kwargs: Any) -> MTPPO:
         agent = MTPPO(**kwargs, evaluator=evaluator if config["eval_interval"] else None)
         if distributed.rank() > 0:
             return agent
-        run_dir.mkdir(parents=True, exist_ok=True)  # only now: a configuration that does not work leaves nothing behind
-        OmegaConf.save(config, run_dir / "config.yaml")
+        record.begin(
+            fresh=not config["checkpoint"]
+        )  # only now: a configuration that does not work leaves nothing behind
+        save_config(config, run_dir / "config.yaml")
         _start_wandb(config, run_dir)
         return agent
 
@@ -144,7 +150,14 @@ def _run(config: dict[str, Any], overrides: Sequence[str]) -> None:
         "mt_ppo", lambda **kwargs: MTPPOPlayer(**kwargs, evaluator=evaluator, film=film)
     )
     runner.load({"params": params})
-    runner.run({"train": not config["test"], "play": config["test"], "checkpoint": config["checkpoint"] or None})
+    try:
+        runner.run({"train": not config["test"], "play": config["test"], "checkpoint": config["checkpoint"] or None})
+    except KeyboardInterrupt:
+        record.end("stopped", "SIGINT")
+        raise
+    except Exception as error:
+        record.end("failed", f"{type(error).__name__}: {' '.join(str(error).split())}")
+        raise
 
 
 def _check_engine(cfg: DictConfig) -> None:
@@ -251,6 +264,15 @@ def _fill_schedule(cfg: DictConfig) -> None:
             cfg.schedule[key] = chosen[key]
     if cfg.num_envs is None:
         cfg.num_envs = cfg.schedule.num_envs
+
+
+def _choose_protocol(cfg: DictConfig) -> None:
+    from mtbench.evaluation.evaluate import PROTOCOLS
+
+    if cfg.eval_protocol not in PROTOCOLS:
+        raise unknown("eval_protocol", cfg.eval_protocol, PROTOCOLS)
+    if cfg.eval_goals is None:
+        cfg.eval_goals = PROTOCOLS[cfg.eval_protocol][0]
 
 
 def _check_numbers(cfg: DictConfig) -> None:

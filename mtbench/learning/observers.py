@@ -16,6 +16,7 @@ from torch import Tensor
 from mtbench.evaluation.evaluate import Evaluation
 from mtbench.learning import distributed
 from mtbench.learning.balancing import FairGrad
+from mtbench.learning.run_record import RunRecord
 
 if TYPE_CHECKING:
     from mtbench.learning.agents.mt_ppo import MTPPO
@@ -29,10 +30,11 @@ class MultiTaskObserver(AlgoObserver):
 
     Args:
         resume_command: what the user types to continue, without the checkpoint.
+        record: told how far the run is and how it ended; None: nobody is.
     """
 
-    def __init__(self, resume_command: str = "python train.py") -> None:
-        self.resume_command = resume_command
+    def __init__(self, resume_command: str = "python train.py", record: RunRecord | None = None) -> None:
+        self.resume_command, self.record = resume_command, record
         self.last_evaluation = -1
         self.evaluation: Evaluation | None = None
 
@@ -89,7 +91,8 @@ class MultiTaskObserver(AlgoObserver):
         rows: list[list[str]] = []
         if algo.frame and self._csv.exists():
             with self._csv.open(newline="") as file:
-                rows = [row for row in list(csv.reader(file))[1:] if int(row[0]) <= algo.frame]
+                last = algo.frame - algo.evaluation_due()  # killed in an evaluation, which is made again
+                rows = [row for row in list(csv.reader(file))[1:] if int(row[0]) <= last]
             self.last_evaluation = max((int(row[0]) for row in rows), default=-1)
         with self._csv.open("w", newline="") as file:
             csv.writer(file).writerows([self._header, *rows])
@@ -159,14 +162,22 @@ class MultiTaskObserver(AlgoObserver):
         row = [frame, round(self.algo.wall_clock, 2), round(result.mean_success, 6), *result.success, *result.returns]
         with self._csv.open("a", newline="") as file:
             csv.writer(file).writerow(row)
+        self._note_progress()
         print(f"evaluation at {frame:,d} frames, {result.episodes} episodes a task\n{result.table()}", flush=True)
 
     def finished(self, checkpoint: Path) -> None:
         """Say where the result is."""
+        self._note_progress()
+        if self.record is not None:
+            left = self._frames_left(self.algo.frame, self.algo.epoch_num)
+            self.record.end(*(("stopped", "max_minutes reached") if left else ("complete",)))
         print(f"done after {self.algo.frame:,d} frames; {checkpoint} continues the run or is evaluated with test=True")
 
     def stopped(self, cause: str, frame: int, checkpoint: Path) -> None:
         """Say how to go on after a signal."""
+        if self.record is not None:
+            self.record.progress(frame, frame // self.algo.frames_per_epoch)
+            self.record.end("stopped", cause)
         command = f"{self.resume_command} checkpoint={checkpoint}"
         print(f"\nstopped by {cause}, saved at {frame:,d} frames; resume: {command}")
 
@@ -175,15 +186,23 @@ class MultiTaskObserver(AlgoObserver):
         self.writer.close()
         sys.stdout.flush()
 
-    def _eta(self, frame: int, epoch: int, rate: float) -> str:
+    def _note_progress(self) -> None:
+        if self.record is not None:
+            self.record.progress(self.algo.frame, self.algo.epoch_num)
+
+    def _frames_left(self, frame: int, epoch: int) -> int | None:
         limits = []
         if self.algo.config["max_frames"] is not None:
             limits.append(self.algo.config["max_frames"] - frame)
         if self.algo.config["max_epochs"] is not None:
             limits.append((self.algo.config["max_epochs"] - epoch) * self.algo.frames_per_epoch)
-        if not limits:
+        return max(min(limits), 0) if limits else None
+
+    def _eta(self, frame: int, epoch: int, rate: float) -> str:
+        left = self._frames_left(frame, epoch)
+        if left is None:
             return "-"
-        seconds = int(max(min(limits), 0) / max(rate, 1e-9))
+        seconds = int(left / max(rate, 1e-9))
         return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
 

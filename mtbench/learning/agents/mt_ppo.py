@@ -158,6 +158,9 @@ class MTPPO(BaseAlgorithm):
         release_signals = self._catch_signals()
         try:
             while not self._finished() and self.wall_clock < limit:
+                if self.evaluation_due():  # first, so that a continued run makes the one it owed when it was killed
+                    self.evaluate()
+                    boundary = self.get_full_state_weights()
                 scalars = self.train_epoch()
                 self.wall_clock = distributed.from_first(time.perf_counter() - started)
                 self.observer.write_epoch(scalars)
@@ -165,9 +168,6 @@ class MTPPO(BaseAlgorithm):
                 boundary = self.get_full_state_weights()
                 if self.epoch_num % self.save_frequency == 0:
                     self._write(self.nn_dir / "last.pth", boundary)
-                if self._evaluation_due():
-                    self.evaluate()
-                    boundary = self.get_full_state_weights()
             if distributed.from_first(self.observer.last_evaluation != self.frame):
                 self.evaluate()
             self.save(str(self.nn_dir / "last.pth"))
@@ -340,7 +340,8 @@ class MTPPO(BaseAlgorithm):
         epochs, frames = self.config["max_epochs"], self.config["max_frames"]
         return (epochs is not None and self.epoch_num >= epochs) or (frames is not None and self.frame >= frames)
 
-    def _evaluation_due(self) -> bool:
+    def evaluation_due(self) -> bool:
+        """Whether an evaluation is to be made before learning goes on."""
         return self.evaluator is not None and 0 < self.next_evaluation <= self.frame
 
     # -- stopping ------------------------------------------------------------------------------------------------------

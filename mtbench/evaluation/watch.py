@@ -1,0 +1,122 @@
+"""Watch a policy: a film of all its tasks, or one task in the browser.
+
+    python -m mtbench.evaluation.watch checkpoint=runs/NAME/nn/best.pth [out=FILE.mp4] [seed=4]
+    python -m mtbench.evaluation.watch checkpoint=runs/NAME/nn/best.pth task=reach [port=8080]
+
+The film shows an episode of every task side by side, in real time, and lies beside the run where ``out`` is left out. In the
+browser, episodes follow one another until Ctrl-C; the page is served to this machine only.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mtbench.evaluation.player import Policy, load_policy, mean_policy
+from mtbench.learning.errors import UserError, unknown
+
+HOST = "127.0.0.1"
+_DEFAULTS = {"checkpoint": "", "out": "", "task": "", "port": "8080", "seed": "4"}
+
+
+def serve(env: Any, policy: Policy, index: int, port: int, going: Callable[[], bool] = lambda: True) -> None:
+    """Show an environment, the only one of its task, in the browser, in real time, for as long as ``going``.
+
+    Args:
+        env: on the CPU engine.
+        policy: acts in all of its environments.
+        index: of the one to show.
+        port: of the page.
+        going: asked at every step.
+
+    Raises:
+        UserError: mjviser is missing.
+    """
+    if importlib.util.find_spec("mjviser") is None:
+        raise UserError("task= shows a policy in the browser with mjviser: pip install 'mtbench[viewer]'")
+    import viser
+    from mjviser import ViserMujocoScene
+
+    from isaacgymenvs_tasks.metaworld.env import TABLE_TOP
+
+    server = viser.ViserServer(host=HOST, port=port, verbose=False)
+    name = env.task_names[int(env.task_index[index])]
+    env.reset()
+    scene = ViserMujocoScene(server, env.sim.inspect(index)[0], num_envs=1)
+    scene.camera_tracking_enabled = False  # which would move the scene and not the camera
+    table = np.array((0.0, 0.0, TABLE_TOP))
+    server.initial_camera.position, server.initial_camera.look_at = (
+        (0.9, 1.1, TABLE_TOP + 0.8),
+        (0.0, 0.0, TABLE_TOP + 0.1),
+    )
+    goal = server.scene.add_icosphere("/goal", radius=0.02, color=(25, 190, 50), opacity=0.45)
+    title = server.gui.add_markdown("")
+    print(f"http://{HOST}:{server.get_port()} shows {name}; Ctrl-C ends", flush=True)
+    step = env.sim_params.dt * env.control_freq_inv
+    solved = 0
+    try:
+        for episode in itertools.count(1):
+            for _ in range(env.max_episode_length):
+                due = time.monotonic() + step
+                success = bool(env.episode_success[index])
+                env.step(policy(env))
+                goal.position = table + env.goal[index].double().numpy()
+                scene.update_from_mjdata(env.sim.inspect(index)[1])
+                title.content = f"{name}, episode {episode}{', solved' if success else ''}; {solved} before"
+                if not going():
+                    return
+                time.sleep(max(0.0, due - time.monotonic()))
+            solved += success
+    finally:
+        server.stop()
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Read the command line."""
+    options = dict(_DEFAULTS)
+    for item in arguments:
+        key, _, value = item.partition("=")
+        if key not in options:
+            raise unknown("setting", key, options)
+        options[key] = value
+    if not options["checkpoint"]:
+        raise UserError("name the policy to watch: checkpoint=runs/NAME/nn/best.pth")
+    for key in ("port", "seed"):
+        if not options[key].isdigit():
+            raise UserError(f"{key}={options[key]} must be a whole number")
+    names, model = load_policy(options["checkpoint"], value_norm_options={})
+    if options["task"] and options["task"] not in names:
+        raise unknown("task of this checkpoint", options["task"], names)
+
+    from isaacgymenvs_tasks.metaworld.experts import make_env
+    from isaacgymenvs_tasks.metaworld.render import film
+
+    path = Path(options["out"] or Path(options["checkpoint"]).resolve().parents[1] / "watch.mp4")
+    if path.suffix not in (".mp4", ".gif"):
+        raise UserError(f"out={path}: choose a name that ends with .mp4 or .gif")
+    try:
+        env = make_env(names, len(names), int(options["seed"]))
+        if options["task"]:
+            serve(env, mean_policy(model), names.index(options["task"]), int(options["port"]))
+        else:
+            film(env, mean_policy(model), path)
+            print(f"wrote {path}, {path.stat().st_size / 1000:.0f} kB")
+    except (ValueError, RuntimeError) as error:
+        raise UserError(str(error)) from error
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print()

@@ -1,0 +1,175 @@
+"""``run.json``: what became of a run, with which code and on which machine.
+
+Beside ``config.yaml`` and ``metrics.csv``; ``pandas.read_json("runs/NAME/run.json", typ="series")`` reads it. Fields:
+
+- ``schema``: version of this layout, :data:`SCHEMA`.
+- ``name``, ``status`` (``running``, ``stopped``: can be continued, ``complete``, ``failed``), ``error``: why it
+  stopped or failed.
+- ``frames``, ``epochs``: learned so far. A run that was killed keeps the status ``running``.
+- ``sessions``: one entry a process that worked on the run, oldest first: ``started``, ``ended`` (UTC), ``status``, ``error``,
+  ``overrides`` (as typed), ``version``, ``git`` (commit, with ``+changes``; empty outside a checkout), versions of Python and
+  of the packages that decide results, ``system``, ``cpu``, ``cpus``, ``gpu``, ``host``, ``pid``.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+import socket
+import subprocess
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from mtbench.learning.errors import UserError
+
+SCHEMA = 1
+FILE = "run.json"
+PACKAGES = ("torch", "mujoco", "rl-games", "numpy")
+
+
+class RunRecord:
+    """Writes ``run.json`` of one run, always a whole file at once.
+
+    Args:
+        directory: of the run; it is made by :meth:`begin`.
+        overrides: what the user typed.
+    """
+
+    def __init__(self, directory: Path, overrides: Sequence[str]) -> None:
+        self.directory, self.overrides = directory, list(overrides)
+        self._content: dict[str, Any] = {}
+
+    def begin(self, fresh: bool) -> None:
+        """Add a session.
+
+        Args:
+            fresh: the run starts at frame 0; results of an earlier start in the same folder are kept under another name.
+
+        Raises:
+            UserError: another process of this machine is writing the run.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._content = read(self.directory) or {"schema": SCHEMA, "name": self.directory.name, "sessions": []}
+        last = (self._content["sessions"] or [{}])[-1]
+        if self._content.get("status") == "running" and last["host"] == socket.gethostname() and _lives(last["pid"]):
+            raise UserError(f"run '{self.directory.name}' is being written by process {last['pid']}")
+        if fresh:
+            keep(self.directory / "metrics.csv")
+            self._content |= {"frames": 0, "epochs": 0}
+        self._content["sessions"].append({"started": _now(), "ended": None, "overrides": self.overrides, **_here()})
+        self._write("running")
+
+    def progress(self, frames: int, epochs: int) -> None:
+        """Note how far the run is."""
+        self._content |= {"frames": frames, "epochs": epochs}
+        self._write("running")
+
+    def end(self, status: str, error: str = "") -> None:
+        """Close the session with ``complete``, ``stopped`` or ``failed``; nothing where none was begun."""
+        if self._content:
+            self._content["sessions"][-1]["ended"] = _now()
+            self._write(status, error)
+
+    def _write(self, status: str, error: str = "") -> None:
+        self._content |= {"status": status, "error": error}
+        self._content["sessions"][-1] |= {"status": status, "error": error}
+        path = self.directory / FILE
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(self._content, indent=1) + "\n")
+        os.replace(part, path)
+
+
+def read(directory: Path) -> dict[str, Any] | None:
+    """The content of a run's ``run.json``; None where there is none (runs before it existed).
+
+    Raises:
+        UserError: the file is damaged, or of a newer version.
+    """
+    path = directory / FILE
+    if not path.exists():
+        return None
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+        schema = int(content["schema"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is damaged: {error}") from error
+    if schema > SCHEMA:
+        raise UserError(f"{path} has schema {schema}, this version of mtbench reads up to {SCHEMA}; update mtbench")
+    return content
+
+
+def save_config(config: dict[str, Any], path: Path) -> None:
+    """Write the resolved configuration; one that differs from it is kept under another name (see :func:`keep`)."""
+    text = OmegaConf.to_yaml(OmegaConf.create(config))
+    if not path.exists() or path.read_text() != text:
+        keep(path)
+        path.write_text(text)
+
+
+def keep(path: Path) -> None:
+    """Rename an existing file ``name.ext`` to the first free ``name.1.ext``, ``name.2.ext``, ..."""
+    if path.exists():
+        number = 1
+        while (kept := path.with_name(f"{path.stem}.{number}{path.suffix}")).exists():
+            number += 1
+        path.rename(kept)
+
+
+def _here() -> dict[str, Any]:
+    """Code and machine of this process."""
+    import torch
+
+    cpu = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        cpu = names[0] if names else cpu
+    return {
+        "version": metadata.version("mtbench"),
+        "git": _git(),
+        "python": platform.python_version(),
+        **{name: metadata.version(name) for name in PACKAGES},
+        "system": platform.platform(),
+        "cpu": cpu,
+        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "",
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+    }
+
+
+def _git() -> str:
+    """Commit of the checkout this file lies in, ``+changes`` where tracked files differ; empty outside a checkout."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), *arguments], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", Path(__file__).name)  # not merely some checkout around site-packages
+        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def _lives(pid: int) -> bool:
+    if pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

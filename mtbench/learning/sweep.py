@@ -1,0 +1,148 @@
+"""Many runs from one command through Hydra's ``--multirun``: complete ones are skipped, interrupted ones resume, failed
+ones are listed at the end and stop no other.
+
+Hydra's launchers start the jobs: one after the other (``basic``), several at once (``joblib``), each in a process of its
+own or on a cluster (``submitit_local``, ``submitit_slurm``). A job may run anywhere, so it leaves what became of it as a
+file ``<number>.json`` in the sweep's folder, ``hydra.sweep.dir``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.experimental.callback import Callback
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from mtbench.learning import run_record
+from mtbench.learning.errors import UserError
+
+#: settings that say where, when and how long, not what is learned
+_LIMITS = {"max_iterations", "max_frames", "max_minutes", "experiment", "checkpoint", "sim_device", "rl_device"}
+_LIMITS |= {"save_interval", "wandb_activate", "wandb_project", "wandb_entity", "wandb_group", "headless"}
+_LIMITS |= {"task.sim.num_threads", "train.params.torch_threads"}
+_LONGEST_NAME = 120
+
+
+class SweepFolder(Callback):
+    """Hydra tells a callback where a sweep writes, and nobody else."""
+
+    path: Path | None = None
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Remember the folder."""
+        SweepFolder.path = Path(config.hydra.sweep.dir)
+
+
+def is_sweep() -> bool:
+    """Whether the running job is one of a sweep."""
+    return HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def run_job(
+    launch: Callable[[DictConfig, list[str]], None],
+    cfg: DictConfig,
+    overrides: list[str],
+    sentence: Callable[[Exception], str],
+) -> None:
+    """Do one job of a sweep and note what became of it.
+
+    Args:
+        launch: trains.
+        cfg: the job's configuration.
+        overrides: the job's.
+        sentence: says what is wrong.
+
+    Raises:
+        KeyboardInterrupt: the run was stopped by a signal, so the sweep is to stop as well.
+    """
+    name = cfg.experiment = cfg.experiment or run_name(cfg, overrides)
+    directory = Path(cfg.train.params.config.train_dir) / name
+    status, error = "failed", ""
+    try:
+        if cfg.test:
+            raise UserError("test=True evaluates one checkpoint; start it without --multirun")
+        record = run_record.read(directory)
+        _check_same_settings(record, name, overrides)
+        if record is not None and _is_complete(record, cfg):
+            status = "skipped"
+            print(f"run '{name}' is complete after {record['frames']:,d} frames: skipped", flush=True)
+        else:
+            cfg.checkpoint = _newest_checkpoint(directory)
+            print(f"run '{name}' {'continues' if cfg.checkpoint else 'starts'}", flush=True)
+            launch(cfg, overrides)
+            after = run_record.read(directory) or {}
+            status, error = after["status"], after["error"]
+    except Exception as caught:
+        error = sentence(caught)
+        if not isinstance(caught, UserError):
+            traceback.print_exc()
+        print(f"run '{name}' failed: {error}", file=sys.stderr, flush=True)
+        if run_record.read(directory) is None:  # it never began; a report shall miss it all the same
+            never = run_record.RunRecord(directory, overrides)
+            never.begin(fresh=True)
+            never.end("failed", error)
+    hydra = HydraConfig.get()
+    path = Path(hydra.sweep.dir) / f"{hydra.job.num}.json"
+    path.write_text(json.dumps({"name": name, "status": status, "error": error, "overrides": overrides}) + "\n")
+    if status == "stopped" and error.startswith("SIG"):
+        raise KeyboardInterrupt
+
+
+def summary(folder: Path) -> tuple[str, int]:
+    """What became of a sweep's jobs, in lines to print, and how many failed."""
+    jobs = [json.loads(path.read_text()) for path in folder.glob("*.json")]
+    kinds = [job["status"] for job in jobs]
+    counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in ("complete", "skipped", "stopped", "failed"))
+    lines = [f"{len(jobs)} runs: {counts}"]
+    lines += [f"  failed: {job['name']}: {job['error']}" for job in jobs if job["status"] == "failed"]
+    return "\n".join(lines), kinds.count("failed")
+
+
+def run_name(cfg: DictConfig, overrides: Sequence[str]) -> str:
+    """``<task>_<train>_<other settings typed>_s<seed>``: the same for the same settings, so that a command that is given
+    again finds its runs. Where the middle is too long for a folder's name, it is a digest.
+    """
+    others = sorted(item for item in _settings(overrides) if item.split("=")[0] not in ("task", "train", "seed"))
+    middle = re.sub(r"[^\w.,=+-]+", "-", ",".join(others))
+    if len(middle) > _LONGEST_NAME:
+        middle = hashlib.sha256(middle.encode()).hexdigest()[:8]
+    return "_".join(part for part in (cfg.task.name, cfg.train_name, middle, f"s{cfg.seed}") if part)
+
+
+def _settings(overrides: Sequence[str]) -> set[str]:
+    return {item for item in overrides if item.split("=")[0] not in _LIMITS}
+
+
+def _check_same_settings(record: dict[str, Any] | None, name: str, overrides: Sequence[str]) -> None:
+    if record is None or not record["sessions"]:
+        return
+    before, now = _settings(record["sessions"][-1]["overrides"]), _settings(overrides)
+    if before != now and record.get("epochs"):
+        differ = f"{', '.join(sorted(before - now)) or 'without'}, now {', '.join(sorted(now - before)) or 'without'}"
+        raise UserError(
+            f"run '{name}' has other settings ({differ}); leave experiment= out or name in it all that is swept, "
+            "as experiment='${train_name}_s${seed}'"
+        )
+
+
+def _is_complete(record: dict[str, Any], cfg: DictConfig) -> bool:
+    """As asked now, so that a larger ``max_frames`` continues a complete run."""
+    limits = [(record.get("frames", 0), cfg.max_frames), (record.get("epochs", 0), cfg.max_iterations)]
+    reached = [done >= limit for done, limit in limits if limit is not None]
+    return record["status"] == "complete" and (any(reached) or not reached)
+
+
+def _newest_checkpoint(directory: Path) -> str:
+    """``last.pth``, or ``best.pth`` where a run was killed after an evaluation and before its first save."""
+    there = [path for path in (directory / "nn" / "last.pth", directory / "nn" / "best.pth") if path.exists()]
+    return str(max(there, key=os.path.getmtime)) if there else ""

@@ -1,0 +1,78 @@
+"""Watching a policy: a film of all tasks, and one task in the browser of this machine alone."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import urllib.request
+from pathlib import Path
+
+import imageio
+import pytest
+
+from mtbench.evaluation import watch
+from mtbench.learning.errors import UserError
+from mtbench.learning.networks.model import MultiTaskModel
+from tests.test_train import train
+
+SMALL = ["num_envs=2", "schedule.horizon_length=4", "max_iterations=1", "eval_goals=1", "task.env.episodeLength=8"]
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A policy of two tasks, as training leaves it."""
+    directory = tmp_path_factory.mktemp("watch")
+    small = [*SMALL, "actor.units=[8]", "critic.units=[8]", "rl_device=cpu", "sim_device=cpu"]
+    result = train(directory, "task_id=[reach,door_open]", "experiment=x", *small)
+    assert result.returncode == 0, result.stderr
+    return str(directory / "runs" / "x" / "nn" / "best.pth")
+
+
+def test_a_film_lies_beside_the_run(checkpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        watch.main([f"checkpoint={checkpoint}"])
+    except UserError as error:
+        if "needs OpenGL" in str(error):
+            pytest.skip("no OpenGL to film with")
+        raise
+    path = Path(checkpoint).parents[1] / "watch.mp4"
+    assert str(path) in capsys.readouterr().out
+    assert imageio.get_reader(path).count_frames() == 50
+
+
+def test_mistakes(checkpoint: str) -> None:
+    for arguments, words in (
+        ([], "checkpoint="),
+        (["chekpoint=x"], "nearest: checkpoint"),
+        (["checkpoint=nowhere.pth"], "nowhere.pth"),
+        ([f"checkpoint={checkpoint}", "task=reech"], "nearest: reach"),
+        ([f"checkpoint={checkpoint}", "port=x"], "port=x must be"),
+        ([f"checkpoint={checkpoint}", "out=x.avi"], "ends with .mp4"),
+    ):
+        with pytest.raises(UserError, match=words):
+            watch.main(arguments)
+
+
+def test_the_browser_viewer_answers_on_this_machine_only(checkpoint: str) -> None:
+    pytest.importorskip("mjviser")
+    from isaacgymenvs_tasks.metaworld.experts import make_env
+
+    names, model = watch.load_policy(checkpoint, {})
+    assert isinstance(model, MultiTaskModel)
+    env = make_env(names, len(names), 0)
+    with socket.socket() as free:
+        free.bind((watch.HOST, 0))
+        port = free.getsockname()[1]
+    pages, foreign, steps = [], [], itertools.count()
+
+    def going() -> bool:
+        if next(steps) == 2:
+            with urllib.request.urlopen(f"http://{watch.HOST}:{port}", timeout=10) as page:
+                pages.append(page.read())
+            with socket.socket() as outside:  # another address of this machine, as another machine would ask
+                outside.settimeout(2)
+                foreign.append(outside.connect_ex(("127.0.0.2", port)))
+        return not pages
+
+    watch.serve(env, watch.mean_policy(model), 1, port, going)
+    assert b"<html" in pages[0].lower() and foreign[0] != 0
