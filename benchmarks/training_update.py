@@ -31,7 +31,7 @@ from mtbench.learning.agents.losses import actor_losses, critic_losses
 from mtbench.learning.agents.minibatches import StratifiedMinibatches
 from mtbench.learning.allocator import keep_freed_memory
 from mtbench.learning.balancing import REGISTRY, Weighting, make_weighting
-from mtbench.learning.networks.model import MultiTaskModel
+from mtbench.learning.networks.model import ActorCriticModel
 
 SAMPLES_PER_TASK = 312.5
 PARTS = ("gradients", "gram", "weights", "combine")  # of a step; the rest is the forward pass, its backward and Adam
@@ -92,7 +92,7 @@ def make_step(variant: Variant, num_tasks: int, device: str) -> Callable[[], Non
     size = int(SAMPLES_PER_TASK * num_tasks)
     units = {"units": [400, 400, 400], "activation": "relu"}
     network = {"name": "mlp", "actor": units, "critic": {**units, "layer_norm": variant.layer_norm}}
-    model = MultiTaskModel(39 + num_tasks, num_tasks, 4, network, True, variant.value_norm, {})
+    model = ActorCriticModel(39 + num_tasks, num_tasks, 4, network, True, variant.value_norm)
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 3e-4, fused=True)
     balanced = {
         name: sides.Side(

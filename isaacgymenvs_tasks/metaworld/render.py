@@ -167,7 +167,7 @@ def main(arguments: list[str]) -> None:
         if options["checkpoint"]:
             if options["tasks"]:
                 raise ValueError("a checkpoint knows its tasks; leave tasks= out")
-            names, model = load_policy(options["checkpoint"], value_norm_options={})
+            names, model = load_policy(options["checkpoint"])
             policy = mean_policy(model)
         env = make_env(names, len(names), int(options["seed"]))
         path.parent.mkdir(parents=True, exist_ok=True)

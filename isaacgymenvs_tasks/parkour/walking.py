@@ -27,7 +27,7 @@ from mtbench.learning.agents.checkpoint import load_checkpoint, save_checkpoint
 
 def walk(env: Parkour, checkpoint: str, steps: int, frames: list[np.ndarray] | None = None) -> tuple[torch.Tensor, ...]:
     """(num_envs,) whether each robot fell, and its mean error of velocity (m/s) until then."""
-    act = mean_policy(load_policy(checkpoint, {})[1])
+    act = mean_policy(load_policy(checkpoint)[1])
     env.reset()
     per_second = round(1 / env.step_dt)
     fell = torch.zeros(env.num_envs, dtype=torch.bool)
@@ -81,7 +81,7 @@ def main(arguments: list[str]) -> None:
     )
     if options["keep"]:
         state = load_checkpoint(options["checkpoint"])
-        kept = ("format", "tasks", "model_config", "model")
+        kept = ("format", "algo", "tasks", "model_config", "model")
         save_checkpoint(Path(options["keep"]), {key: state[key] for key in kept})
     if frames:
         from PIL import Image

@@ -1,4 +1,4 @@
-"""Deterministic evaluation: the policy's mean action, every task, the same goals every time."""
+"""Deterministic evaluation: no exploration, every task, the same goals every time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mtbench.learning.networks.model import MultiTaskModel
+from mtbench.learning.networks.model import PolicyModel
 
 #: name -> episodes a task, and whether their goals are drawn anew in every evaluation. Meta-World+ and TOPPO (section
 #: B.1): 50, one for each goal. MTBench (section 3.1): 10 with random goals; its tables average the last five (D late).
@@ -90,7 +90,7 @@ class Evaluator:
         self._first_obs: Tensor
 
     @torch.no_grad()
-    def __call__(self, model: MultiTaskModel, on_step: Callable[[], None] = lambda: None) -> Evaluation:
+    def __call__(self, model: PolicyModel, on_step: Callable[[], None] = lambda: None) -> Evaluation:
         """Evaluate the mean policy of ``model``; ``on_step`` is called at every step and may raise to stop."""
         if self._env is None:
             self._env = self.make_env(self.num_tasks * self.num_goals)
@@ -103,8 +103,7 @@ class Evaluator:
         success, returns = torch.zeros(2, env.num_envs, dtype=torch.float64, device=obs.device)
         for _ in range(self.max_steps):
             on_step()
-            actions, _ = model.act(obs, task)
-            following, _, _, extras = env.step(actions.clamp(-1.0, 1.0))
+            following, _, _, extras = env.step(model.act(obs, task))
             obs = following["obs"]
             episode = extras["finished"]
             first = episode["mask"] & ~finished

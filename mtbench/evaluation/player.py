@@ -9,40 +9,40 @@ from typing import Any
 import torch
 
 from mtbench.evaluation.evaluate import Evaluator
+from mtbench.learning.agents import ALGORITHMS
 from mtbench.learning.agents.checkpoint import load_checkpoint
-from mtbench.learning.networks.model import MultiTaskModel
+from mtbench.learning.networks.model import PolicyModel
 
 Policy = Callable[[Any], torch.Tensor]  #: environment -> actions (num_envs, actions)
 Film = Callable[[Any, Policy, Path], None]
 
 
-def load_policy(path: str, value_norm_options: dict[str, Any]) -> tuple[list[str], MultiTaskModel]:
+def load_policy(path: str) -> tuple[list[str], PolicyModel]:
     """The tasks of a checkpoint and its network, built as the checkpoint describes it.
 
     Args:
         path: of the checkpoint.
-        value_norm_options: of the run.
 
     Raises:
         UserError: there is no such checkpoint, or it cannot be read.
     """
     state = load_checkpoint(path)
-    model = MultiTaskModel(**state["model_config"], value_norm_options=value_norm_options)
+    model = ALGORITHMS[state["algo"]].model_class(**state["model_config"])
     model.load_state_dict(state["model"])
     return list(state["tasks"]), model
 
 
-def mean_policy(model: MultiTaskModel) -> Policy:
+def mean_policy(model: PolicyModel) -> Policy:
     """The mean action, for an environment as it stands."""
 
     @torch.no_grad()
     def act(env: Any) -> torch.Tensor:
-        return model.act(env.obs_buf.to(env.rl_device), env.task_index)[0].clamp(-1.0, 1.0)
+        return model.act(env.obs_buf.to(env.rl_device), env.task_index)
 
     return act
 
 
-class MTPPOPlayer:
+class Player:
     """Loads a policy, evaluates it, prints the table and writes ``evaluation.csv`` beside the run's config, and with
     ``capture_video`` a film of every task.
 
@@ -57,7 +57,7 @@ class MTPPOPlayer:
 
     def restore(self, fn: str) -> None:
         """Build the network the checkpoint describes and load it."""
-        _, self.model = load_policy(fn, self.config["value_norm_options"])
+        _, self.model = load_policy(fn)
         self.model.to(torch.device(self.config["device"]))
 
     def run(self) -> None:

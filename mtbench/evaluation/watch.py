@@ -91,7 +91,7 @@ def main(arguments: Sequence[str]) -> None:
     for key in ("port", "seed"):
         if not options[key].isdigit():
             raise UserError(f"{key}={options[key]} must be a whole number")
-    names, model = load_policy(options["checkpoint"], value_norm_options={})
+    names, model = load_policy(options["checkpoint"])
     if options["task"] and options["task"] not in names:
         raise unknown("task of this checkpoint", options["task"], names)
 

@@ -39,8 +39,8 @@ def snapshot(checkpoint: Path) -> GradientRecord:
     """
     from rl_games.torch_runner import Runner
 
+    from mtbench.learning.agents import MTPPO
     from mtbench.learning.agents.checkpoint import load_checkpoint
-    from mtbench.learning.agents.mt_ppo import MTPPO
     from mtbench.learning.observers import MultiTaskObserver
 
     load_checkpoint(checkpoint)  # a path that is wrong is told before anything is built

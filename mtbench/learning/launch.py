@@ -72,11 +72,12 @@ def _launch(cfg: DictConfig, overrides: Sequence[str]) -> None:
     params = config["train"]["params"]
     _check_parts(params, len(tasks))
     if state is not None:
+        from mtbench.learning.agents import ALGORITHMS
         from mtbench.learning.agents.checkpoint import check_compatible
 
-        model = {key: params["config"][key] for key in ("normalize_input", "value_norm")}
-        model["network"] = params["network"]
-        check_compatible(state, cfg.checkpoint, tasks, model, None if cfg.test else cfg.num_envs)
+        algo = params["algo"]["name"]
+        settings = ALGORITHMS[algo].model_settings(params)
+        check_compatible(state, cfg.checkpoint, algo, tasks, settings, None if cfg.test else cfg.num_envs)
     if cfg.torch_deterministic:
         _make_deterministic()
     _run(config, overrides)
@@ -102,9 +103,9 @@ def _run(config: dict[str, Any], overrides: Sequence[str]) -> None:
     from rl_games.torch_runner import Runner
 
     from mtbench.evaluation.evaluate import PROTOCOLS, Evaluator
-    from mtbench.evaluation.player import MTPPOPlayer
+    from mtbench.evaluation.player import Player
     from mtbench.learning import distributed, vec_env
-    from mtbench.learning.agents.mt_ppo import MTPPO
+    from mtbench.learning.agents import ALGORITHMS, Agent
     from mtbench.learning.allocator import keep_freed_memory
     from mtbench.learning.observers import MultiTaskObserver, QuietObserver
     from mtbench.learning.run_record import RunRecord, save_config
@@ -134,8 +135,10 @@ def _run(config: dict[str, Any], overrides: Sequence[str]) -> None:
     observer = MultiTaskObserver if distributed.rank() == 0 else QuietObserver
     runner = Runner(observer(" ".join([*program, "train.py", *typed]), record))
 
-    def build(**kwargs: Any) -> MTPPO:
-        agent = MTPPO(**kwargs, evaluator=evaluator if config["eval_interval"] else None)
+    algo = params["algo"]["name"]
+
+    def build(**kwargs: Any) -> Agent:
+        agent = ALGORITHMS[algo](**kwargs, evaluator=evaluator if config["eval_interval"] else None)
         if distributed.rank() > 0:
             return agent
         record.begin(
@@ -145,10 +148,8 @@ def _run(config: dict[str, Any], overrides: Sequence[str]) -> None:
         _start_wandb(config, run_dir)
         return agent
 
-    runner.algo_factory.register_builder("mt_ppo", build)
-    runner.player_factory.register_builder(
-        "mt_ppo", lambda **kwargs: MTPPOPlayer(**kwargs, evaluator=evaluator, film=film)
-    )
+    runner.algo_factory.register_builder(algo, build)
+    runner.player_factory.register_builder(algo, lambda **kwargs: Player(**kwargs, evaluator=evaluator, film=film))
     runner.load({"params": params})
     try:
         runner.run({"train": not config["test"], "play": config["test"], "checkpoint": config["checkpoint"] or None})
@@ -303,24 +304,19 @@ def _check_parts(params: dict[str, Any], num_tasks: int) -> None:
     """Build the named parts once in miniature, so that a wrong name does not wait for the environments."""
     import torch
 
+    from mtbench.learning.agents import ALGORITHMS
     from mtbench.learning.balancing import Weighting, make_weighting
-    from mtbench.learning.networks.model import MultiTaskModel
 
-    config = params["config"]
+    config, algo = params["config"], params["algo"]["name"]
+    if algo not in ALGORITHMS:
+        raise unknown("algo.name", algo, ALGORITHMS)
     try:
         for scheme in config["balancing"].values():
             weighting = make_weighting(scheme, num_tasks=num_tasks)
             if isinstance(weighting, Weighting):
                 weighting(torch.eye(num_tasks))
-        MultiTaskModel(
-            num_obs=num_tasks + 1,
-            num_tasks=num_tasks,
-            num_actions=1,
-            network=params["network"],
-            normalize_input=config["normalize_input"],
-            value_norm=config["value_norm"],
-            value_norm_options=config["value_norm_options"],
-        )
+        settings = ALGORITHMS[algo].model_settings(params)
+        ALGORITHMS[algo].model_class(num_obs=num_tasks + 1, num_tasks=num_tasks, num_actions=1, **settings)
     except (ValueError, TypeError) as error:
         raise UserError(f"{error}") from error
 

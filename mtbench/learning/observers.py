@@ -19,7 +19,7 @@ from mtbench.learning.balancing import FairGrad
 from mtbench.learning.run_record import RunRecord
 
 if TYPE_CHECKING:
-    from mtbench.learning.agents.mt_ppo import MTPPO
+    from mtbench.learning.agents.agent import Agent
 
 
 class MultiTaskObserver(AlgoObserver):
@@ -40,7 +40,7 @@ class MultiTaskObserver(AlgoObserver):
 
     # -- rl-games' hooks -----------------------------------------------------------------------------------------------
 
-    def after_init(self, algo: MTPPO) -> None:
+    def after_init(self, algo: Agent) -> None:
         """Learn the shape of the run."""
         self.algo = algo
         self._sums = torch.zeros(4, algo.num_tasks, device=algo.device)  # episodes, success, return, length

@@ -12,7 +12,7 @@ import pytest
 
 from mtbench.evaluation import watch
 from mtbench.learning.errors import UserError
-from mtbench.learning.networks.model import MultiTaskModel
+from mtbench.learning.networks.model import ActorCriticModel
 from tests.test_train import train
 
 SMALL = ["num_envs=2", "schedule.horizon_length=4", "max_iterations=1", "eval_goals=1", "task.env.episodeLength=8"]
@@ -57,8 +57,8 @@ def test_the_browser_viewer_answers_on_this_machine_only(checkpoint: str) -> Non
     pytest.importorskip("mjviser")
     from isaacgymenvs_tasks.metaworld.experts import make_env
 
-    names, model = watch.load_policy(checkpoint, {})
-    assert isinstance(model, MultiTaskModel)
+    names, model = watch.load_policy(checkpoint)
+    assert isinstance(model, ActorCriticModel)
     env = make_env(names, len(names), 0)
     with socket.socket() as free:
         free.bind((watch.HOST, 0))

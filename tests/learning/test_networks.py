@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from mtbench.learning.errors import UserError
-from mtbench.learning.networks.model import MultiTaskModel
+from mtbench.learning.networks.model import ActorCriticModel
 
 
-def build(num_tasks: int, layer_norm: bool, value_norm: str) -> MultiTaskModel:
+def build(num_tasks: int, layer_norm: bool, value_norm: str) -> ActorCriticModel:
     side = {"units": [400, 400, 400], "activation": "relu"}
     network = {"name": "mlp", "actor": side, "critic": {**side, "layer_norm": layer_norm}}
-    return MultiTaskModel(39 + num_tasks, num_tasks, 4, network, True, value_norm, {})
+    return ActorCriticModel(39 + num_tasks, num_tasks, 4, network, True, value_norm)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,6 @@ def test_unknown_names_say_what_exists() -> None:
     with pytest.raises(UserError, match="nearest: popart"):
         build(2, False, "popat")
     with pytest.raises(UserError, match=r"unknown network 'mpl'.*nearest: mlp"):
-        MultiTaskModel(5, 2, 2, {"name": "mpl", "actor": {}, "critic": {}}, True, "none", {})
+        ActorCriticModel(5, 2, 2, {"name": "mpl", "actor": {}, "critic": {}}, True, "none")
     with pytest.raises(UserError, match="layer_nrom"):
-        MultiTaskModel(5, 2, 2, {"name": "mlp", "actor": {"layer_nrom": True}, "critic": {}}, True, "none", {})
+        ActorCriticModel(5, 2, 2, {"name": "mlp", "actor": {"layer_nrom": True}, "critic": {}}, True, "none")

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from mtbench.learning.errors import UserError
-from mtbench.learning.networks.model import MultiTaskModel
+from mtbench.learning.networks.model import ActorCriticModel
 from mtbench.learning.networks.normalization import InputNormalizer, input_norm_name
 
 SIDE = {"units": [8], "activation": "relu"}
@@ -19,9 +19,9 @@ SIDE = {"units": [8], "activation": "relu"}
 
 def build(
     value_norm: str = "none", normalize_input: Any = "none", options: dict[str, float] | None = None
-) -> MultiTaskModel:
+) -> ActorCriticModel:
     network = {"name": "mlp", "actor": SIDE, "critic": SIDE}
-    return MultiTaskModel(4 + 3, 3, 2, network, normalize_input, value_norm, options or {})
+    return ActorCriticModel(4 + 3, 3, 2, network, normalize_input, {"name": value_norm, **(options or {})})
 
 
 def observations(n: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -133,7 +133,7 @@ def test_unknown_names_say_what_exists() -> None:
         build(normalize_input="per-task")
     with pytest.raises(UserError, match=r"unknown value_norm 'runing' \(nearest: running\)"):
         build("runing")
-    with pytest.raises(UserError, match=r"value_norm_options 'min_scal' \(nearest: min_scale\)"):
+    with pytest.raises(UserError, match=r"option of value_norm popart 'min_scal' \(nearest: min_scale\)"):
         build("popart", options={"min_scal": 1.0})
     with pytest.raises(UserError, match="value_norm=none has no options"):
         build("none", options={"beta": 1.0})

@@ -1,6 +1,9 @@
 """What the collector hands to the update."""
 
+from typing import Any
+
 import torch
+from torch import Tensor
 
 from mtbench.learning.agents.rollout import collect, compute_targets
 
@@ -10,9 +13,13 @@ def test_values_follow_each_step_within_its_episode(make_agent) -> None:  # type
     agent = make_agent("schedule.horizon_length=80", "train.params.config.tau=0.0")
     seen: list[dict[str, torch.Tensor]] = []
     obs = agent.vec_env.reset()["obs"]
-    rollout, last = collect(
-        agent.vec_env, agent.model, obs, agent.task_index, 80, agent.generators["actions"], seen.append, lambda r: r
-    )
+
+    def step(actions: Tensor) -> tuple[Tensor, Tensor, Tensor, dict[str, Any]]:
+        following = agent.step(actions)
+        seen.append(following[3])
+        return following
+
+    rollout, last = collect(step, agent.act, agent.model, obs, agent.task_index, 80)
     targets = compute_targets(rollout, agent.model, 4, agent.gamma, 0.0, update_statistics=False)
 
     def value(observation: torch.Tensor) -> torch.Tensor:
@@ -34,9 +41,7 @@ def test_first_minibatch_has_ratio_one(make_agent) -> None:  # type: ignore[no-u
     agent = make_agent()
     agent.obs = agent.vec_env.reset()["obs"]
     agent.train_epoch()  # so that the normalizers are in use
-    rollout, _ = collect(
-        agent.vec_env, agent.model, agent.obs, agent.task_index, 16, agent.generators["actions"], lambda e: None, lambda r: r
-    )  # fmt: skip
+    rollout, _ = collect(agent.step, agent.act, agent.model, agent.obs, agent.task_index, 16)
     targets = compute_targets(rollout, agent.model, 4, 0.99, 0.97, update_statistics=True)
     rows = next(agent.minibatches.passes(agent.generators["minibatches"]))
     scalars = agent.update(rollout, targets, rows)

@@ -19,7 +19,7 @@ from isaacgymenvs_tasks.parkour.env import DEFAULT_POSE, SCAN_X, SCAN_Y, Parkour
 from isaacgymenvs_tasks.parkour.terrain.tile import CELL
 from mtbench.learning.agents.checkpoint import start_from
 from mtbench.learning.errors import UserError
-from mtbench.learning.networks.model import MultiTaskModel
+from mtbench.learning.networks.model import ActorCriticModel
 from mtbench.sim.torch_utils import quat_from_euler_xyz
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -371,12 +371,12 @@ def test_every_set_trains_from_a_pretrained_checkpoint(tmp_path: Path) -> None:
 
 
 def test_what_a_run_takes_over_from_a_pretrained_one() -> None:
-    def model(tasks: int, units: int = 8) -> MultiTaskModel:
+    def model(tasks: int, units: int = 8) -> ActorCriticModel:
         side = {"units": [units], "activation": "elu", "layer_norm": False}
         network = {"name": "mlp", "actor": side, "critic": side, "init_log_std": -float(tasks)}
         sizes = {"num_obs": 5 + tasks, "num_tasks": tasks, "num_actions": 2}
-        norms = {"normalize_input": True, "value_norm": "popart", "value_norm_options": {}}
-        return MultiTaskModel(**sizes, network=network, **norms)
+        norms = {"normalize_input": True, "value_norm": "popart"}
+        return ActorCriticModel(**sizes, network=network, **norms)
 
     old, new = model(2), model(3)
     state = {"model": old.state_dict(), "tasks": ["a", "b"], "model_config": {"num_obs": 7}}

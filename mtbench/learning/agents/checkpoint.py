@@ -15,7 +15,7 @@ from mtbench.learning import distributed
 from mtbench.learning.errors import UserError
 from mtbench.learning.networks.normalization import input_norm_name
 
-FORMAT = "mtbench-checkpoint-1"
+FORMAT = "mtbench-checkpoint-2"
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
@@ -59,6 +59,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
 def check_compatible(
     state: Mapping[str, Any],
     path: str | Path,
+    algo: str,
     tasks: Sequence[str],
     model: Mapping[str, Any],
     num_envs: int | None,
@@ -69,14 +70,17 @@ def check_compatible(
     Args:
         state: from :func:`load_checkpoint`.
         path: for the message.
+        algo: name of the algorithm.
         tasks: task names in order.
-        model: settings of :class:`~mtbench.learning.networks.model.MultiTaskModel` that fix its parameters.
+        model: settings that fix the parameters, see :meth:`.agent.Agent.model_settings`.
         num_envs: environments of the run to be continued; None when only the policy is used.
         task_counts: environments of each task; None where they are not known yet.
 
     Raises:
         UserError: on the first difference.
     """
+    if state["algo"] != algo:
+        raise UserError(f"checkpoint '{path}' is of the algorithm {state['algo']}, not of {algo}; use its run's train=")
     theirs = list(state["tasks"])
     if theirs != list(tasks):
         raise UserError(

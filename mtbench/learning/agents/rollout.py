@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from rl_games.common.ivecenv import IVecEnv
 from torch import Tensor
 
 from mtbench.learning.agents.gae import gae
-from mtbench.learning.networks.model import MultiTaskModel
+from mtbench.learning.networks.model import ActorCriticModel, PolicyModel
 
 
 @dataclass
@@ -60,31 +59,34 @@ class Targets:
 
 @torch.no_grad()
 def collect(
-    env: IVecEnv,
-    model: MultiTaskModel,
+    step: Callable[[Tensor], tuple[Tensor, Tensor, Tensor, dict[str, Any]]],
+    act: Callable[[Tensor], tuple[Tensor, Tensor]],
+    model: PolicyModel,
     obs: Tensor,
     task_index: Tensor,
     horizon: int,
-    generator: torch.Generator,
-    on_step: Callable[[dict[str, Any]], None],
-    shape_reward: Callable[[Tensor], Tensor],
 ) -> tuple[Rollout, Tensor]:
     """Step the environments ``horizon`` times from ``obs`` (N, features + K); return the rollout and the next
     observation.
 
-    ``on_step`` gets the extras of every step and may raise to stop.
+    Args:
+        step: actions -> observations, rewards, done, extras; see :meth:`.agent.Agent.step`.
+        act: observations -> actions and their log-probabilities.
+        model: normalizes observations.
+        obs: where to begin.
+        task_index: (N,).
+        horizon: T.
     """
     steps: dict[str, list[Tensor]] = {
         name: [] for name in ("obs", "actions", "log_probs", "rewards", "dones", "time_outs", "final_obs")
     }
     for _ in range(horizon):
-        actions, log_probs = model.act(obs, task_index, generator)
-        following, rewards, dones, extras = env.step(actions.clamp(-1.0, 1.0))
-        record = (obs, actions, log_probs, shape_reward(rewards), dones, extras["time_outs"], extras["final_obs"])
+        actions, log_probs = act(obs)
+        following, rewards, dones, extras = step(actions)
+        record = (obs, actions, log_probs, rewards, dones, extras["time_outs"], extras["final_obs"])
         for column, value in zip(steps.values(), record, strict=True):
             column.append(value)
-        obs = following["obs"]
-        on_step(extras)
+        obs = following
     stacked = {name: torch.stack(column) for name, column in steps.items()}
     flat_obs = stacked["obs"].flatten(0, 1)
     task = task_index.repeat(horizon)
@@ -107,12 +109,11 @@ def collect(
 
 @torch.no_grad()
 def compute_targets(
-    rollout: Rollout, model: MultiTaskModel, num_tasks: int, gamma: float, lam: float, update_statistics: bool
+    rollout: Rollout, model: ActorCriticModel, num_tasks: int, gamma: float, lam: float, update_statistics: bool
 ) -> Targets:
     """Evaluate the critic on a rollout and return advantages and normalized value targets.
 
-    The value statistics take in the new returns before these are normalized (TOPPO paper, Algorithm C.1, line 3), once
-    a
+    The value statistics take in the new returns before these are normalized (TOPPO paper, Algorithm C.1, line 3), once a
     rollout: ``update_statistics`` is False when advantages are recomputed in a later pass.
     """
     num_envs = rollout.rewards.shape[1]

@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 
 from mtbench.learning.launch import CFG
 from mtbench.learning.networks import NETWORKS, Shape, make_network
-from mtbench.learning.networks.model import MultiTaskModel
+from mtbench.learning.networks.model import ActorCriticModel
 
 TASK_SETS = {10: "MT10", 50: "MT50"}
 NUM_FEATURES, NUM_ACTIONS = 39, 4
@@ -150,14 +150,13 @@ def count(overrides: Sequence[str], num_tasks: int) -> int:
     choose_tasks(cfg)
     params = OmegaConf.to_container(cfg.train.params.network, resolve=True)
     with torch.device("meta"):  # shapes only
-        model = MultiTaskModel(
+        model = ActorCriticModel(
             num_obs=NUM_FEATURES + num_tasks,
             num_tasks=num_tasks,
             num_actions=NUM_ACTIONS,
             network=params,  # type: ignore[arg-type]
             normalize_input=True,
             value_norm=cfg.value_norm,
-            value_norm_options={},
         )
     return model.num_parameters()
 

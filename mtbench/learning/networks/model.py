@@ -16,7 +16,44 @@ from mtbench.learning.networks.normalization import make_input_norm
 VALUE_NORMS = ("none", "running", "popart")
 
 
-class MultiTaskModel(nn.Module):
+class PolicyModel(nn.Module):
+    """Networks behind a running input normalization, over raw observations (n, features + K), one-hot last.
+
+    Args:
+        num_obs: features + K.
+        num_tasks: K.
+        num_actions: size of an action.
+        network: name and settings of the architecture of each side.
+        normalize_input: running normalization of the features: ``per_task`` or True, ``shared``, ``none`` or False.
+    """
+
+    def __init__(
+        self, num_obs: int, num_tasks: int, num_actions: int, network: Mapping[str, Any], normalize_input: bool | str
+    ) -> None:
+        super().__init__()
+        self.num_tasks = num_tasks
+        self.input_norm = make_input_norm(normalize_input, num_tasks, num_obs - num_tasks)
+
+    def act(self, obs: Tensor, task: Tensor) -> Tensor:
+        """Actions (n, actions) without exploration, what an evaluation plays, for raw observations of tasks (n,)."""
+        raise NotImplementedError
+
+    def normalize_obs(self, obs: Tensor, task: Tensor) -> Tensor:
+        """Return the network's inputs for raw observations (n, features + K)."""
+        return obs if self.input_norm is None else self.input_norm(obs, task)
+
+    @torch.no_grad()
+    def update_statistics(self, obs: Tensor, task: Tensor) -> None:
+        """Merge raw observations into the input statistics."""
+        if self.input_norm is not None:
+            self.input_norm.update(obs, task)
+
+    def num_parameters(self) -> int:
+        """Count what is trained."""
+        return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
+
+
+class ActorCriticModel(PolicyModel):
     """Policy and value of K tasks over raw observations (n, features + K), one-hot last.
 
     Args:
@@ -27,8 +64,8 @@ class MultiTaskModel(nn.Module):
         normalize_input: running normalization of the features: ``per_task`` or True, ``shared``, ``none`` or False.
         value_norm: ``none`` (the critic predicts raw returns), ``running`` (it predicts returns standardized by
             per-task running statistics) or ``popart`` (those statistics and a per-task affine head, rescaled whenever
-            they move so that the predicted returns stay what they were).
-        value_norm_options: of :class:`~mtbench.learning.balancing.PopArt`, for ``running`` and ``popart``.
+            they move so that the predicted returns stay what they were); with options of
+            :class:`~mtbench.learning.balancing.PopArt`: ``{name: popart, beta: 3e-4}``.
 
     Raises:
         UserError: an unknown name or option.
@@ -41,22 +78,16 @@ class MultiTaskModel(nn.Module):
         num_actions: int,
         network: Mapping[str, Any],
         normalize_input: bool | str,
-        value_norm: str,
-        value_norm_options: Mapping[str, Any],
+        value_norm: str | Mapping[str, Any],
     ) -> None:
-        super().__init__()
-        self.num_tasks = num_tasks
+        super().__init__(num_obs, num_tasks, num_actions, network, normalize_input)
         self.network = make_network(**network, num_inputs=num_obs, num_tasks=num_tasks, num_actions=num_actions)
-        self.input_norm = make_input_norm(normalize_input, num_tasks, num_obs - num_tasks)
-        self.value_stats = _make_value_stats(value_norm, num_tasks, value_norm_options)
+        name, options = _name_and_options(value_norm)
+        self.value_stats = _make_value_stats(name, num_tasks, options)
         #: the same module where its affine head is in use and trained
-        self.value_head = self.value_stats if value_norm == "popart" else None
+        self.value_head = self.value_stats if name == "popart" else None
         if self.value_stats is not None:
             self.value_stats.requires_grad_(self.value_head is not None)
-
-    def normalize_obs(self, obs: Tensor, task: Tensor) -> Tensor:
-        """Return the network's inputs for raw observations (n, features + K)."""
-        return obs if self.input_norm is None else self.input_norm(obs, task)
 
     def normalize_value(self, value: Tensor, task: Tensor) -> Tensor:
         """Map raw values (n,) to the units the critic predicts."""
@@ -70,12 +101,6 @@ class MultiTaskModel(nn.Module):
     def value_scale(self) -> Tensor:
         """Deviation (K,) by which value targets are divided; ones where they are not."""
         return torch.ones(self.num_tasks) if self.value_stats is None else self.value_stats.scale
-
-    @torch.no_grad()
-    def update_statistics(self, obs: Tensor, task: Tensor) -> None:
-        """Merge a rollout's observations into the input statistics."""
-        if self.input_norm is not None:
-            self.input_norm.update(obs, task)
 
     @property
     def lacks_value_statistics(self) -> bool:
@@ -102,10 +127,6 @@ class MultiTaskModel(nn.Module):
         owned = self.network.owned_parameters(side)
         return owned if side == "actor" or self.value_head is None else [*owned, *self.value_head.parameters()]
 
-    def num_parameters(self) -> int:
-        """Count what is trained."""
-        return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
-
     @torch.no_grad()
     def values(self, inputs: Tensor, task: Tensor, chunk: int = 16384) -> Tensor:
         """Return raw values (n,) for network inputs (n, features + K), a chunk at a time to bound the memory."""
@@ -116,18 +137,26 @@ class MultiTaskModel(nn.Module):
         return torch.cat(parts)
 
     @torch.no_grad()
-    def act(self, obs: Tensor, task: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Sample actions (n, actions) and their log-probabilities (n,) for raw observations; without a generator the
-        mean.
-        """
+    def act(self, obs: Tensor, task: Tensor) -> Tensor:
+        """The mean action, within the action space."""
+        return self.network.actor(self.normalize_obs(obs, task)).clamp(-1.0, 1.0)
+
+    @torch.no_grad()
+    def sample(self, obs: Tensor, task: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Sample actions (n, actions), before clipping, and their log-probabilities (n,) for raw observations."""
         mean = self.network.actor(self.normalize_obs(obs, task))
         log_std = self.network.log_std[task]
-        if generator is None:
-            noise = torch.zeros_like(mean)
-        else:
-            noise = torch.randn(mean.shape, generator=generator, device=mean.device)
+        noise = torch.randn(mean.shape, generator=generator, device=mean.device)
         actions = mean + noise * log_std.exp()
         return actions, gaussian_log_prob(actions, mean, log_std)
+
+
+def _name_and_options(setting: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """A part by its name alone, or as a mapping of its name and options."""
+    if isinstance(setting, str):
+        return setting, {}
+    options = dict(setting)
+    return str(options.pop("name", "")), options
 
 
 def _make_value_stats(value_norm: str, num_tasks: int, options: Mapping[str, Any]) -> PopArt | None:
@@ -136,9 +165,9 @@ def _make_value_stats(value_norm: str, num_tasks: int, options: Mapping[str, Any
     known = () if value_norm == "none" else ("beta", "min_scale")
     for name in options:
         if not known:
-            raise UserError(f"value_norm=none has no options, but value_norm_options sets {name}")
+            raise UserError(f"value_norm=none has no options, but {name} is set")
         if name not in known:
-            raise unknown("option in value_norm_options", name, known)
+            raise unknown(f"option of value_norm {value_norm}", name, known)
     return PopArt(num_tasks, **options) if known else None
 
 
