@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
 from mtbench.learning.balancing import FAMO, REGISTRY, CAGrad, FairGrad, LossWeighting, Mean, PCGrad, make_weighting
 from mtbench.learning.command_line import run_application
@@ -140,6 +142,27 @@ def test_presets_of_the_papers_tables(tmp_path: Path, overrides: list[str], acto
     balancing = configure(tmp_path, *overrides)["train"]["params"]["config"]["balancing"]
     assert type(make_weighting(balancing["actor"], num_tasks=4)) is actor
     assert type(make_weighting(balancing["critic"], num_tasks=4)) is critic
+
+
+@pytest.mark.parametrize(("task", "minibatch"), [("mt10", 16_384), ("mt50", 25_600)])
+def test_settings_of_mtbenchs_table_3(task: str, minibatch: int) -> None:
+    with initialize_config_dir(str(CFG), version_base="1.3"):
+        composed = compose(
+            "config", [f"task={task.upper()}", f"schedule=mtbench_{task}", "train=MTPPO_mtbench", "rl_device=cpu"]
+        )
+    cfg: Any = OmegaConf.to_container(composed, resolve=True)
+    chosen, config = cfg["schedule"], cfg["train"]["params"]["config"]
+    assert chosen["num_envs"] * chosen["horizon_length"] / chosen["num_minibatches"] == minibatch
+    expected = {
+        "gamma": 0.99,
+        "tau": 0.95,
+        "e_clip": 0.2,
+        "entropy_coef": 5e-3,
+        "learning_rate": 5e-4,
+        "mini_epochs": 5,
+    }
+    assert {name: config[name] for name in expected} == expected
+    assert cfg["actor"]["units"] == cfg["critic"]["units"] == [256, 128, 64]
 
 
 def test_parameters_come_through_the_command_line(tmp_path: Path) -> None:
