@@ -6,6 +6,7 @@ Importing this package makes ``import isaacgym`` mean :mod:`mtbench.sim`, unless
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -68,8 +69,7 @@ def make(
     return MetaWorld(plain, *where)
 
 
-def film(env: MetaWorld, policy: Callable[[MetaWorld], Tensor], path: Path) -> None:
-    """Write one episode of every task, side by side, to an MP4 or GIF file, see :mod:`.metaworld.render`."""
-    from isaacgymenvs_tasks.metaworld import render
-
-    render.film(env, policy, path)
+def film(env: Any, policy: Callable[[Any], Tensor], path: Path) -> None:
+    """Write one episode of every task, side by side, to an MP4 or GIF file, see :mod:`.pictures`."""
+    benchmark = importlib.import_module(type(env).__module__).__package__
+    importlib.import_module(f"{benchmark}.render").film(env, policy, path)

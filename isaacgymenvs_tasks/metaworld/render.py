@@ -4,31 +4,26 @@
 
 A PNG shows every task as it begins and, below, at its first success; an MP4 or GIF shows one episode of each, side by
 side. The scripted experts act, or the policy of a checkpoint (on its own tasks). Drawing takes MuJoCo's renderer on the
-CPU engine's models; ``MUJOCO_GL`` chooses between ``egl`` (the default where there is no display) and ``osmesa``.
+CPU engine's models.
 """
 
 from __future__ import annotations
 
-import importlib
-import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import imageio
 import mujoco
 import numpy as np
-from mujoco.rendering.classic import gl_context, renderer
-from PIL import Image, ImageDraw
+from PIL import Image
 
+from isaacgymenvs_tasks import pictures
 from isaacgymenvs_tasks.configuration import read_options
 from isaacgymenvs_tasks.metaworld.env import TABLE_TOP, MetaWorld
 from isaacgymenvs_tasks.metaworld.experts import Policy, expert_policy, make_env
+from isaacgymenvs_tasks.pictures import add_ball, make_renderer, mosaic
 
-COLUMNS = 10
-TITLE = 16  #: pixels above each picture
 GOAL_COLOUR = np.array([0.1, 0.75, 0.2, 0.45], np.float32)
 BACKGROUND = 255
 
@@ -55,13 +50,7 @@ class Camera:
         self.camera.lookat[:] = 0.0, 0.03, TABLE_TOP + 0.13
         self.option = mujoco.MjvOption()
         self.option.geomgroup[3] = 1  # the fingers have shapes for contact only
-        _use_egl_without_a_display()
-        try:
-            self.renderer = renderer.Renderer(model, 2 * size[1], 2 * size[0])
-        except Exception as error:  # what is missing shows in many ways
-            raise RuntimeError(
-                f"drawing needs OpenGL, and MuJoCo cannot start it ({error}); install EGL (libegl1) or set MUJOCO_GL=osmesa"
-            ) from error
+        self.renderer = make_renderer(model, 2 * size[0], 2 * size[1])
 
     def __enter__(self) -> Camera:
         return self
@@ -69,6 +58,10 @@ class Camera:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free what draws."""
         self.renderer.close()
 
     def shoot(self) -> Image.Image:
@@ -77,39 +70,12 @@ class Camera:
         self.renderer.update_scene(data, self.camera, self.option)
         scene = self.renderer.scene
         goal = self.env.goal[self.index].double().numpy() + np.array((0.0, 0.0, TABLE_TOP))
-        ball = scene.geoms[scene.ngeom]
-        mujoco.mjv_initGeom(ball, mujoco.mjtGeom.mjGEOM_SPHERE, np.full(3, 0.02), goal, np.eye(3).ravel(), GOAL_COLOUR)
-        scene.ngeom += 1
+        add_ball(scene, goal, 0.02, GOAL_COLOUR)
         picture = self.renderer.render().copy()
         self.renderer.enable_depth_rendering()
         picture[self.renderer.render() > 10.0] = BACKGROUND
         self.renderer.disable_depth_rendering()
         return Image.fromarray(picture).resize(self.size, Image.Resampling.LANCZOS)
-
-
-def _use_egl_without_a_display() -> None:
-    shown = any(os.environ.get(name) for name in ("MUJOCO_GL", "DISPLAY", "WAYLAND_DISPLAY"))
-    if sys.platform == "linux" and not shown:
-        os.environ["MUJOCO_GL"] = "egl"  # MuJoCo reads it when it is imported, which has happened
-        importlib.reload(gl_context)
-        importlib.reload(renderer)
-
-
-def mosaic(
-    rows: Sequence[Sequence[Image.Image]], names: Sequence[str], solved: Sequence[bool] | None = None
-) -> Image.Image:
-    """One picture: the images of ``rows`` below one another, column by column under their names, COLUMNS abreast; the
-    names of the ``solved`` are green."""
-    width, height = rows[0][0].size
-    columns, block = min(COLUMNS, len(names)), len(rows) * height + TITLE
-    page = Image.new("RGB", (columns * width, -(-len(names) // columns) * block), "white")
-    pen = ImageDraw.Draw(page)
-    for k, name in enumerate(names):
-        x, y = k % columns * width, k // columns * block
-        pen.text((x + 4, y + 1), name, fill="green" if solved and solved[k] else "black", font_size=13)
-        for j, row in enumerate(rows):
-            page.paste(row[k], (x, y + TITLE + j * height))
-    return page
 
 
 def sheet(env: MetaWorld, policy: Policy) -> Image.Image:
@@ -132,19 +98,11 @@ def film(env: MetaWorld, policy: Policy, path: Path, every: int = 3) -> None:
     control steps; a task's name turns green when it succeeded. The suffix of ``path`` chooses MP4 or GIF."""
     env.reset()
     cameras = [Camera(env, rows.start, (160, 128)) for rows in env.task_slices]
-    frames = []
-    for step in range(env.max_episode_length - 1):
-        if step % every == 0:
-            solved = [bool(env.episode_success[camera.index]) for camera in cameras]
-            frames.append(np.asarray(mosaic([[camera.shoot() for camera in cameras]], env.task_names, solved)))
-        env.step(policy(env))
-    for camera in cameras:
-        camera.renderer.close()
-    rate = 1.0 / (env.sim_params.dt * env.control_freq_inv * every)
-    if path.suffix == ".gif":
-        imageio.mimsave(path, frames, duration=1000.0 / rate, loop=0)  # type: ignore[arg-type]
-    else:
-        imageio.mimsave(path, frames, fps=rate, macro_block_size=16)  # type: ignore[arg-type]
+
+    def solved() -> list[bool]:
+        return [bool(env.episode_success[camera.index]) for camera in cameras]
+
+    pictures.film(env, policy, cameras, solved, path, every)
 
 
 def _shoot(env: MetaWorld, index: int) -> Image.Image:

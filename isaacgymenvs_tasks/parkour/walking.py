@@ -14,13 +14,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import mujoco
 import numpy as np
 import torch
 
 import isaacgymenvs_tasks
 from isaacgymenvs_tasks.configuration import read_options
 from isaacgymenvs_tasks.parkour.env import Parkour
+from isaacgymenvs_tasks.parkour.render import Camera
 from mtbench.evaluation.player import load_policy, mean_policy
 from mtbench.learning.agents.checkpoint import load_checkpoint, save_checkpoint
 
@@ -32,6 +32,7 @@ def walk(env: Parkour, checkpoint: str, steps: int, frames: list[np.ndarray] | N
     per_second = round(1 / env.step_dt)
     fell = torch.zeros(env.num_envs, dtype=torch.bool)
     error, seconds, gained = torch.zeros(3, env.num_envs)
+    camera = Camera(env, 0, (320, 220), 1.15) if frames is not None else None
     for step in range(steps):
         env.step(act(env))
         fell |= env.fell
@@ -40,23 +41,9 @@ def walk(env: Parkour, checkpoint: str, steps: int, frames: list[np.ndarray] | N
             error += torch.where(fell, 0.0, gained.abs() / per_second)
             seconds += ~fell
             gained.zero_()
-        if frames is not None and step % 5 == 0 and 400 <= step < 440:
-            frames.append(picture(env))
+        if frames is not None and camera is not None and step % 5 == 0 and 400 <= step < 440:
+            frames.append(np.asarray(camera.shoot()))
     return fell, error / seconds
-
-
-def picture(env: Parkour, height: int = 220, width: int = 320) -> np.ndarray:
-    """The first robot from its right side, (height, width, 3) uint8."""
-    model, data = env.sim.inspect(0)
-    model.vis.headlight.ambient[:], model.vis.headlight.diffuse[:] = 0.45, 0.6
-    model.geom_rgba[0] = 0.93, 0.94, 0.95, 1.0  # the plane
-    camera = mujoco.MjvCamera()
-    camera.lookat[:], camera.distance, camera.azimuth, camera.elevation = data.qpos[:3], 1.15, 90.0, -30.0
-    with mujoco.Renderer(model, height, width) as renderer:
-        options = mujoco.MjvOption()
-        options.geomgroup[3] = 0
-        renderer.update_scene(data, camera, options)
-        return renderer.render().copy()
 
 
 def main(arguments: list[str]) -> None:

@@ -13,6 +13,7 @@ from isaacgymenvs_tasks import make
 from isaacgymenvs_tasks.metaworld import render
 from isaacgymenvs_tasks.metaworld.env import MetaWorld
 from isaacgymenvs_tasks.metaworld.experts import expert_policy
+from isaacgymenvs_tasks.pictures import TITLE
 
 SETTINGS = {"task.env.randomInitialProgress": False, "task.env.episodeLength": 40}
 
@@ -41,8 +42,8 @@ def test_a_camera_sees_the_environment_it_is_given(env: MetaWorld) -> None:
 
 def test_a_sheet_shows_begin_and_success(env: MetaWorld) -> None:
     page = render.sheet(env, expert_policy(env))
-    assert page.size == (2 * 240, 2 * 192 + render.TITLE)
-    cells = [np.asarray(page.crop((0, y, 240, y + 192))) for y in (render.TITLE, render.TITLE + 192)]
+    assert page.size == (2 * 240, 2 * 192 + TITLE)
+    cells = [np.asarray(page.crop((0, y, 240, y + 192))) for y in (TITLE, TITLE + 192)]
     assert not np.array_equal(*cells)  # reach succeeded elsewhere than it began
 
 
@@ -58,7 +59,7 @@ def test_a_film_moves_in_real_time(env: MetaWorld, tmp_path: Path, suffix: str) 
 
 def test_command_line(tmp_path: Path, env: MetaWorld, capsys: pytest.CaptureFixture[str]) -> None:
     render.main(["tasks=reach", f"out={tmp_path / 'reach.png'}"])
-    assert Image.open(tmp_path / "reach.png").size == (240, 2 * 192 + render.TITLE)
+    assert Image.open(tmp_path / "reach.png").size == (240, 2 * 192 + TITLE)
     for argument, words in [
         ("tasks=reahc", "did you mean"),
         ("out=x.avi", ".mp4"),

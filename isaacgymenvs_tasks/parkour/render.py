@@ -1,0 +1,58 @@
+"""Films of a Go1, without a display: the first robot of every terrain family, its next goals as green balls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mujoco
+import numpy as np
+from PIL import Image
+
+from isaacgymenvs_tasks import pictures
+from isaacgymenvs_tasks.metaworld.experts import Policy
+from isaacgymenvs_tasks.parkour.env import Parkour
+
+GOAL_COLOUR = np.array([0.1, 0.75, 0.2, 0.8], np.float32)
+
+
+class Camera:
+    """Follows one robot from its right side.
+
+    Args:
+        env: on the CPU engine.
+        index: which of its environments.
+        size: (width, height) of the pictures in pixels.
+        distance: from the robot, m.
+    """
+
+    def __init__(self, env: Parkour, index: int, size: tuple[int, int], distance: float = 2.6) -> None:
+        self.env, self.index = env, index
+        model, _ = env.sim.inspect(index)
+        model.vis.headlight.ambient[:], model.vis.headlight.diffuse[:] = 0.45, 0.6
+        model.geom_rgba[0] = 0.83, 0.84, 0.86, 1.0  # the ground
+        self.camera = mujoco.MjvCamera()
+        self.camera.distance, self.camera.azimuth, self.camera.elevation = distance, 60.0, -25.0
+        self.option = mujoco.MjvOption()
+        self.option.geomgroup[3] = 0
+        self.renderer = pictures.make_renderer(model, *size)
+
+    def shoot(self) -> Image.Image:
+        """The robot where it is."""
+        _, data = self.env.sim.inspect(self.index)
+        self.camera.lookat[:] = data.qpos[:3]
+        self.renderer.update_scene(data, self.camera, self.option)
+        for goal in self.env.goals[self.index, int(self.env.goal_index[self.index]) :].double().numpy():
+            pictures.add_ball(self.renderer.scene, goal, 0.06, GOAL_COLOUR)
+        return Image.fromarray(self.renderer.render().copy())
+
+    def close(self) -> None:
+        """Free what draws."""
+        self.renderer.close()
+
+
+def film(env: Parkour, policy: Policy, path: Path, every: int = 3) -> None:
+    """Write one episode of the first robot of every family, side by side; a name turns green when all goals are reached."""
+    env.reset()
+    first = [int((env.task_index == task).nonzero()[0]) for task in range(env.num_tasks)]
+    cameras = [Camera(env, index, (192, 144)) for index in first]
+    pictures.film(env, policy, cameras, lambda: [bool(env.success_buf[i] >= 1.0) for i in first], path, every)
