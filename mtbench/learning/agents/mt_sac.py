@@ -72,9 +72,10 @@ class MTSAC(OffPolicy):
         """Reset the networks if it is time, and scale rewards anew: with resets only then, so that the critic's units
         change when it starts anew, and otherwise in every epoch."""
         interval = self.config["reset_interval"]
-        due = bool(interval) and self.steps_taken // int(interval) > self.resets
+        passed = self.frame // int(interval) if interval else 0
+        due = passed > self.resets
         if due:
-            self.resets = self.steps_taken // int(interval)
+            self.resets = passed
             self._reset_networks()
         if self.config["reward_scaling"] == "ars" and (due or not interval or not self._scaled):
             self._scale_rewards()
