@@ -14,6 +14,7 @@ from torch.distributions import Independent, Normal, TanhTransform, TransformedD
 
 from mtbench.learning.agents.mt_sac import MTSAC
 from mtbench.learning.errors import UserError
+from mtbench.learning.gradient_record import GradientRecord
 from mtbench.learning.launch import CFG
 from mtbench.learning.networks.count import count_sac
 from mtbench.learning.networks.sac_model import SACModel
@@ -75,7 +76,7 @@ def test_the_target_is_reward_and_discounted_soft_value(agent: MTSAC) -> None:
         inputs = model.normalize_obs(batch.next_obs[i : i + 1], batch.task[i : i + 1])
         action, log_prob = model.squashed(inputs, noise[i : i + 1])
         both = torch.cat((inputs[:, :6], action, inputs[:, 6:]), 1)
-        value = min(float(critic(both)) for critic in model.target_critic) - alpha[k] * float(log_prob)
+        value = min(critic(both).item() for critic in model.target_critic) - alpha[k] * log_prob.item()
         expected = float(agent.reward_scale[k] * batch.rewards[i]) + float(batch.discount[i]) * value
         assert float(target[i]) == pytest.approx(expected, rel=1e-4, abs=1e-4)
 
@@ -157,6 +158,18 @@ def test_time_outs_are_bootstrapped_from_and_terminations_are_not(make_agent) ->
     stored = agent.replay._data
     moved = (stored["next_obs"][:, :2] - stored["obs"][:, :2]).norm(dim=1)
     assert moved.max() < 0.15  # the last observation of an episode, not the first of the next
+
+
+def test_task_gradients_are_recorded(make_agent, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    plain = make_agent(*FILLED, "balancing.critic=fairgrad", "max_iterations=3", name="plain")
+    agent = make_agent(*FILLED, "balancing.critic=fairgrad", "max_iterations=3", "diagnose_interval=150", name="run")
+    plain.train()
+    agent.train()
+    assert same(weights(plain), weights(agent))
+    record = GradientRecord.read(tmp_path / "run" / "gradients.npz")
+    assert record["frames"].tolist() == [0, 150, 300]
+    assert record["critic_norm"] == pytest.approx(2.0, rel=1e-3)  # FairGrad: the square root of the number of tasks
+    assert record["actor_weights"].tolist() == [[0.25] * 4] * 3
 
 
 def test_ars_scales_the_stored_rewards_of_every_task_to_the_target(make_agent) -> None:  # type: ignore[no-untyped-def]

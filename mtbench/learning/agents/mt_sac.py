@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -68,6 +68,11 @@ class MTSAC(OffPolicy):
         """Sample from the policy."""
         return self.model.sample(obs, self.task_index, self.generators["actions"])
 
+    @property
+    def value_scale(self) -> Tensor:
+        """What rewards are divided by, (K,)."""
+        return 1.0 / self.reward_scale
+
     def before_updates(self) -> None:
         """Reset the networks if it is time, and scale rewards anew: with resets only then, so that the critic's units
         change when it starts anew, and otherwise in every epoch."""
@@ -123,7 +128,7 @@ class MTSAC(OffPolicy):
         generator = self.generators["minibatches"]
         return torch.randn(batch.actions.shape, generator=generator, device=self._device)
 
-    def _step(self, name: str, losses_of: Any) -> dict[str, Tensor]:
+    def _step(self, name: str, losses_of: Callable[[], Tensor]) -> dict[str, Tensor]:
         """Take an optimizer step on one side; ``losses_of`` -> (K,)."""
         seen: list[Tensor] = []
 
@@ -132,7 +137,9 @@ class MTSAC(OffPolicy):
             return seen[-1]
 
         self.optimizers[name].zero_grad(set_to_none=True)
-        self.sides[name].backward(losses)
+        matrix = self.sides[name].backward(losses, diagnose=self.snapshot is not None)
+        if self.snapshot is not None and matrix is not None:
+            self.snapshot.add(name, matrix, self.sides[name].weights)
         scalars = {f"losses/{name[0]}_loss": seen[0].detach().mean()} | self.optimize(name)
         self.model.network.project()
         self.sides[name].after_step()
@@ -147,7 +154,7 @@ class MTSAC(OffPolicy):
         soft_value = self.model.target_q(inputs, actions).amin(0) - self.model.alpha[batch.task] * log_prob
         return self.reward_scale[batch.task] * batch.rewards + batch.discount * soft_value
 
-    def _critic_losses(self, batch: Batch, inputs: Tensor) -> Any:
+    def _critic_losses(self, batch: Batch, inputs: Tensor) -> Callable[[], Tensor]:
         target = self.critic_target(batch, self._noise(batch))
 
         def losses() -> Tensor:

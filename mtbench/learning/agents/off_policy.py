@@ -14,6 +14,7 @@ from mtbench.learning import distributed
 from mtbench.learning.agents.agent import Agent, StopRequest
 from mtbench.learning.agents.replay import Batch, ReplayBuffer
 from mtbench.learning.errors import UserError
+from mtbench.learning.gradient_record import GradientRecord, Snapshot
 
 
 class OffPolicy(Agent):
@@ -29,9 +30,11 @@ class OffPolicy(Agent):
         replay: made by :meth:`build`, which subclasses extend.
         batch_size: transitions of an update.
         steps_taken: environment steps since the run began, of one environment.
+        snapshot: of the task gradients, to be shown those of the update in progress; None: not this one.
     """
 
     replay: ReplayBuffer
+    snapshot: Snapshot | None = None
 
     def build(self) -> None:
         """Make the replay buffer."""
@@ -39,6 +42,7 @@ class OffPolicy(Agent):
         self.batch_size = int(config["batch_size"])
         self.gradient_steps, self.warmup_steps = int(config["gradient_steps_per_itr"]), int(config["warmup_steps"])
         self.steps_taken = 0
+        self.record = GradientRecord(self.task_names)
         if config["save_replay_buffer"] and distributed.size() > 1:
             raise UserError(
                 "save_replay_buffer=true works with one process only; leave multi_gpu=false or do not save it"
@@ -69,6 +73,16 @@ class OffPolicy(Agent):
     def update(self, batch: Batch) -> dict[str, Tensor]:
         """Take one optimizer step on every side; return scalars to log."""
 
+    @property
+    def value_scale(self) -> Tensor:
+        """What the rewards of each task are divided by when they are learned from, (K,)."""
+        return torch.ones(self.num_tasks)
+
+    def before_training(self) -> None:
+        """Go on with the record of task gradients."""
+        if self.config["diagnose_interval"] and self.frame:
+            self.record = GradientRecord.resume(self.experiment_dir / "gradients.npz", self.task_names, self.frame)
+
     def before_updates(self) -> None:
         """Called once an epoch, before its first update."""
 
@@ -83,7 +97,7 @@ class OffPolicy(Agent):
         rewards: list[Tensor] = []
         if distributed.any_rank(bool(self._stop_signal)):
             raise StopRequest
-        prepared = False
+        snapshot, prepared = Snapshot(), False
         for _ in range(self.horizon_length):
             with self.stepping():
                 rewards.append(self.collect())
@@ -91,17 +105,23 @@ class OffPolicy(Agent):
                 continue
             if not prepared:
                 self.before_updates()
-                prepared = True
+                self.snapshot, prepared = snapshot, True  # of the first update
             for _ in range(self.gradient_steps):
                 self._check_stop_alone()
                 batch = self.replay.sample(self.batch_size, self.generators["minibatches"])
                 for name, value in self.update(batch).items():
                     log.setdefault(name, []).append(value)
+                self.snapshot = None
         self.observer.after_steps()
         for side in self.sides.values():
             side.after_epoch()
+        if snapshot.complete and self.record.due(self.frame, self.config["diagnose_interval"]):
+            self.record.append(self.frame, snapshot, 1.0, self.value_scale)
+            if distributed.rank() == 0:
+                self.record.write(self.experiment_dir / "gradients.npz")
         return {
             **self.means(log),
+            **(snapshot.scalars() if snapshot.complete else {}),
             "rewards/step": torch.stack(rewards).mean(),
             "info/replay_transitions": float(len(self.replay)),
         }
