@@ -38,6 +38,11 @@ class Snapshot:
             self._sums[key] = self._sums[key] + value if key in self._sums else value
         self._counts[side] += 1
 
+    @property
+    def complete(self) -> bool:
+        """Whether it was shown both sides."""
+        return all(self._counts.values())
+
     def means(self) -> dict[str, Tensor]:
         """The means, float64."""
         return {key: total / self._counts[key.partition("_")[0]] for key, total in self._sums.items()}

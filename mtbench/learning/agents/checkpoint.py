@@ -129,15 +129,15 @@ def start_from(model: torch.nn.Module, state: Mapping[str, Any], num_tasks: int)
     """
     old, before = state["model"], len(state["tasks"])
     new = model.state_dict()
-    features = state["model_config"]["num_obs"] - before
     for name, value in new.items():
-        if name == "network.log_std":
+        if name in ("network.log_std", "network.log_alpha"):
             continue
         found = old.get(name)
         if found is not None and found.shape != value.shape:
             if value.shape[1:] == found.shape[1:] and (len(value), len(found)) == (num_tasks, before):
                 found = found.double().mean(0, keepdim=True).expand(value.shape)
-            elif value.ndim == 2 and (value.shape[1], found.shape[1]) == (features + num_tasks, features + before):
+            elif value.ndim == 2 and value.shape[1] - num_tasks == found.shape[1] - before:  # the inputs of a network
+                features = found.shape[1] - before
                 tasks = found[:, features:].mean(1, keepdim=True).expand(-1, num_tasks)
                 found = torch.cat((found[:, :features], tasks), 1)
         if found is None or found.shape != value.shape:

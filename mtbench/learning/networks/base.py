@@ -58,6 +58,28 @@ class TaskOwned(nn.Module):
     """
 
 
+def owned_parameters(network: nn.Module) -> list[nn.Parameter]:
+    """Return the parameters of a network whose rows belong to one task each."""
+    modules = (module for module in network.modules() if isinstance(module, TaskOwned))
+    return [parameter for module in modules for parameter in module.parameters(recurse=False)]
+
+
+def start_near_zero(actor: nn.Module) -> None:
+    """Let an actor's outputs be near zero at the start, so that the first actions are noise around "stay"."""
+    assert isinstance(actor.head, nn.Module)
+    for parameter in actor.head.parameters():
+        nn.init.uniform_(parameter, -1e-3, 1e-3)
+
+
+@torch.no_grad()
+def project(*networks: nn.Module) -> None:
+    """Let the architectures that bound their weights do so; to be called after every optimizer step."""
+    for network in networks:
+        bound = getattr(network, "project", None)
+        if bound is not None:
+            bound()
+
+
 class ActorCritic(nn.Module):
     """Two networks that share nothing, and the exploration noise.
 
@@ -73,23 +95,15 @@ class ActorCritic(nn.Module):
     ) -> None:
         super().__init__()
         self.actor, self.critic = actor, critic
-        # A mean near zero at the start, so that the first actions are noise around "stay".
-        assert isinstance(actor.head, nn.Module)
-        for parameter in actor.head.parameters():
-            nn.init.uniform_(parameter, -1e-3, 1e-3)
+        start_near_zero(actor)
         self.log_std = nn.Parameter(torch.full((num_tasks, num_actions), init_log_std))
         self.project()
 
-    @torch.no_grad()
     def project(self) -> None:
         """Let the architectures that bound their weights do so; to be called after every optimizer step."""
-        for side in (self.actor, self.critic):
-            project = getattr(side, "project", None)
-            if project is not None:
-                project()
+        project(self.actor, self.critic)
 
     def owned_parameters(self, side: str) -> list[nn.Parameter]:
         """Return the parameters of ``actor`` or ``critic`` whose rows belong to one task each."""
-        modules = (module for module in getattr(self, side).modules() if isinstance(module, TaskOwned))
-        owned = [parameter for module in modules for parameter in module.parameters(recurse=False)]
+        owned = owned_parameters(getattr(self, side))
         return [self.log_std, *owned] if side == "actor" else owned
