@@ -13,9 +13,9 @@ from tests.learning.toy_env import PointMass
 class Still:
     """A policy that stays where it is, so that returns tell goals apart."""
 
-    def act(self, obs: Tensor, task: Tensor) -> tuple[Tensor, None]:
+    def act(self, obs: Tensor, task: Tensor) -> Tensor:
         """No displacement."""
-        return torch.zeros(len(obs), 2), None
+        return torch.zeros(len(obs), 2)
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
