@@ -39,17 +39,18 @@ def make_network(
     Raises:
         UserError: unknown name, unknown setting or missing setting.
     """
-    if name not in NETWORKS:
-        raise unknown("network", name, NETWORKS)
     sides = {"actor": (actor, num_actions), "critic": (critic, 1)}
     actor_net, critic_net = (
-        _make_side(name, side, settings, Shape(num_inputs - num_tasks, num_tasks, outputs))
+        make_side(name, side, settings, Shape(num_inputs - num_tasks, num_tasks, outputs))
         for side, (settings, outputs) in sides.items()
     )
     return ActorCritic(actor_net, critic_net, num_tasks, num_actions, init_log_std)
 
 
-def _make_side(name: str, side: str, settings: dict[str, Any], shape: Shape) -> nn.Module:
+def make_side(name: str, side: str, settings: dict[str, Any], shape: Shape) -> nn.Module:
+    """Build one side of the network ``name``, ``actor`` or ``critic``; raises as :func:`make_network`."""
+    if name not in NETWORKS:
+        raise unknown("network", name, NETWORKS)
     accepted = dict(inspect.signature(NETWORKS[name]).parameters)
     del accepted["shape"]
     for setting in settings.keys() - accepted.keys():
@@ -60,4 +61,4 @@ def _make_side(name: str, side: str, settings: dict[str, Any], shape: Shape) -> 
     return NETWORKS[name](shape, **settings)
 
 
-__all__ = ["NETWORKS", "ActorCritic", "Shape", "TaskOwned", "make_network", "register"]
+__all__ = ["NETWORKS", "ActorCritic", "Shape", "TaskOwned", "make_network", "make_side", "register"]
