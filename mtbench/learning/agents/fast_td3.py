@@ -131,7 +131,8 @@ class FastTD3(OffPolicy):
             values = self.model.expected(torch.softmax(logits, -1))
             value = values.amin(0) if self.config["clipped_double_q"] else values.mean(0)
             scalars["losses/a_loss"] = -value.detach().mean()
-            return self._per_task(-value)
+            # Counted from the largest value there is, a constant: schemes that weigh by losses need positive ones.
+            return self._per_task(self.config["v_max"] - value)
 
         self.model.critics.requires_grad_(False)  # the gradient passes through them to the action, and costs half
         try:
