@@ -69,6 +69,13 @@ def average(values: Tensor) -> Tensor:
     return values if _group is None else total(values).div_(size())
 
 
+def largest(values: Tensor) -> Tensor:
+    """Entry by entry the largest over the ranks, in place."""
+    if _group is not None:
+        dist.all_reduce(values, dist.ReduceOp.MAX, group=_group)
+    return values
+
+
 def any_rank(flag: bool) -> bool:
     """Whether ``flag`` is set on any rank. It travels between CPUs: no device waits for it."""
     return bool(total(torch.tensor(float(flag))))
