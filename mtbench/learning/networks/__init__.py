@@ -7,12 +7,13 @@ A new architecture is one file with a module under ``@register("name")``, one im
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
 
 from mtbench.learning.errors import UserError, unknown
-from mtbench.learning.networks import bro, care, mlp, moore, paco, simbav2, soft_modularization  # noqa: F401
+from mtbench.learning.networks import bro, care, mlp, moore, paco, residual, simbav2, soft_modularization  # noqa: F401
 from mtbench.learning.networks.base import NETWORKS, ActorCritic, Shape, TaskOwned, register
 
 
@@ -39,17 +40,28 @@ def make_network(
     Raises:
         UserError: unknown name, unknown setting or missing setting.
     """
-    if name not in NETWORKS:
-        raise unknown("network", name, NETWORKS)
     sides = {"actor": (actor, num_actions), "critic": (critic, 1)}
     actor_net, critic_net = (
-        _make_side(name, side, settings, Shape(num_inputs - num_tasks, num_tasks, outputs))
+        make_side(name, side, settings, Shape(num_inputs - num_tasks, num_tasks, outputs))
         for side, (settings, outputs) in sides.items()
     )
     return ActorCritic(actor_net, critic_net, num_tasks, num_actions, init_log_std)
 
 
-def _make_side(name: str, side: str, settings: dict[str, Any], shape: Shape) -> nn.Module:
+def make_side(name: str, side: str, settings: Mapping[str, Any], shape: Shape) -> nn.Module:
+    """Build one network of the architecture ``name``.
+
+    Args:
+        name: a key of :data:`NETWORKS`.
+        side: actor or critic, whose settings these are, for the message.
+        settings: of the architecture.
+        shape: sizes.
+
+    Raises:
+        UserError: unknown name, unknown setting or missing setting.
+    """
+    if name not in NETWORKS:
+        raise unknown("network", name, NETWORKS)
     accepted = dict(inspect.signature(NETWORKS[name]).parameters)
     del accepted["shape"]
     for setting in settings.keys() - accepted.keys():
@@ -60,4 +72,4 @@ def _make_side(name: str, side: str, settings: dict[str, Any], shape: Shape) -> 
     return NETWORKS[name](shape, **settings)
 
 
-__all__ = ["NETWORKS", "ActorCritic", "Shape", "TaskOwned", "make_network", "register"]
+__all__ = ["NETWORKS", "ActorCritic", "Shape", "TaskOwned", "make_network", "make_side", "register"]

@@ -58,6 +58,20 @@ class TaskOwned(nn.Module):
     """
 
 
+def owned_parameters(network: nn.Module) -> list[nn.Parameter]:
+    """Return the parameters of a network whose rows belong to one task each."""
+    modules = (module for module in network.modules() if isinstance(module, TaskOwned))
+    return [parameter for module in modules for parameter in module.parameters(recurse=False)]
+
+
+@torch.no_grad()
+def project(network: nn.Module) -> None:
+    """Let a network that bounds its weights do so; to be called after every optimizer step."""
+    method = getattr(network, "project", None)
+    if method is not None:
+        method()
+
+
 class ActorCritic(nn.Module):
     """Two networks that share nothing, and the exploration noise.
 
@@ -80,16 +94,12 @@ class ActorCritic(nn.Module):
         self.log_std = nn.Parameter(torch.full((num_tasks, num_actions), init_log_std))
         self.project()
 
-    @torch.no_grad()
     def project(self) -> None:
         """Let the architectures that bound their weights do so; to be called after every optimizer step."""
         for side in (self.actor, self.critic):
-            project = getattr(side, "project", None)
-            if project is not None:
-                project()
+            project(side)
 
     def owned_parameters(self, side: str) -> list[nn.Parameter]:
         """Return the parameters of ``actor`` or ``critic`` whose rows belong to one task each."""
-        modules = (module for module in getattr(self, side).modules() if isinstance(module, TaskOwned))
-        owned = [parameter for module in modules for parameter in module.parameters(recurse=False)]
+        owned = owned_parameters(getattr(self, side))
         return [self.log_std, *owned] if side == "actor" else owned
