@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +16,8 @@ from hypothesis import strategies as st
 from mtbench.learning.agents.gae import gae
 from mtbench.learning.agents.mt_pqn import BangOffBangModel
 from mtbench.learning.errors import UserError
+from mtbench.learning.launch import CFG
+from tests.learning.conftest import TOY
 
 PQN = ["train=MTPQN", "critic.width=16"]
 
@@ -236,3 +241,20 @@ def test_schemes_networks_and_options_train(make_agent, options: list[str]) -> N
 def test_mistakes_are_told_in_a_sentence(make_agent, option: str, words: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(UserError, match=words):
         make_agent(*PQN, option)
+
+
+def test_from_the_command_line(tmp_path: Path) -> None:
+    """Train, continue, and evaluate, as a user does."""
+
+    def train(*overrides: str) -> str:
+        command = [sys.executable, str(CFG.parent / "train.py"), *TOY, "train=MTPQN", "critic.width=16", *overrides]
+        command += ["num_envs=16", "eval_goals=3"]
+        environment = {**os.environ, "PYTHONPATH": str(CFG.parent), "OMP_NUM_THREADS": "1"}
+        result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+    assert "epoch     1" in train("max_iterations=1", "experiment=pqn")
+    continued = train("max_iterations=2", "checkpoint=runs/pqn/nn/last.pth")
+    assert "epoch     2" in continued and "epoch     1" not in continued
+    assert "mean" in train("test=True", "checkpoint=runs/pqn/nn/best.pth")
