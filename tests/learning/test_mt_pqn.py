@@ -193,10 +193,11 @@ def test_interrupted_run_equals_an_uninterrupted_one(make_agent, tmp_path: Path)
 
 
 def test_learns(make_agent) -> None:  # type: ignore[no-untyped-def]
-    settings = {"gamma": 0.9, "mini_epochs": 4, "learning_rate": 3e-3, "exploration_fraction": 0.5}
+    settings = {"gamma": 0.8, "mini_epochs": 4, "learning_rate": 1e-2, "exploration_fraction": 0.5}
     options = [f"train.params.config.{name}={value}" for name, value in settings.items()]
     tasks = "task.env.tasks=[near,near,near,near]"  # four places, one scale: nothing is normalized
-    agent = make_agent("train=MTPQN", "critic.width=32", tasks, "num_envs=64", "max_frames=30000", *options, evaluate=True)
+    size = ["critic.width=32", "num_envs=32", "max_frames=20000"]
+    agent = make_agent("train=MTPQN", tasks, *size, *options, evaluate=True)
     before = agent.evaluator(agent.model).mean_success
     agent.train()
     after = agent.evaluator(agent.model).mean_success
