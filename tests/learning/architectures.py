@@ -39,6 +39,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "soft_modularization": ("soft_modularization", _SOFT),
     "simbav2": ("simbav2", {"width": 12, "blocks": 2}),
     "bro": ("bro", {"width": 12, "blocks": 2, "activation": "relu"}),
+    "residual_mlp": ("residual_mlp", {"width": 12, "blocks": 2, "activation": "elu"}),
 }
 
 

@@ -14,7 +14,7 @@ from rl_games.common.tr_helpers import DefaultRewardsShaper
 
 from mtbench.evaluation.evaluate import Evaluator
 from mtbench.learning import vec_env
-from mtbench.learning.agents import ALGORITHMS, Agent
+from mtbench.learning.agents import ALGORITHMS
 from mtbench.learning.launch import CFG
 from mtbench.learning.observers import MultiTaskObserver
 
@@ -35,7 +35,8 @@ SMALL = [
     "eval_interval=null",
 ]
 UNITS = ["actor.units=[32,32]", "critic.units=[32,32]"]  # of the default network
-AgentFactory = Callable[..., Agent]
+_ABSENT = object()
+AgentFactory = Callable[..., Any]
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +50,10 @@ def configure(directory: Path, *overrides: str) -> dict[str, Any]:
     """Compose the configuration and resolve it, without what launch() checks."""
     units = [] if any(item.startswith("network=") for item in overrides) else UNITS
     with initialize_config_dir(str(CFG), version_base="1.3"):
-        cfg = compose("config", [*TOY, *SMALL, *units, f"train.params.config.train_dir={directory}", *overrides])
+        plain = compose("config", [*TOY, *overrides])
+        there = [OmegaConf.select(plain, item.partition("=")[0], default=_ABSENT) for item in [*SMALL, *units]]
+        small = [item for item, value in zip([*SMALL, *units], there, strict=True) if value is not _ABSENT]
+        cfg = compose("config", [*TOY, *small, f"train.params.config.train_dir={directory}", *overrides])
     return OmegaConf.to_container(cfg, resolve=True)  # type: ignore[return-value]
 
 
@@ -57,7 +61,7 @@ def configure(directory: Path, *overrides: str) -> dict[str, Any]:
 def make_agent(tmp_path: Path) -> AgentFactory:
     """Return ``make(*overrides, name="run", evaluate=False)``, a new agent at each call."""
 
-    def make(*overrides: str, name: str = "run", evaluate: bool = False) -> Agent:
+    def make(*overrides: str, name: str = "run", evaluate: bool = False) -> Any:
         return build_agent(tmp_path, *overrides, name=name, evaluate=evaluate)
 
     return make
@@ -70,7 +74,7 @@ def build_agent(
     evaluate: bool = False,
     observer: MultiTaskObserver | None = None,
     env_seed: int | None = None,
-) -> Agent:
+) -> Any:
     """A new agent that writes to ``directory``; ``env_seed`` where it is not the run's."""
     config = configure(directory, f"experiment={name}", *overrides)
     vec_env.register()

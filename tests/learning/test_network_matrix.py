@@ -18,6 +18,7 @@ SMALL = {
     "soft_modularization": ["actor.width=16", "critic.width=16", "actor.layers=2"],
     "simbav2": ["actor.width=16", "critic.width=16", "critic.layer_norm=false"],
     "bro": ["actor.width=16", "critic.width=16"],
+    "residual_mlp": ["actor.width=16", "critic.width=16"],
 }
 
 

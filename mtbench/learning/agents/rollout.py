@@ -108,6 +108,24 @@ def collect(
 
 
 @torch.no_grad()
+def evaluate_states(rollout: Rollout, values_of: Callable[[Tensor, Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+    """Return the value of each state of a rollout (n,), and of the one that follows it in the same episode (n,): that of the
+    final observation where the episode was cut off at its time limit, 0 where it terminated.
+
+    Args:
+        rollout: what was collected.
+        values_of: network inputs (m, features + K) and tasks (m,) -> values (m,).
+    """
+    num_envs = rollout.rewards.shape[1]
+    values = values_of(rollout.inputs, rollout.task)
+    last = values_of(rollout.last_inputs, rollout.task[:num_envs])
+    following = torch.cat((values[num_envs:], last)).masked_fill(rollout.dones.flatten(), 0.0)
+    if rollout.final_index.numel() > 0:
+        following[rollout.final_index] = values_of(rollout.final_inputs, rollout.task[rollout.final_index])
+    return values, following
+
+
+@torch.no_grad()
 def compute_targets(
     rollout: Rollout, model: ActorCriticModel, num_tasks: int, gamma: float, lam: float, update_statistics: bool
 ) -> Targets:
@@ -116,7 +134,6 @@ def compute_targets(
     The value statistics take in the new returns before these are normalized (TOPPO paper, Algorithm C.1, line 3), once a
     rollout: ``update_statistics`` is False when advantages are recomputed in a later pass.
     """
-    num_envs = rollout.rewards.shape[1]
     if model.lacks_value_statistics:
         # A new critic's output means nothing in units of return, least of all for a task with small rewards. The first
         # statistics are those of the rewards alone, and the critic starts in their units.
@@ -124,11 +141,7 @@ def compute_targets(
         returns = gae(rollout.rewards, zeros, zeros, rollout.dones, gamma, lam).flatten()
         model.update_value_statistics(returns, rollout.task, preserve=False)
         update_statistics = False
-    values = model.values(rollout.inputs, rollout.task)
-    last = model.values(rollout.last_inputs, rollout.task[:num_envs])
-    following = torch.cat((values[num_envs:], last)).masked_fill(rollout.dones.flatten(), 0.0)
-    if rollout.final_index.numel() > 0:
-        following[rollout.final_index] = model.values(rollout.final_inputs, rollout.task[rollout.final_index])
+    values, following = evaluate_states(rollout, model.values)
     shape = rollout.rewards.shape
     advantages = gae(rollout.rewards, values.view(shape), following.view(shape), rollout.dones, gamma, lam).flatten()
     returns = advantages + values

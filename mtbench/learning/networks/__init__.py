@@ -13,7 +13,7 @@ from typing import Any
 from torch import nn
 
 from mtbench.learning.errors import UserError, unknown
-from mtbench.learning.networks import bro, care, mlp, moore, paco, simbav2, soft_modularization  # noqa: F401
+from mtbench.learning.networks import bro, care, mlp, moore, paco, residual, simbav2, soft_modularization  # noqa: F401
 from mtbench.learning.networks.base import NETWORKS, ActorCritic, Shape, TaskOwned, register
 
 
