@@ -14,6 +14,7 @@ from rl_games.common.tr_helpers import DefaultRewardsShaper
 
 from mtbench.evaluation.evaluate import Evaluator
 from mtbench.learning import vec_env
+from mtbench.learning.agents import ALGORITHMS
 from mtbench.learning.agents.mt_ppo import MTPPO
 from mtbench.learning.launch import CFG
 from mtbench.learning.observers import MultiTaskObserver
@@ -87,4 +88,4 @@ def build_agent(
     }
     still = {**config["task"], "env": {**config["task"]["env"], "randomInitialProgress": False}}
     evaluator = Evaluator(lambda n: vec_env.make_env(still, num_envs=n, seed=1, **devices), 4, 10, 20)
-    return MTPPO("run", params, evaluator if evaluate else None)
+    return ALGORITHMS[params["algo"]["name"]]("run", params, evaluator if evaluate else None)  # type: ignore[return-value]
