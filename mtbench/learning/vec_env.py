@@ -54,7 +54,9 @@ class VecEnv(IVecEnv):
             UserError: the environments cannot do that.
         """
         if not hasattr(self.env, "share_starts"):
-            raise UserError(f"{type(self.env).__name__} environments cannot begin from the start of another; same_start=false")
+            raise UserError(
+                f"{type(self.env).__name__} environments cannot begin from the start of another; same_start=false"
+            )
         return self.env.share_starts(source)
 
     def get_env_info(self) -> dict[str, Any]:

@@ -104,9 +104,7 @@ def test_there_is_no_critic(make_agent) -> None:  # type: ignore[no-untyped-def]
 def test_divergence_is_that_of_torch() -> None:
     mean, other = torch.randn(2, 5, 3)
     log_std, other_log_std = 0.3 * torch.randn(2, 3)
-    policy, reference = (
-        Independent(Normal(m, s.exp()), 1) for m, s in ((mean, log_std), (other, other_log_std))
-    )
+    policy, reference = (Independent(Normal(m, s.exp()), 1) for m, s in ((mean, log_std), (other, other_log_std)))
     torch.testing.assert_close(gaussian_kl(mean, log_std, other, other_log_std), kl_divergence(policy, reference))
 
 

@@ -70,7 +70,9 @@ class MTGRPO(MTPPO):
         self.num_groups = int(self.group.max()) + 1
         self.same_start = bool(config["same_start"])
         if self.same_start and config["group_size"] is None:
-            raise UserError("same_start=true lets the environments of a group begin alike; say how many are one, group_size=8")
+            raise UserError(
+                "same_start=true lets the environments of a group begin alike; say how many are one, group_size=8"
+            )
         self.reference: ActorCriticModel | None = None
         if self.kl_coef > 0:
             self.reference = copy.deepcopy(self.model).requires_grad_(False)
@@ -138,7 +140,9 @@ class MTGRPO(MTPPO):
         super().load_learner_state(state)
         if self.reference is not None:
             if "reference" not in state:
-                raise UserError(f"kl_coef={self.kl_coef}: the checkpoint is of a run without a reference; use kl_coef=0")
+                raise UserError(
+                    f"kl_coef={self.kl_coef}: the checkpoint is of a run without a reference; use kl_coef=0"
+                )
             self.reference.load_state_dict(state["reference"])
 
 
