@@ -12,8 +12,9 @@ import torch
 from torch.distributions import Independent, Normal, kl_divergence
 
 from mtbench.learning.agents.mt_grpo import MTGRPO, gaussian_kl, make_groups
+from mtbench.learning.command_line import run_application
 from mtbench.learning.errors import UserError
-from mtbench.learning.launch import CFG
+from mtbench.learning.launch import CFG, launch
 from mtbench.learning.networks.count import count
 
 GRPO = "train=MTGRPO"
@@ -195,7 +196,9 @@ def test_environments_that_cannot_share_a_start(make_agent, monkeypatch: pytest.
         begin(agent)
 
 
-def test_from_the_command_line(tmp_path: Path) -> None:
+def test_from_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     toy = [
         "task=metaworld",
         "task.factory=tests.learning.toy_env:make",
@@ -219,5 +222,8 @@ def test_from_the_command_line(tmp_path: Path) -> None:
     assert more.returncode == 0 and "epoch     2" in more.stdout and "epoch     1" not in more.stdout, more.stderr
     test = train("test=True", "checkpoint=runs/first/nn/best.pth")
     assert test.returncode == 0 and "near" in test.stdout, test.stderr
-    refused = train("balancing.critic=fairgrad", "experiment=second")
-    assert refused.returncode == 2 and refused.stderr.count("\n") == 1 and "critic" in refused.stderr, refused.stderr
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["train.py", *toy, "balancing.critic=fairgrad", "experiment=second"])
+    assert run_application(launch, CFG) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "balancing.critic" in error
