@@ -478,6 +478,34 @@ class MetaWorld(VecTask):
         vector = self._draw(rows)
         if self.fixed:
             vector = torch.where(self.drawn[ids, None], self.reset_vector[ids], vector)
+        noise = torch.rand((n, 7), generator=self.generator, device=self.device)
+        self._place(rows, vector, self._start[ids] + self.reset_noise * (2.0 * noise - 1.0))
+
+    def share_starts(self, source: Tensor) -> dict[str, Tensor]:
+        """Let every environment begin a new episode where that of another one of its task began, as long as no step was
+        made since the reset: the same objects, goal and joints. The generator draws nothing.
+
+        Args:
+            source: (num_envs,) long, from which environment each one takes its start.
+
+        Returns:
+            The observations.
+        """
+        source = source.to(self.device)
+        if not torch.equal(self.task_index[source], self.task_index):
+            raise ValueError("an environment cannot begin where one of another task does")
+        self._begun = True
+        self._done = torch.ones_like(self._done)
+        arm = self._default_dofs[self._dof_index[:, :7], 0]
+        self._place(Rows(self._all), self.reset_vector[source], arm[source])
+        if self.masked:
+            self.simulator.settle()
+        self._run(self._observe)
+        return self._observations()
+
+    def _place(self, rows: Rows, vector: Tensor, arm: Tensor) -> None:
+        """Begin in these environments: reset vectors (n, 6) and joint positions of the arm (n, 7)."""
+        ids = rows.ids
         rows.put(self.reset_vector, vector)
         rows.put(self.drawn, True)
         rows.put(self.goal, _follow(self._goal_placement[ids], vector))
@@ -486,8 +514,6 @@ class MetaWorld(VecTask):
         position = _follow(self._placements[ids], vector[:, None]) + self._lift
         self._roots[actors.reshape(-1), :3] = position.reshape(-1, 3)
 
-        noise = torch.rand((n, 7), generator=self.generator, device=self.device)
-        arm = self._start[ids] + self.reset_noise * (2.0 * noise - 1.0)
         joints = self._dof_index[ids, :7]
         self._default_dofs[joints, 0] = arm
         self._position_targets[joints] = rows.keep(arm, self._position_targets[joints])

@@ -48,6 +48,8 @@ def snapshot(checkpoint: Path) -> GradientRecord:
     if not config.is_file():
         raise UserError(f"checkpoint '{checkpoint}' lies in no run: there is no '{config}' to say how it was trained")
     settings: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(config), resolve=True)  # type: ignore[assignment]
+    if settings["train"]["params"]["algo"]["name"] != MTPPO.name:
+        raise UserError(f"'{checkpoint}' has no critic that PPO trained, and actor and critic are what is compared")
     if settings["rl_device"] != "cpu" and not torch.cuda.is_available():
         raise UserError(f"'{checkpoint}' was trained on {settings['rl_device']}, and there is no CUDA GPU here")
     params = agent_params(settings)

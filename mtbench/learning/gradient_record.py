@@ -50,8 +50,10 @@ class Snapshot:
     def scalars(self) -> dict[str, Tensor]:
         """What to log, by TensorBoard name."""
         means = self.means()
-        scalars = {"balancing/combined_norm_ratio": means["critic_norm"] / means["actor_norm"]}
-        for side in SIDES:
+        scalars = {}
+        if "critic_norm" in means:
+            scalars["balancing/combined_norm_ratio"] = means["critic_norm"] / means["actor_norm"]
+        for side in (side for side in SIDES if self._counts[side]):
             scalars[f"balancing/{side}_norm_spread"] = diagnostics.norm_spread(means[f"{side}_gram"])
             scalars[f"balancing/{side}_mean_cosine"] = diagnostics.mean_cosine(means[f"{side}_gram"])
         return scalars

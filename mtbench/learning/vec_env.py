@@ -46,6 +46,19 @@ class VecEnv(IVecEnv):
         """Reset all environments."""
         return self.env.reset()
 
+    def share_starts(self, source: Tensor) -> dict[str, Tensor]:
+        """Let every environment, all at the start of an episode, begin where its ``source`` (N,) begins; return the
+        observations.
+
+        Raises:
+            UserError: the environments cannot do that.
+        """
+        if not hasattr(self.env, "share_starts"):
+            raise UserError(
+                f"{type(self.env).__name__} environments cannot begin from the start of another; same_start=false"
+            )
+        return self.env.share_starts(source)
+
     def get_env_info(self) -> dict[str, Any]:
         """Return spaces as rl-games wants them, and the tasks."""
         return {

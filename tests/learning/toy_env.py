@@ -71,6 +71,11 @@ class PointMass:
             )
         return {"obs": self._observe()}
 
+    def share_starts(self, source: Tensor) -> dict[str, Tensor]:
+        self.buffers["position"] = self.buffers["position"][source]
+        self.buffers["goal"] = self.buffers["goal"][source]
+        return {"obs": self._observe()}
+
     def step(self, actions: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor, dict[str, Any]]:
         state = self.buffers
         state["position"] = state["position"] + 0.1 * actions.clamp(-1.0, 1.0)

@@ -238,6 +238,29 @@ def test_state_continues_bit_for_bit(make_env):
             assert torch.equal(value, extras_["episode"][key])
 
 
+@pytest.mark.parametrize("masked", [False, True])
+def test_environments_begin_where_another_of_their_task_begins(make_env, masked):
+    """At once and after an episode, by indices and by masks; the same actions then lead to the same states."""
+    env = make_env(num_envs=8, episodeLength=5, randomInitialProgress=False, seed=3)
+    env.masked = masked
+    source = torch.tensor([0, 0, 2, 2, 4, 4, 4, 4])
+    obs = env.reset()["obs"]
+    for _ in range(2):
+        shared = env.share_starts(source)["obs"]
+        assert torch.equal(shared, shared[source])
+        assert torch.allclose(shared[source.unique()], obs[source.unique()], atol=1e-6)
+        assert not torch.equal(shared[0], shared[2])
+        assert not env.progress_buf.any()
+        actions = _random(8)
+        for _ in range(5):
+            obs, reward, done, extras = _step(env, actions[source])
+            assert torch.equal(extras["final_obs"], extras["final_obs"][source])
+            assert torch.equal(reward, reward[source])
+        assert done.all()
+    with pytest.raises(ValueError, match="another task"):
+        env.share_starts(torch.zeros(8, dtype=torch.long))
+
+
 def test_divergence_resets_one_environment_and_is_counted(make_env):
     env = make_env(num_envs=4, randomInitialProgress=False)
     env.reset()

@@ -37,9 +37,10 @@ class MTPPO(Agent):
     def build(self) -> None:
         """Make optimizer, schedule, sides and minibatches."""
         config = self.config
-        self.tau, self.e_clip = config["tau"], config["e_clip"]
-        self.entropy_coef, self.critic_coef = config["entropy_coef"], config["critic_coef"]
+        self.e_clip, self.entropy_coef = config["e_clip"], config["entropy_coef"]
         self.bounds_loss_coef = config["bounds_loss_coef"]
+        if self.model.network.critic is not None:
+            self.tau, self.critic_coef = config["tau"], config["critic_coef"]
         self.mini_epochs_num = int(config["mini_epochs"])
         trained = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizers["all"] = torch.optim.Adam(trained, self.last_lr, eps=float(config["adam_eps"]), fused=True)
@@ -47,7 +48,8 @@ class MTPPO(Agent):
         self.scheduler = schedulers.AdaptiveScheduler(config["kl_threshold"]) if adaptive else None
         networks = {"actor": self.model.network.actor, "critic": self.model.network.critic}
         for side, network in networks.items():
-            self.sides[side] = self.make_side(side, network, self.model.owned_parameters(side))
+            if network is not None:
+                self.sides[side] = self.make_side(side, network, self.model.owned_parameters(side))
         self.minibatches = StratifiedMinibatches(
             self.task_index.repeat(self.horizon_length), self.num_tasks, int(config["num_minibatches"])
         )
@@ -70,7 +72,8 @@ class MTPPO(Agent):
                 raise StopRequest
             if mini_epoch == 0 or self.config["recompute_advantages"]:
                 targets = self.targets(rollout, update_statistics=mini_epoch == 0)
-                log.setdefault("info/explained_variance", []).append(targets.explained_variance)
+                if targets.explained_variance is not None:
+                    log.setdefault("info/explained_variance", []).append(targets.explained_variance)
             for index, rows in enumerate(self.minibatches.passes(self.generators["minibatches"])):
                 self._check_stop_alone()
                 seen = mini_epoch == 0 and (index == 0 or recorded)
@@ -130,22 +133,12 @@ class MTPPO(Agent):
         scalars: dict[str, Tensor] = {}
 
         def actor() -> Tensor:
-            losses, seen = actor_losses(
-                self.model.network.actor(inputs),
-                self.model.network.log_std,
-                rollout.actions[rows],
-                rollout.log_probs[rows],
-                targets.advantages[rows],
-                self.minibatches.weight,
-                self.e_clip,
-                self.entropy_coef,
-                self.bounds_loss_coef,
-                self.config["normalize_advantage"],
-            )
+            losses, seen = self.actor_losses(self.model.network.actor(inputs), rollout, targets, rows)
             scalars.update(seen)
             return losses
 
         def critic() -> Tensor:
+            assert targets.values is not None and targets.returns is not None
             losses, seen = critic_losses(
                 self.model.value(inputs, task),
                 targets.values[rows],
@@ -157,8 +150,27 @@ class MTPPO(Agent):
             return self.critic_coef * losses
 
         self.optimizers["all"].zero_grad(set_to_none=True)
-        for name, losses_of in (("actor", actor), ("critic", critic)):
-            matrix = self.sides[name].backward(losses_of, diagnose=snapshot is not None)
+        losses_of = {"actor": actor, "critic": critic}
+        for name, side in self.sides.items():
+            matrix = side.backward(losses_of[name], diagnose=snapshot is not None)
             if snapshot is not None and matrix is not None:
-                snapshot.add(name, matrix, self.sides[name].weights)
+                snapshot.add(name, matrix, side.weights)
         return scalars
+
+    def actor_losses(
+        self, mean: Tensor, rollout: Rollout, targets: Targets, rows: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Each task's policy loss (K,) on the samples ``rows``, where the policy's means are ``mean`` (n, actions), and
+        scalars to log."""
+        return actor_losses(
+            mean,
+            self.model.network.log_std,
+            rollout.actions[rows],
+            rollout.log_probs[rows],
+            targets.advantages[rows],
+            self.minibatches.weight,
+            self.e_clip,
+            self.entropy_coef,
+            self.bounds_loss_coef,
+            self.config["normalize_advantage"],
+        )

@@ -47,14 +47,14 @@ class Targets:
 
     Attributes:
         advantages: raw; normalized per task inside each minibatch.
-        returns, values: value target and the old prediction, in the critic's normalized units.
-        explained_variance: scalar, mean over tasks of 1 - Var(return - value) / Var(return).
+        returns, values: value target and the old prediction, in the critic's normalized units; None without a critic.
+        explained_variance: scalar, mean over tasks of 1 - Var(return - value) / Var(return); None without a critic.
     """
 
     advantages: Tensor
-    returns: Tensor
-    values: Tensor
-    explained_variance: Tensor
+    returns: Tensor | None = None
+    values: Tensor | None = None
+    explained_variance: Tensor | None = None
 
 
 @torch.no_grad()

@@ -21,7 +21,7 @@ def make_network(
     name: str,
     *,
     actor: dict[str, Any],
-    critic: dict[str, Any],
+    critic: dict[str, Any] | None,
     num_inputs: int,
     num_tasks: int,
     num_actions: int,
@@ -31,7 +31,8 @@ def make_network(
 
     Args:
         name: a key of :data:`NETWORKS`.
-        actor, critic: settings of the architecture, one side each; ``cfg/network/*.yaml`` has the defaults.
+        actor, critic: settings of the architecture, one side each; ``cfg/network/*.yaml`` has the defaults. No critic
+            where its settings are None.
         num_inputs: features + K, one-hot last.
         num_tasks: K.
         num_actions: size of an action.
@@ -40,11 +41,9 @@ def make_network(
     Raises:
         UserError: unknown name, unknown setting or missing setting.
     """
-    sides = {"actor": (actor, num_actions), "critic": (critic, 1)}
-    actor_net, critic_net = (
-        make_side(name, side, settings, Shape(num_inputs - num_tasks, num_tasks, outputs))
-        for side, (settings, outputs) in sides.items()
-    )
+    features = num_inputs - num_tasks
+    actor_net = make_side(name, "actor", actor, Shape(features, num_tasks, num_actions))
+    critic_net = None if critic is None else make_side(name, "critic", critic, Shape(features, num_tasks, 1))
     return ActorCritic(actor_net, critic_net, num_tasks, num_actions, init_log_std)
 
 

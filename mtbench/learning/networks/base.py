@@ -81,17 +81,17 @@ def project(*networks: nn.Module) -> None:
 
 
 class ActorCritic(nn.Module):
-    """Two networks that share nothing, and the exploration noise.
+    """Two networks that share nothing, or an actor alone, and the exploration noise.
 
     Attributes:
         actor: (n, inputs) -> (n, actions), the mean of a Gaussian.
-        critic: (n, inputs) -> (n, 1), the value.
+        critic: (n, inputs) -> (n, 1), the value; None where an algorithm has no critic.
         log_std: (K, actions); row i is owned by task i. MTBench's multi-head shares one row among its tasks, so that an
             easy task quiets the exploration of a hard one.
     """
 
     def __init__(
-        self, actor: nn.Module, critic: nn.Module, num_tasks: int, num_actions: int, init_log_std: float = 0.0
+        self, actor: nn.Module, critic: nn.Module | None, num_tasks: int, num_actions: int, init_log_std: float = 0.0
     ) -> None:
         super().__init__()
         self.actor, self.critic = actor, critic

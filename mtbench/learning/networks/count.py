@@ -156,7 +156,7 @@ def count(overrides: Sequence[str], num_tasks: int) -> int:
             num_actions=NUM_ACTIONS,
             network=params,  # type: ignore[arg-type]
             normalize_input=True,
-            value_norm=cfg.value_norm,
+            value_norm=cfg.get("value_norm", "none"),
         )
     return model.num_parameters()
 

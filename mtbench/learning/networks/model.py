@@ -78,7 +78,7 @@ class ActorCriticModel(PolicyModel):
         num_actions: int,
         network: Mapping[str, Any],
         normalize_input: bool | str,
-        value_norm: str | Mapping[str, Any],
+        value_norm: str | Mapping[str, Any] = "none",
     ) -> None:
         super().__init__(num_obs, num_tasks, num_actions, network, normalize_input)
         self.network = make_network(**network, num_inputs=num_obs, num_tasks=num_tasks, num_actions=num_actions)
@@ -119,6 +119,7 @@ class ActorCriticModel(PolicyModel):
 
     def value(self, inputs: Tensor, task: Tensor) -> Tensor:
         """Return the critic's prediction (n,), in normalized units, for network inputs (n, features + K)."""
+        assert self.network.critic is not None
         value = self.network.critic(inputs).squeeze(-1)
         return value if self.value_head is None else self.value_head(value, task)
 
