@@ -43,7 +43,12 @@ def snapshot(checkpoint: Path) -> GradientRecord:
     from mtbench.learning.agents.checkpoint import load_checkpoint
     from mtbench.learning.observers import MultiTaskObserver
 
-    load_checkpoint(checkpoint)  # a path that is wrong is told before anything is built
+    algo = load_checkpoint(checkpoint)["algo"]  # a path that is wrong is told before anything is built
+    if algo != MTPPO.name:
+        raise UserError(
+            f"checkpoint '{checkpoint}' is of the algorithm {algo}; only a run of {MTPPO.name} shows its next update, and "
+            "others record theirs while they train, with diagnose_interval="
+        )
     config = _run_folder(checkpoint) / "config.yaml"
     if not config.is_file():
         raise UserError(f"checkpoint '{checkpoint}' lies in no run: there is no '{config}' to say how it was trained")

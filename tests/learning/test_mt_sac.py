@@ -13,6 +13,7 @@ import torch
 from torch.distributions import Independent, Normal, TanhTransform, TransformedDistribution
 
 from mtbench.learning.agents.mt_sac import MTSAC
+from mtbench.learning.diagnose import snapshot
 from mtbench.learning.errors import UserError
 from mtbench.learning.gradient_record import GradientRecord
 from mtbench.learning.launch import CFG
@@ -170,6 +171,8 @@ def test_task_gradients_are_recorded(make_agent, tmp_path: Path) -> None:  # typ
     assert record["frames"].tolist() == [0, 150, 300]
     assert record["critic_norm"] == pytest.approx(2.0, rel=1e-3)  # FairGrad: the square root of the number of tasks
     assert record["actor_weights"].tolist() == [[0.25] * 4] * 3
+    with pytest.raises(UserError, match="of the algorithm mt_sac"):
+        snapshot(tmp_path / "run" / "nn" / "last.pth")
 
 
 def test_ars_scales_the_stored_rewards_of_every_task_to_the_target(make_agent) -> None:  # type: ignore[no-untyped-def]
