@@ -8,8 +8,6 @@ from mtbench.learning.agents.mt_pqn import MTPQN
 from mtbench.learning.agents.mt_sac import MTSAC
 
 #: by ``algo.name``
-ALGORITHMS: dict[str, type[Agent]] = {
-    algorithm.name: algorithm for algorithm in (MTPPO, MTGRPO, MTSAC, MTPQN, FastTD3)
-}
+ALGORITHMS: dict[str, type[Agent]] = {algorithm.name: algorithm for algorithm in (MTPPO, MTGRPO, MTSAC, MTPQN, FastTD3)}
 
 __all__ = ["ALGORITHMS", "MTGRPO", "MTPPO", "MTPQN", "MTSAC", "Agent", "FastTD3"]

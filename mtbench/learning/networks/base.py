@@ -72,7 +72,7 @@ def start_near_zero(actor: nn.Module) -> None:
 
 
 @torch.no_grad()
-def project(*networks: nn.Module) -> None:
+def project(*networks: nn.Module | None) -> None:
     """Let the architectures that bound their weights do so; to be called after every optimizer step."""
     for network in networks:
         bound = getattr(network, "project", None)
