@@ -1,8 +1,8 @@
 """The ablation ladder as one table and one plot, and its diagnosis as another table, from what ``ladder.sh`` left in OUT.
 
-    python benchmarks/ladder.py OUT
+    python benchmarks/ladder.py OUT [FRAMES]
 
-Prints and writes OUT/ladder.md: success of the last evaluation of each rung, mean over tasks and over the k worst, one
+takes what lies within the first FRAMES of each run, so that runs of different lengths compare. Prints and writes OUT/ladder.md: success of the last evaluation of each rung, mean over tasks and over the k worst, one
 figure a seed, and the mean over the last three evaluations; then medians over the snapshots of the first, second and last
 third of training and over seeds (their columns: ``GradientRecord.figures``). Draws OUT/ladder.png.
 """
@@ -33,6 +33,11 @@ def find(folder: Path) -> dict[str, dict[int, Path]]:
             label = match["rung"].replace("-alone", " alone") if match["place"] in "0x" else f"+{match['rung']}"
             rungs.setdefault(label, {})[int(match["seed"])] = path
     return rungs
+
+
+def until(run: Run, limit: int) -> Run:
+    """The evaluations of a run within the first ``limit`` frames."""
+    return {name: values[run["frames"] <= limit] for name, values in run.items()}
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
@@ -102,17 +107,19 @@ def plot(runs: dict[str, dict[int, Run]]) -> Figure:
 
 
 def main(arguments: list[str]) -> None:
-    if len(arguments) != 1:
+    if len(arguments) not in (1, 2):
         raise SystemExit(__doc__)
-    folder = Path(arguments[0])
+    folder, limit = Path(arguments[0]), int(arguments[1]) if len(arguments) == 2 else sys.maxsize
     paths = find(folder)
     if not paths:
         raise SystemExit(f"there is no <rung>_s<seed>.metrics.csv in {folder}; benchmarks/ladder.sh writes them")
-    runs = {rung: {seed: read(path) for seed, path in seeds.items()} for rung, seeds in paths.items()}
+    runs = {rung: {seed: until(read(path), limit) for seed, path in seeds.items()} for rung, seeds in paths.items()}
     records = {
         rung: [GradientRecord.read(path.with_suffix("").with_suffix(".gradients.npz")) for path in seeds.values()]
         for rung, seeds in paths.items()
     }
+    for record in (record for seeds in records.values() for record in seeds):
+        record.rows = [row for row in record.rows if row["frames"] <= limit]
     text = f"{success_table(runs)}\n\n{gradient_table(records)}\n"
     print(text)
     (folder / "ladder.md").write_text(text)

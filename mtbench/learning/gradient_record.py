@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtbench.learning.agents.checkpoint import write_atomically
 from mtbench.learning.balancing import diagnostics
 from mtbench.learning.errors import UserError
+from mtbench.learning.files import write_atomically
 
 SIDES = ("actor", "critic")
 _SEEN = ("gram", "weights", "norm", "shares")

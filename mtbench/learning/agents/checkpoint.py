@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
 
 from mtbench.learning import distributed
 from mtbench.learning.errors import UserError
+from mtbench.learning.files import write_atomically
 from mtbench.learning.networks.normalization import input_norm_name
 
 FORMAT = "mtbench-checkpoint-2"
-
-
-def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
-    """Write under a temporary name, then rename: a reader sees the old file or the new one, never half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.tmp")
-    with partial.open("wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
