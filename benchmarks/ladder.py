@@ -2,10 +2,10 @@
 
     python benchmarks/ladder.py OUT [FRAMES]
 
-takes what lies within the first FRAMES of each run, so that runs of different lengths compare. Prints and writes OUT/ladder.md:
-success of the last evaluation of each rung, mean over tasks and over the k worst, one figure a seed, and the mean over the last
-three evaluations; then medians over the snapshots of the first, second and last third of training and over seeds (their columns:
-``GradientRecord.figures``). Draws OUT/ladder.png.
+takes what lies within the first FRAMES of each run, so that runs of different lengths compare. Prints and writes
+OUT/ladder.md: success of the last evaluation of each rung, mean over tasks and over the k worst, one figure a seed, and
+the mean over the last three evaluations; then medians over the snapshots of the first, second and last third of
+training and over seeds (their columns: ``GradientRecord.figures``). Draws OUT/ladder.png.
 """
 
 from __future__ import annotations
