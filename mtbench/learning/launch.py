@@ -310,6 +310,7 @@ def _check_parts(params: dict[str, Any], num_tasks: int) -> None:
     config, algo = params["config"], params["algo"]["name"]
     if algo not in ALGORITHMS:
         raise unknown("algo.name", algo, ALGORITHMS)
+    ALGORITHMS[algo].check_settings(params)
     try:
         for scheme in config["balancing"].values():
             weighting = make_weighting(scheme, num_tasks=num_tasks)

@@ -16,6 +16,7 @@ from mtbench.learning.agents.fast_td3 import smaller_mean
 from mtbench.learning.agents.replay import Batch
 from mtbench.learning.command_line import run_application
 from mtbench.learning.errors import UserError
+from mtbench.learning.gradient_record import GradientRecord
 from mtbench.learning.launch import CFG, launch
 from mtbench.learning.networks.distributional import TwinCriticModel, project_distribution
 
@@ -330,6 +331,19 @@ def test_parameter_counts_are_mtbenchs(num_tasks: int, actor: int, critics: int)
     assert sum(p.numel() for p in model.actor.parameters()) == actor
     assert sum(p.numel() for p in model.critics.parameters()) == critics
     assert model.num_parameters() == actor + critics
+
+
+def test_task_gradients_are_recorded(make_agent, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Those of the first updates of an epoch, up to the first of the actor, and training is the same as without."""
+    quick = [*FAST, "max_iterations=4", "balancing.critic=fairgrad", "schedule.horizon_length=8"]
+    plain, agent = make_agent(*quick, name="plain"), make_agent(*quick, "diagnose_interval=1", name="run")
+    plain.train()
+    agent.train()
+    assert same(weights(plain), weights(agent))
+    record = GradientRecord.read(tmp_path / "run" / "gradients.npz")
+    assert len(record) == 3  # nothing is learned in the first epoch
+    assert record["critic_norm"] == pytest.approx(len(record.tasks) ** 0.5, rel=1e-3)  # FairGrad's
+    assert (record["actor_norm"] > 0).all()
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,7 @@ def test_learns_the_toy(make_agent, options: list[str]) -> None:  # type: ignore
         ([f"{CONFIG}.kl_coef=-1"], "kl_coef=-1 must be at least 0"),
         (["task.env.randomInitialProgress=true"], "whole episodes"),
         (["diagnose_interval=1000"], "no critic"),
-        (["train.params.network.critic={}"], "needs activation, units"),
+        (["train.params.network.critic={}"], "leave train.params.network.critic=null"),
     ],
 )
 def test_settings_that_cannot_work(make_agent, options: list[str], words: str) -> None:  # type: ignore[no-untyped-def]

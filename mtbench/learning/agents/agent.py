@@ -76,8 +76,13 @@ class Agent(BaseAlgorithm):
         """The arguments of :attr:`model_class` besides sizes: what a checkpoint must have in common with a run."""
         return {"network": params["network"], "normalize_input": params["config"]["normalize_input"]}
 
+    @classmethod
+    def check_settings(cls, params: Mapping[str, Any]) -> None:
+        """Raise :class:`UserError` for settings that cannot work, before anything is made."""
+
     def __init__(self, base_name: str, params: dict[str, Any], evaluator: Evaluator | None = None) -> None:
         self.config = config = params["config"]
+        self.check_settings(params)
         self._device = torch.device(config["device"])
         self.vec_env = vecenv.create_vec_env(config["env_name"], config["num_actors"], **config["env_config"])
         self.env_info = self.vec_env.get_env_info()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -41,10 +41,10 @@ class FastTD3(OffPolicy):
         config = params["config"]
         return super().model_settings(params) | {name: config[name] for name in ("num_atoms", "v_min", "v_max")}
 
-    def build(self) -> None:
-        """Make optimizers, sides, the reward normalizer and the noise of each environment."""
-        super().build()
-        config = self.config
+    @classmethod
+    def check_settings(cls, params: Mapping[str, Any]) -> None:
+        """See :meth:`.agent.Agent.check_settings`."""
+        config = params["config"]
         if config["lr_schedule"] not in SCHEDULES:
             raise unknown("lr_schedule", config["lr_schedule"], SCHEDULES)
         if config["lr_schedule"] == "cosine" and config["max_frames"] is None and config["max_epochs"] is None:
@@ -53,6 +53,11 @@ class FastTD3(OffPolicy):
             raise UserError(
                 f"std_min={config['std_min']} and std_max={config['std_max']} are not 0 <= std_min <= std_max"
             )
+
+    def build(self) -> None:
+        """Make optimizers, sides, the reward normalizer and the noise of each environment."""
+        super().build()
+        config = self.config
         networks = {"actor": self.model.actor, "critic": self.model.critics}
         for name, network in networks.items():
             self.optimizers[name] = torch.optim.AdamW(
@@ -117,10 +122,9 @@ class FastTD3(OffPolicy):
             logits = self.model.logits(self.model.critics, inputs, batch.actions)
             entropy = -(target * torch.log_softmax(logits, -1)).sum(-1).sum(0)  # of both critics
             scalars["info/q_mean"] = self.model.expected(torch.softmax(logits.detach(), -1)).mean()
-            scalars["losses/c_loss"] = entropy.detach().mean()
-            return self._per_task(entropy)
+            return self.per_task(entropy)
 
-        return self._optimize("critic", losses, scalars)
+        return scalars | self.descend("critic", losses)
 
     def update_actor(self, inputs: Tensor) -> dict[str, Tensor]:
         """Take one step of the actor up the critics' expected value; return scalars to log."""
@@ -132,11 +136,11 @@ class FastTD3(OffPolicy):
             value = values.amin(0) if self.config["clipped_double_q"] else values.mean(0)
             scalars["losses/a_loss"] = -value.detach().mean()
             # Counted from the largest value there is, a constant: schemes that weigh by losses need positive ones.
-            return self._per_task(self.config["v_max"] - value)
+            return self.per_task(self.config["v_max"] - value)
 
         self.model.critics.requires_grad_(False)  # the gradient passes through them to the action, and costs half
         try:
-            return self._optimize("actor", losses, scalars)
+            return self.descend("actor", losses) | scalars
         finally:
             self.model.critics.requires_grad_(True)
 
@@ -159,19 +163,6 @@ class FastTD3(OffPolicy):
         ends = float(config["v_min"]), float(config["v_max"])
         targets = [project_distribution(p, rewards, batch.discount, *ends) for p in probabilities]
         return torch.stack(targets).expand(2, -1, -1)
-
-    def _per_task(self, losses: Tensor) -> Tensor:
-        """Mean over each of the K equal slices, (n,) -> (K,)."""
-        return losses.view(self.num_tasks, -1).mean(1)
-
-    def _optimize(self, name: str, losses: Callable[[], Tensor], scalars: dict[str, Tensor]) -> dict[str, Tensor]:
-        side = self.sides[name]
-        self.optimizers[name].zero_grad(set_to_none=True)
-        side.backward(losses)
-        result = scalars | self.optimize(name)
-        self.model.project()
-        side.after_step()
-        return result
 
     # -- state ---------------------------------------------------------------------------------------------------------
 

@@ -53,26 +53,31 @@ class MTGRPO(MTPPO):
         """See :class:`~mtbench.learning.networks.model.ActorCriticModel`; there are no values to normalize."""
         return super(MTPPO, cls).model_settings(params)
 
-    def build(self) -> None:
-        """Make what PPO has, the groups and the reference policy."""
-        config = self.config
-        if self.model.network.critic is not None:
+    @classmethod
+    def check_settings(cls, params: Mapping[str, Any]) -> None:
+        """See :meth:`.agent.Agent.check_settings`."""
+        config = params["config"]
+        if params["network"]["critic"] is not None:
             raise UserError("mt_grpo has no critic; leave train.params.network.critic=null")
         if config["diagnose_interval"]:
             raise UserError("diagnose_interval compares actor and critic, and mt_grpo has no critic; leave it null")
+        if config["kl_coef"] < 0:
+            raise UserError(f"kl_coef={config['kl_coef']} must be at least 0")
+        if config["same_start"] and config["group_size"] is None:
+            raise UserError(
+                "same_start=true lets the environments of a group begin alike; say how many are one, group_size=8"
+            )
+
+    def build(self) -> None:
+        """Make what PPO has, the groups and the reference policy."""
+        config = self.config
         if config["env_config"]["task"]["env"].get("randomInitialProgress"):
             raise UserError("mt_grpo learns from whole episodes; leave task.env.randomInitialProgress=false")
         super().build()
         self.kl_coef = float(config["kl_coef"])
-        if self.kl_coef < 0:
-            raise UserError(f"kl_coef={config['kl_coef']} must be at least 0")
         self.group, self.leader = make_groups(self.task_index, self.task_names, config["group_size"])
         self.num_groups = int(self.group.max()) + 1
         self.same_start = bool(config["same_start"])
-        if self.same_start and config["group_size"] is None:
-            raise UserError(
-                "same_start=true lets the environments of a group begin alike; say how many are one, group_size=8"
-            )
         self.reference: ActorCriticModel | None = None
         if self.kl_coef > 0:
             self.reference = copy.deepcopy(self.model).requires_grad_(False)

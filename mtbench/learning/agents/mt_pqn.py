@@ -111,10 +111,28 @@ class MTPQN(Agent):
         """See :class:`BangOffBangModel`."""
         return super().model_settings(params) | {"bins_per_dim": params["config"]["bins_per_dim"]}
 
+    @classmethod
+    def check_settings(cls, params: Mapping[str, Any]) -> None:
+        """See :meth:`.agent.Agent.check_settings`."""
+        config = params["config"]
+        if config["max_frames"] is None:
+            raise UserError(
+                "mt_pqn anneals exploration and learning rate over max_frames, so it needs one; set max_frames="
+            )
+        if config["diagnose_interval"] is not None:
+            raise UserError("diagnose_interval records the gradients of an actor too, which mt_pqn lacks; leave it null")
+        for name in ("horizon_length", "mini_epochs", "num_minibatches"):
+            if not isinstance(config[name], int) or config[name] < 1:
+                raise UserError(f"{name}={config[name]} must be a whole number of at least 1")
+        for name in ("q_lambda", "start_e", "end_e", "exploration_fraction"):
+            if not isinstance(config[name], int | float) or not 0.0 <= config[name] <= 1.0:
+                raise UserError(f"{name}={config[name]} must be a number between 0 and 1")
+        if config["exploration_fraction"] == 0.0:
+            raise UserError("exploration_fraction=0 leaves no time to explore; start_e=end_e makes epsilon constant")
+
     def build(self) -> None:
         """Make optimizer, side and minibatches."""
         config = self.config
-        _check(config)
         self.q_lambda = config["q_lambda"]
         self.mini_epochs_num = int(config["mini_epochs"])
         trained = [p for p in self.model.parameters() if p.requires_grad]
@@ -220,21 +238,3 @@ class MTPQN(Agent):
         scalars = dict(scalars)  # what follows may run the forward pass again
         side.after_step()
         return scalars
-
-
-def _check(config: Mapping[str, Any]) -> None:
-    """Say in one sentence which setting cannot work."""
-    if config["max_frames"] is None:
-        raise UserError(
-            "mt_pqn anneals exploration and learning rate over max_frames, so it needs one; set max_frames="
-        )
-    if config["diagnose_interval"] is not None:
-        raise UserError("diagnose_interval records the gradients of an actor too, which mt_pqn lacks; leave it null")
-    for name in ("horizon_length", "mini_epochs", "num_minibatches"):
-        if not isinstance(config[name], int) or config[name] < 1:
-            raise UserError(f"{name}={config[name]} must be a whole number of at least 1")
-    for name in ("q_lambda", "start_e", "end_e", "exploration_fraction"):
-        if not isinstance(config[name], int | float) or not 0.0 <= config[name] <= 1.0:
-            raise UserError(f"{name}={config[name]} must be a number between 0 and 1")
-    if config["exploration_fraction"] == 0.0:
-        raise UserError("exploration_fraction=0 leaves no time to explore; start_e=end_e makes epsilon constant")

@@ -36,12 +36,17 @@ class MTSAC(OffPolicy):
     model_class = SACModel
     model: SACModel
 
+    @classmethod
+    def check_settings(cls, params: Mapping[str, Any]) -> None:
+        """See :meth:`.agent.Agent.check_settings`."""
+        scaling = params["config"]["reward_scaling"]
+        if scaling not in REWARD_SCALINGS:
+            raise unknown("reward_scaling", scaling, REWARD_SCALINGS)
+
     def build(self) -> None:
         """Make optimizers, sides and buffer."""
         super().build()
         config = self.config
-        if config["reward_scaling"] not in REWARD_SCALINGS:
-            raise unknown("reward_scaling", config["reward_scaling"], REWARD_SCALINGS)
         self.critic_tau = float(config["critic_tau"])
         self.target_entropy = -float(config["target_entropy_coef"]) * self.model_config["num_actions"]
         self.reward_scale = torch.ones(self.num_tasks, device=self._device)
@@ -103,7 +108,7 @@ class MTSAC(OffPolicy):
     def update(self, batch: Batch) -> dict[str, Tensor]:
         """Step the critics, then the actor, the temperatures and the targets; return scalars to log."""
         inputs = self.model.normalize_obs(batch.obs, batch.task)
-        scalars = self._step("critic", self._critic_losses(batch, inputs))
+        scalars = self.descend("critic", self._critic_losses(batch, inputs))
         noise = self._noise(batch)
         log_prob = torch.empty(0)
 
@@ -111,39 +116,18 @@ class MTSAC(OffPolicy):
             nonlocal log_prob
             actions, log_prob = self.model.squashed(inputs, noise)
             value = self.model.q(inputs, actions).amin(0)
-            return self._per_task(self.model.alpha.detach()[batch.task] * log_prob - value)
+            return self.per_task(self.model.alpha.detach()[batch.task] * log_prob - value)
 
         self.model.network.critic.requires_grad_(False)  # the actor's loss passes through it
-        scalars |= self._step("actor", actor_losses)
+        scalars |= self.descend("actor", actor_losses)
         self.model.network.critic.requires_grad_(True)
-        scalars |= self._step_temperatures(self._per_task(log_prob.detach()))
+        scalars |= self._step_temperatures(self.per_task(log_prob.detach()))
         self.model.update_targets(self.critic_tau)
         return scalars
-
-    def _per_task(self, x: Tensor) -> Tensor:
-        """Mean of each of K equal slices (n,) -> (K,)."""
-        return x.unflatten(0, (self.num_tasks, -1)).mean(1)
 
     def _noise(self, batch: Batch) -> Tensor:
         generator = self.generators["minibatches"]
         return torch.randn(batch.actions.shape, generator=generator, device=self._device)
-
-    def _step(self, name: str, losses_of: Callable[[], Tensor]) -> dict[str, Tensor]:
-        """Take an optimizer step on one side; ``losses_of`` -> (K,)."""
-        seen: list[Tensor] = []
-
-        def losses() -> Tensor:
-            seen.append(losses_of())
-            return seen[-1]
-
-        self.optimizers[name].zero_grad(set_to_none=True)
-        matrix = self.sides[name].backward(losses, diagnose=self.snapshot is not None)
-        if self.snapshot is not None and matrix is not None:
-            self.snapshot.add(name, matrix, self.sides[name].weights)
-        scalars = {f"losses/{name[0]}_loss": seen[0].detach().mean()} | self.optimize(name)
-        self.model.network.project()
-        self.sides[name].after_step()
-        return scalars
 
     @torch.no_grad()
     def critic_target(self, batch: Batch, noise: Tensor) -> Tensor:
@@ -158,7 +142,7 @@ class MTSAC(OffPolicy):
         target = self.critic_target(batch, self._noise(batch))
 
         def losses() -> Tensor:
-            return self._per_task((self.model.q(inputs, batch.actions) - target).square().sum(0))
+            return self.per_task((self.model.q(inputs, batch.actions) - target).square().sum(0))
 
         return losses
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -105,13 +105,14 @@ class OffPolicy(Agent):
                 continue
             if not prepared:
                 self.before_updates()
-                self.snapshot, prepared = snapshot, True  # of the first update
+                self.snapshot, prepared = snapshot, True  # of the first updates, until both sides had one
             for _ in range(self.gradient_steps):
                 self._check_stop_alone()
                 batch = self.replay.sample(self.batch_size, self.generators["minibatches"])
                 for name, value in self.update(batch).items():
                     log.setdefault(name, []).append(value)
-                self.snapshot = None
+                if snapshot.complete:
+                    self.snapshot = None
         self.observer.after_steps()
         for side in self.sides.values():
             side.after_epoch()
@@ -125,6 +126,28 @@ class OffPolicy(Agent):
             "rewards/step": torch.stack(rewards).mean(),
             "info/replay_transitions": float(len(self.replay)),
         }
+
+    def descend(self, name: str, losses_of: Callable[[], Tensor]) -> dict[str, Tensor]:
+        """Take an optimizer step on one side, on losses ``losses_of() -> (K,)``; return scalars to log."""
+        seen: list[Tensor] = []
+
+        def losses() -> Tensor:
+            seen.append(losses_of())
+            return seen[-1]
+
+        side = self.sides[name]
+        self.optimizers[name].zero_grad(set_to_none=True)
+        matrix = side.backward(losses, diagnose=self.snapshot is not None)
+        if self.snapshot is not None and matrix is not None:
+            self.snapshot.add(name, matrix, side.weights)
+        scalars = {f"losses/{name[0]}_loss": seen[0].detach().mean()} | self.optimize(name)
+        self.model.project()
+        side.after_step()
+        return scalars
+
+    def per_task(self, x: Tensor) -> Tensor:
+        """Mean of each of K equal slices (n,) -> (K,)."""
+        return x.unflatten(0, (self.num_tasks, -1)).mean(1)
 
     @torch.no_grad()
     def collect(self) -> Tensor:

@@ -110,6 +110,10 @@ class SACModel(PolicyModel):
         both = self.critic_inputs(inputs, actions)
         return torch.stack([critic(both).squeeze(-1) for critic in self.target_critic])
 
+    def project(self) -> None:
+        """See :class:`SACNetwork`."""
+        self.network.project()
+
     @torch.no_grad()
     def update_targets(self, tau: float) -> None:
         """Move the target critics the share ``tau`` of the way to the critics."""
