@@ -41,7 +41,7 @@ failed=0
 for seed in $seeds; do
   for rung in "${rungs[@]}"; do
     read -r name overrides <<<"$rung"
-    [ "$(jobs -rp | wc -l)" -lt "${JOBS:-1}" ] || wait -n || failed=1
+    while [ "$(jobs -rp | wc -l)" -ge "${JOBS:-1}" ]; do wait -n || failed=1; done
     climb "${name}_s$seed" "seed=$seed" $overrides "$@" &
   done
 done

@@ -1,7 +1,8 @@
-"""Environment steps per second of MT10 on the CPU: physics alone and the whole env.step, beside plain mujoco.rollout.
+"""Environment steps per second on the CPU: physics alone and the whole env.step, beside plain mujoco.rollout.
 
     python benchmarks/throughput.py [num_envs=512] [task=MT10] [rounds=7] [steps=30] [metaworld=PYTHON]
 
+Any task set: MT50, ParkourHard, ... With Parkour the same robots are also stepped on a plane, which tells what terrain costs.
 Every round times all variants one after the other, so that a busy machine slows all of them, and ratios are medians over
 rounds. ``mujoco.rollout`` starts from the same states, on the same models, and replays the drive commands that env.step gave
 under random actions. ``metaworld=`` names the Python of another environment with the package
@@ -51,6 +52,12 @@ def rate(env, steps: int, run) -> float:
     return env.num_envs * steps / (time.perf_counter() - start)
 
 
+def simulate(env) -> None:
+    """Physics of one environment step."""
+    for _ in range(env.control_freq_inv):
+        env.gym.simulate(env.sim)
+
+
 def resident() -> int:
     """Bytes of memory this process occupies."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -63,19 +70,21 @@ class Replay:
         engine, spec = env.sim.engine, mujoco.mjtState.mjSTATE_FULLPHYSICS
         self.env, self.threads = env, threads
         self.commands: list[np.ndarray] = []
-        members: dict[int, list[int]] = {}
+        members: dict[tuple[int, ...], list[int]] = {}
         for i in range(env.num_envs):
-            members.setdefault(id(engine.model(i)), []).append(i)
+            m = engine.model(i)
+            members.setdefault((m.nq, m.nv, m.nu, m.nbody, m.ngeom, m.nmesh, m.nsite), []).append(i)
         self.groups, first = [], 0
         for ids in members.values():
-            m = engine.model(ids[0])
-            states = np.empty((len(ids), mujoco.mj_stateSize(m, spec)))
+            models = [engine.model(i) for i in ids]
+            states = np.empty((len(ids), mujoco.mj_stateSize(models[0], spec)))
             for row, i in enumerate(ids):
-                mujoco.mj_getState(m, engine.data(i), states[row], spec)
+                mujoco.mj_getState(models[row], engine.data(i), states[row], spec)
             # Poses of fixed bases are no part of the full physics state: they come with each thread's MjData.
             datas = [engine.data(ids[0]) for _ in range(threads)]
-            self.groups.append((m, datas, states, slice(first, first + len(ids) * m.nu)))
-            first += len(ids) * m.nu
+            size = len(ids) * models[0].nu
+            self.groups.append((models, datas, states, slice(first, first + size)))
+            first += size
 
     def record(self) -> None:
         self.commands.append(self.env.sim.engine.ctrl.numpy().copy())
@@ -83,20 +92,20 @@ class Replay:
     def rates(self) -> tuple[float, float]:
         """Environment steps per second of ``mujoco.rollout``: all steps in one call, and one control step a call, as
         learning needs them (from the same states every time)."""
-        substeps, steps = self.env.sim_params.substeps, len(self.commands)
+        substeps, steps = self.env.control_freq_inv * self.env.sim_params.substeps, len(self.commands)
         commands = np.repeat(np.stack(self.commands, axis=1), substeps, axis=1)
         work = [
-            (m, datas, states, commands[part].reshape(len(states), m.nu, -1).transpose(0, 2, 1).copy())
-            for m, datas, states, part in self.groups
+            (models, datas, states, commands[part].reshape(len(states), models[0].nu, -1).transpose(0, 2, 1).copy())
+            for models, datas, states, part in self.groups
         ]
         with rollout.Rollout(nthread=self.threads) as pool:
             start = time.perf_counter()
-            for m, datas, states, controls in work:
-                pool.rollout(m, datas, states, controls, nstep=substeps * steps)
+            for models, datas, states, controls in work:
+                pool.rollout(models, datas, states, controls, nstep=substeps * steps)
             middle = time.perf_counter()
             for step in range(0, substeps * steps, substeps):
-                for m, datas, states, controls in work:
-                    pool.rollout(m, datas, states, controls[:, step : step + substeps], nstep=substeps)
+                for models, datas, states, controls in work:
+                    pool.rollout(models, datas, states, controls[:, step : step + substeps], nstep=substeps)
             end = time.perf_counter()
         return self.env.num_envs * steps / (middle - start), self.env.num_envs * steps / (end - middle)
 
@@ -106,19 +115,22 @@ def breakdown(env, steps: int, run) -> dict[str, float]:
     parts = {
         "control": (env, "pre_physics_step"),
         "physics": (env.gym, "simulate"),
+        "after physics": (env, "post_physics_step"),
         "rewards": (env, "_reward"),
-        "reading bodies for them": (env, "_read"),
+        "reading bodies": (env, "_read"),
+        "scandots": (env, "_scan_ground"),
         "flat state tensors": (env, "refresh"),
         "resets": (env, "reset_idx"),
         "everything": (env, "step"),
     }
+    parts = {label: part for label, part in parts.items() if hasattr(*part)}
     spent = dict.fromkeys(parts, 0.0)
     for label, (owner, name) in parts.items():
         call = getattr(owner, name)
 
-        def timed(*args, label=label, call=call):
+        def timed(*args, label=label, call=call, **kwargs):
             start = time.perf_counter()
-            result = call(*args)
+            result = call(*args, **kwargs)
             spent[label] += time.perf_counter() - start
             return result
 
@@ -138,15 +150,22 @@ def main(arguments: list[str]) -> None:
     task = isaacgymenvs_tasks.configure(options["task"])
     before = resident()
     env = isaacgymenvs_tasks.make(task, num_envs=num_envs)
-    env.reset()
     generator = torch.Generator().manual_seed(0)
 
     def action() -> torch.Tensor:
-        return torch.rand(num_envs, 4, generator=generator) * 2 - 1
+        return torch.rand((num_envs, env.num_actions), generator=generator) * 2 - 1
 
+    env.reset()
     for _ in range(60):  # into the episodes, hands among the objects
         env.step(action())
     memory = (resident() - before) / num_envs
+    plane = None
+    if task["benchmark"] == "parkour":
+        level = isaacgymenvs_tasks.configure(options["task"], **{"task.env.terrain.plane": True})
+        plane = isaacgymenvs_tasks.make(level, num_envs=num_envs)
+        plane.reset()
+        for _ in range(60):
+            plane.step(action())
     threads = len(os.sched_getaffinity(0))
     rows = []
     for round_ in range(int(options["rounds"])):
@@ -161,9 +180,12 @@ def main(arguments: list[str]) -> None:
         row = {
             "mujoco.rollout": whole,
             "mujoco.rollout, a step a call": single,
-            "physics (gym.simulate)": rate(env, steps, lambda: env.gym.simulate(env.sim)),
+            "physics (gym.simulate)": rate(env, steps, lambda: simulate(env)),
             "env.step": stepped,
         }
+        if plane is not None:
+            row["physics on a plane"] = rate(plane, steps, lambda: simulate(plane))
+            row["env.step on a plane"] = rate(plane, steps, lambda: plane.step(action()))
         if options["metaworld"]:
             result = subprocess.run([options["metaworld"], "-c", METAWORLD], capture_output=True, text=True, check=True)
             row["metaworld (10 envs)"] = float(result.stdout.split()[-1])
