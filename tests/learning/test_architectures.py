@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from mtbench.learning.errors import UserError
 from mtbench.learning.networks import Shape, make_network
+from mtbench.learning.networks.base import project
 from mtbench.learning.networks.care import CARE
 from mtbench.learning.networks.layers import ExpertLayerNorm, ExpertLinear, TaskHeads, hidden_layers
 from mtbench.learning.networks.moore import MOORE, orthonormalize
@@ -291,7 +292,7 @@ def test_simbav2_keeps_features_and_weights_on_the_sphere(tmp_path: Path) -> Non
     network.critic(inputs).sum().backward()
     optimizer.step()
     assert (lengths() - 1.0).abs().max() > 0.01
-    network.project()
+    project(network)
     torch.testing.assert_close(lengths(), torch.ones_like(lengths()))
 
 

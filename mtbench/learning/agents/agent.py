@@ -31,6 +31,7 @@ from mtbench.learning.agents.checkpoint import (
 )
 from mtbench.learning.agents.sides import Side
 from mtbench.learning.balancing import make_weighting
+from mtbench.learning.networks.base import project
 from mtbench.learning.networks.model import PolicyModel
 from mtbench.learning.observers import MultiTaskObserver
 
@@ -164,7 +165,7 @@ class Agent(BaseAlgorithm):
         return following["obs"], self.rewards_shaper(rewards), dones, extras
 
     def optimize(self, name: str) -> dict[str, Tensor]:
-        """Clip the gradients that one optimizer sees and take its step; return scalars to log."""
+        """Clip the gradients that one optimizer sees, take its step and project what is bounded; return scalars to log."""
         optimizer, scalars = self.optimizers[name], {}
         if self.config["truncate_grads"]:
             parameters = [p for group in optimizer.param_groups for p in group["params"]]
@@ -173,6 +174,7 @@ class Agent(BaseAlgorithm):
             scalars[f"info/{of}grad_norm"] = norm
             scalars[f"info/{of}grad_clip_fraction"] = (norm > self.grad_norm).float()
         optimizer.step()
+        project(self.model)
         return scalars
 
     @property

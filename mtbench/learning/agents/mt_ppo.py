@@ -116,7 +116,6 @@ class MTPPO(Agent):
         :meth:`backward`."""
         scalars = self.backward(rollout, targets, rows, snapshot)
         scalars |= self.optimize("all")
-        self.model.network.project()
         scalars = dict(scalars)  # what follows may run the forward passes again
         for side in self.sides.values():
             side.after_step()

@@ -120,7 +120,9 @@ class MTPQN(Agent):
                 "mt_pqn anneals exploration and learning rate over max_frames, so it needs one; set max_frames="
             )
         if config["diagnose_interval"] is not None:
-            raise UserError("diagnose_interval records the gradients of an actor too, which mt_pqn lacks; leave it null")
+            raise UserError(
+                "diagnose_interval records the gradients of an actor too, which mt_pqn lacks; leave it null"
+            )
         for name in ("horizon_length", "mini_epochs", "num_minibatches"):
             if not isinstance(config[name], int) or config[name] < 1:
                 raise UserError(f"{name}={config[name]} must be a whole number of at least 1")
@@ -234,7 +236,6 @@ class MTPQN(Agent):
             scalars["balancing/critic_norm_spread"] = diagnostics.norm_spread(matrix)
             scalars["balancing/critic_mean_cosine"] = diagnostics.mean_cosine(matrix)
         scalars |= self.optimize("critic")
-        project(self.model.network)
         scalars = dict(scalars)  # what follows may run the forward pass again
         side.after_step()
         return scalars

@@ -141,7 +141,6 @@ class OffPolicy(Agent):
         if self.snapshot is not None and matrix is not None:
             self.snapshot.add(name, matrix, side.weights)
         scalars = {f"losses/{name[0]}_loss": seen[0].detach().mean()} | self.optimize(name)
-        self.model.project()
         side.after_step()
         return scalars
 

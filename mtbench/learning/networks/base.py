@@ -72,10 +72,10 @@ def start_near_zero(actor: nn.Module) -> None:
 
 
 @torch.no_grad()
-def project(*networks: nn.Module | None) -> None:
-    """Let the architectures that bound their weights do so; to be called after every optimizer step."""
-    for network in networks:
-        bound = getattr(network, "project", None)
+def project(network: nn.Module) -> None:
+    """Let the architectures in ``network`` that bound their weights do so."""
+    for module in network.modules():
+        bound = getattr(module, "project", None)
         if bound is not None:
             bound()
 
@@ -97,11 +97,7 @@ class ActorCritic(nn.Module):
         self.actor, self.critic = actor, critic
         start_near_zero(actor)
         self.log_std = nn.Parameter(torch.full((num_tasks, num_actions), init_log_std))
-        self.project()
-
-    def project(self) -> None:
-        """Let the architectures that bound their weights do so; to be called after every optimizer step."""
-        project(self.actor, self.critic)
+        project(self)
 
     def owned_parameters(self, side: str) -> list[nn.Parameter]:
         """Return the parameters of ``actor`` or ``critic`` whose rows belong to one task each."""

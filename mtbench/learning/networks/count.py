@@ -14,9 +14,9 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from mtbench.learning.agents import ALGORITHMS
 from mtbench.learning.launch import CFG
 from mtbench.learning.networks import NETWORKS, Shape, make_network
-from mtbench.learning.networks.model import ActorCriticModel
 
 TASK_SETS = {10: "MT10", 50: "MT50"}
 NUM_FEATURES, NUM_ACTIONS = 39, 4
@@ -46,6 +46,12 @@ def _paco(num_tasks: int) -> int:
 def _bro(num_tasks: int) -> int:
     """No biases before a LayerNorm: 3 linears in the actor and 5 in the critic."""
     return _log_std(num_tasks) - 256 * (3 + 5)
+
+
+def _simbav2_td3(num_tasks: int) -> int:
+    """An actor of one block where MTBench builds the critic's two, and one-hot tasks instead of embeddings."""
+    block = 8 * 512 * 512 + 5 * 512
+    return (512 + 2 * 1024) * (num_tasks - 32) - 2 * 32 * num_tasks - block
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,11 @@ ROWS = [
     Row("SimBa-V2, critic 1024", ["network=simbav2", "critic.width=1024"], (18_495_753, 18_546_953), _log_std),
     Row("SimBa-V2, critic 4096", ["network=simbav2", "critic.width=4096"], (286_076_169, 286_250_249), _log_std),
     Row("BRO", ["network=bro"], (425_737, 446_217), _bro),
+    Row("MT-GRPO", ["train=MTGRPO"], (342_408, 358_408), _log_std),
+    Row("MT-SAC", ["train=MTSAC"], (574_868, 636_348)),
+    Row("MT-PQN, one block", ["train=MTPQN", "critic.blocks=1"], (149_004, 159_244)),
+    Row("FastTD3", ["train=FastTD3"], (1_722_062, 1_724_622)),
+    Row("FastTD3, SimBa-V2", ["train=FastTD3_SimBaV2"], (40_541_006, 40_543_566), _simbav2_td3),
 ]
 
 _PACO = {"layers": 3, "width": 400, "activation": "relu"}
@@ -137,7 +148,7 @@ def count_sac(network: str, settings: dict[str, Any], num_tasks: int) -> int:
 
 
 def count(overrides: Sequence[str], num_tasks: int) -> int:
-    """Return what is trained: networks, action deviations and PopArt's affine head, at 39 features and 4 actions.
+    """Return what is trained: networks, action deviations, PopArt's affine head, temperatures, at 39 features and 4 actions.
 
     Args:
         overrides: of ``train.py``; vanilla MT-PPO unless they name a ``train=``.
@@ -148,17 +159,11 @@ def count(overrides: Sequence[str], num_tasks: int) -> int:
     with initialize_config_dir(str(CFG), version_base="1.3"):
         cfg = compose("config", [f"task={TASK_SETS[num_tasks]}", "train=MTPPO", *overrides])
     choose_tasks(cfg)
-    params = OmegaConf.to_container(cfg.train.params.network, resolve=True)
+    params: Any = OmegaConf.to_container(cfg.train.params, resolve=True)
+    algorithm = ALGORITHMS[params["algo"]["name"]]
+    sizes: dict[str, Any] = {"num_obs": NUM_FEATURES + num_tasks, "num_tasks": num_tasks, "num_actions": NUM_ACTIONS}
     with torch.device("meta"):  # shapes only
-        model = ActorCriticModel(
-            num_obs=NUM_FEATURES + num_tasks,
-            num_tasks=num_tasks,
-            num_actions=NUM_ACTIONS,
-            network=params,  # type: ignore[arg-type]
-            normalize_input=True,
-            value_norm=cfg.get("value_norm", "none"),
-        )
-    return model.num_parameters()
+        return algorithm.model_class(**sizes, **algorithm.model_settings(params)).num_parameters()
 
 
 def line(row: Row) -> str:

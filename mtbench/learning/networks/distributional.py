@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mtbench.learning.errors import UserError
 from mtbench.learning.networks import Shape, make_side
-from mtbench.learning.networks.base import TaskOwned
+from mtbench.learning.networks.base import owned_parameters, project, start_near_zero
 from mtbench.learning.networks.mlp import EmbedTask
 from mtbench.learning.networks.model import PolicyModel
 
@@ -66,10 +66,9 @@ class TwinCriticModel(PolicyModel):
         self.critics = nn.ModuleList(make_side(name, "critic", dict(network["critic"]), shape) for _ in range(2))
         _share_embeddings(*self.critics)
         # Actions near zero at the start, away from the flat ends of the tanh.
-        assert isinstance(self.actor.head, nn.Module)
-        for parameter in self.actor.head.parameters():
-            nn.init.uniform_(parameter, -1e-3, 1e-3)
-        self.project()
+        start_near_zero(self.actor)
+        project(self.actor)
+        project(self.critics)
         self.targets = copy.deepcopy(self.critics).requires_grad_(False)
         self.register_buffer("atoms", torch.linspace(v_min, v_max, num_atoms))
 
@@ -93,22 +92,14 @@ class TwinCriticModel(PolicyModel):
         return probabilities @ self.atoms
 
     @torch.no_grad()
-    def project(self) -> None:
-        """Let the architectures that bound their weights do so; to be called after every optimizer step."""
-        for side in (self.actor, *self.critics):
-            project = getattr(side, "project", None)
-            if project is not None:
-                project()
-
-    @torch.no_grad()
     def update_targets(self, tau: float) -> None:
         """Move the target critics by the share ``tau`` towards the critics."""
         torch._foreach_lerp_(list(self.targets.parameters()), list(self.critics.parameters()), tau)
+        project(self.targets)
 
     def owned_parameters(self, side: str) -> list[nn.Parameter]:
         """Return the parameters of ``actor`` or ``critics`` whose rows belong to one task each."""
-        modules = (module for module in getattr(self, side).modules() if isinstance(module, TaskOwned))
-        return [parameter for module in modules for parameter in module.parameters(recurse=False)]
+        return owned_parameters(getattr(self, side))
 
 
 def project_distribution(

@@ -32,11 +32,7 @@ class SACNetwork(nn.Module):
         self.actor, self.critic = actor, critic
         start_near_zero(actor)
         self.log_alpha = nn.Parameter(torch.zeros(num_tasks))
-        self.project()
-
-    def project(self) -> None:
-        """Let the architectures that bound their weights do so; to be called after every optimizer step."""
-        project(self.actor, *self.critic)
+        project(self)
 
     def owned_parameters(self, side: str) -> list[nn.Parameter]:
         """Return the parameters of ``actor`` or ``critic`` whose rows belong to one task each."""
@@ -110,16 +106,12 @@ class SACModel(PolicyModel):
         both = self.critic_inputs(inputs, actions)
         return torch.stack([critic(both).squeeze(-1) for critic in self.target_critic])
 
-    def project(self) -> None:
-        """See :class:`SACNetwork`."""
-        self.network.project()
-
     @torch.no_grad()
     def update_targets(self, tau: float) -> None:
         """Move the target critics the share ``tau`` of the way to the critics."""
         for target, value in zip(self.target_critic.parameters(), self.network.critic.parameters(), strict=True):
             target.lerp_(value, tau)
-        project(*self.target_critic)
+        project(self.target_critic)
 
     @torch.no_grad()
     def reset(self, fresh: SACModel) -> None:
