@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from .datatypes import FLT_MAX, CoordinateSpace, DofDriveMode, DofType, SimParams
-from .engines import Engine, make_engine
+from .engines import make_engine
+from .engines.engine import Engine
 from .ground import Ground
 from .layout import Layout, build_layout
 from .scene import Actor, Env, build_groups, drive_gains, with_properties

@@ -1,54 +1,14 @@
-"""What steps the groups: MuJoCo on the CPU (:mod:`.cpu`), MuJoCo Warp on a GPU or on Warp's CPU device (:mod:`.warp`)."""
+"""What steps the groups is an :class:`.engine.Engine`: MuJoCo on the CPU (:mod:`.cpu`), MuJoCo Warp on a GPU or on Warp's CPU
+device (:mod:`.warp`)."""
 
 from __future__ import annotations
 
-from typing import Protocol
-
-import mujoco
-import numpy as np
 import torch
-from torch import Tensor
 
 from ..datatypes import SimParams
 from ..padding import merge
 from ..scene import Group
-
-
-class Engine(Protocol):
-    """Buffers in engine order (group by group), see :class:`.cpu.CpuEngine`, and what a simulation asks for."""
-
-    qpos: Tensor
-    qvel: Tensor
-    ctrl: Tensor
-    mocap_pos: Tensor
-    mocap_quat: Tensor
-    force: Tensor
-    xpos: Tensor
-    xquat: Tensor
-    xipos: Tensor
-    cvel: Tensor
-    com: Tensor
-    xaxis: Tensor
-    xanchor: Tensor
-    dof_force: Tensor
-    contact_force: Tensor
-    diverged: Tensor
-    overflow: Tensor
-
-    @property
-    def device(self) -> torch.device: ...
-    def mark(self, ranks: Tensor | None) -> None: ...
-    def mark_force(self) -> None: ...
-    def step(self, substeps: int) -> None: ...
-    def forward(self) -> None: ...
-    def model(self, env: int) -> mujoco.MjModel: ...
-    def data(self, env: int) -> mujoco.MjData: ...
-    def mass_matrix(self, env: int) -> np.ndarray: ...
-    def first_qvel(self, env: int) -> int: ...
-    def replace_model(self, env: int, model: mujoco.MjModel) -> None: ...
-    def get_state(self) -> Tensor: ...
-    def set_state(self, state: Tensor) -> None: ...
-    def close(self) -> None: ...
+from .engine import Engine
 
 
 def make_engine(

@@ -21,6 +21,7 @@ from torch import Tensor
 from ..layout import Sizes
 from ..padding import run_models
 from ..scene import CONTACT_SENSOR, Group
+from .engine import Engine
 
 #: At least so many batches for each thread, so that the last ones to finish leave little idle.
 BATCHES_A_THREAD = 4
@@ -31,40 +32,11 @@ VELOCITY_STAGE = mujoco.mjtStage.mjSTAGE_VEL.value
 NO_STAGE = mujoco.mjtStage.mjSTAGE_NONE.value
 
 
-class CpuEngine:
-    """Buffers are CPU tensors in engine order (group by group): state and inputs float64 with one spare row at the end,
-    derived quantities float32.
-
-    Attributes:
-        qpos, qvel, ctrl: (n + 1,) generalized state and drive commands.
-        mocap_pos, mocap_quat: (n + 1, 3), (n + 1, 4 wxyz) poses of fixed bases.
-        force: (bodies, 6) force and torque at the centre of mass, world axes; acts during the next step only.
-        xpos, xquat, xipos, cvel, com: (bodies, ...) pose (wxyz), centre of mass, MuJoCo's com-based velocity, subtree
-            centre of mass.
-        xaxis, xanchor: (joints, 3) joint axes and anchors.
-        dof_force: (n,) force of the drives in the last substep.
-        contact_force: (bodies, 3) net contact force the body exerts in the last substep, world axes, if there are sensors.
-        diverged: (envs,) bool, true from the step in which a state stopped being finite until it is set again.
-        overflow: (envs,) zeros: MuJoCo on the CPU makes room for the contacts it finds.
-    """
+class CpuEngine(Engine):
+    """See :class:`.engine.Engine`. State and inputs are float64, derived quantities float32. Nothing overflows: MuJoCo on the
+    CPU makes room for the contacts it finds."""
 
     device = torch.device("cpu")
-
-    qpos: Tensor
-    qvel: Tensor
-    ctrl: Tensor
-    mocap_pos: Tensor
-    mocap_quat: Tensor
-    force: Tensor
-    xpos: Tensor
-    xquat: Tensor
-    xipos: Tensor
-    cvel: Tensor
-    com: Tensor
-    xaxis: Tensor
-    xanchor: Tensor
-    dof_force: Tensor
-    contact_force: Tensor
 
     def __init__(self, groups: list[Group], sizes: Sizes, num_threads: int = 0) -> None:
         mujoco.set_mju_user_warning(_quiet)

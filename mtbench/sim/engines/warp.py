@@ -28,6 +28,7 @@ from ..layout import Sizes
 from ..padding import FAMILIES, padded, run_models
 from ..scene import CONTACT_SENSOR, Group
 from . import kernels
+from .engine import Engine
 
 #: Room for contacts (mean over the environments of a group) and constraints (of each environment); docs/engines.md has what
 #: was measured.
@@ -63,15 +64,15 @@ PRIMITIVE = {
 }
 
 
-class WarpEngine:
-    """Buffers are float32 torch tensors in engine order, as in :class:`.cpu.CpuEngine`, with the same attributes and
-    methods; in addition
+class WarpEngine(Engine):
+    """See :class:`.engine.Engine`. Buffers are float32; in addition
 
     Attributes:
         warmstart: (n,) accelerations from which the constraint solver starts.
-        overflow: (envs,) int32, non-zero where contacts or constraints did not fit since it was last set to zero.
         peak: (groups, 2) int32: most contacts of a group (or pairs that came near) and constraints of an environment.
     """
+
+    warmstart: Tensor
 
     def __init__(
         self,
@@ -128,24 +129,6 @@ class WarpEngine:
                 file=sys.stderr,
                 flush=True,
             )
-
-    # the buffers, by the names of CpuEngine
-    qpos: Tensor
-    qvel: Tensor
-    ctrl: Tensor
-    mocap_pos: Tensor
-    mocap_quat: Tensor
-    force: Tensor
-    xpos: Tensor
-    xquat: Tensor
-    xipos: Tensor
-    cvel: Tensor
-    com: Tensor
-    xaxis: Tensor
-    xanchor: Tensor
-    dof_force: Tensor
-    contact_force: Tensor
-    warmstart: Tensor
 
     def mark(self, ranks: Tensor | None) -> None:
         """The states of these environments (engine ranks; None: perhaps any, as after a replayed graph that called this)
