@@ -21,7 +21,7 @@ import mujoco
 import numpy as np
 
 from .datatypes import SimParams
-from .scene import CONTACT_SENSOR, MAX_CLASSES, Group, Place, empty_spec
+from .scene import MAX_CLASSES, Group, Place, add_contact_sensor, empty_spec
 
 #: Groups are merged as long as a model has at most so many times the DOFs of the largest of its scenes.
 GROWTH = 1.25
@@ -113,14 +113,8 @@ class Merger:
                 target=joint.name, trntype=mujoco.mjtTrn.mjTRN_JOINT, biastype=mujoco.mjtBias.mjBIAS_AFFINE
             )
         if contact_sensors:
-            for k in range(1, len(spec.bodies)):
-                sensor = spec.add_sensor(
-                    name=f"{CONTACT_SENSOR}{k}",
-                    type=mujoco.mjtSensor.mjSENS_CONTACT,
-                    objtype=mujoco.mjtObj.mjOBJ_BODY,
-                    objname=spec.bodies[k].name,
-                )
-                sensor.intprm[:3] = 1 << mujoco.mjtConDataField.mjCONDATA_FORCE.value, 3, 1
+            for body in spec.bodies[1:]:
+                add_contact_sensor(spec, body.name)
         return spec.compile()
 
     def places(self, base: mujoco.MjModel) -> list[Place]:

@@ -143,6 +143,18 @@ def build_groups(envs: Sequence[Env], params: SimParams, ground: Ground, contact
     return groups
 
 
+def add_contact_sensor(spec: mujoco.MjSpec, body: str) -> None:
+    """Measure the net contact force on a body, in world axes."""
+    sensor = spec.add_sensor(
+        name=CONTACT_SENSOR + body,
+        type=mujoco.mjtSensor.mjSENS_CONTACT,
+        objtype=mujoco.mjtObj.mjOBJ_BODY,
+        objname=body,
+    )
+    # data: force only, reduction: net force, one slot
+    sensor.intprm[:3] = 1 << mujoco.mjtConDataField.mjCONDATA_FORCE.value, 3, 1
+
+
 def empty_spec(params: SimParams) -> mujoco.MjSpec:
     """A world without bodies, with the options that all models have."""
     spec = mujoco.MjSpec()
@@ -193,14 +205,7 @@ def build_model(env: Env, params: SimParams, ground: Ground, contact_sensors: bo
             )
         if contact_sensors:
             for name in actor.asset.body_names:
-                sensor = spec.add_sensor(
-                    name=f"{CONTACT_SENSOR}{i}/{name}",
-                    type=mujoco.mjtSensor.mjSENS_CONTACT,
-                    objtype=mujoco.mjtObj.mjOBJ_BODY,
-                    objname=f"{i}/{name}",
-                )
-                # data: force only, reduction: net force (world axes), one slot
-                sensor.intprm[:3] = 1 << mujoco.mjtConDataField.mjCONDATA_FORCE.value, 3, 1
+                add_contact_sensor(spec, f"{i}/{name}")
     classes.apply()
     try:
         model = spec.compile()
