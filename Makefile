@@ -1,5 +1,5 @@
 # make train [ARGS="task=MT10 train=TOPPO seed=1"]   train; any Hydra override goes into ARGS
-# make test                                          the test suite
+# make test [WORKERS=2]                              the test suite, in so many processes
 # Both build .venv from constraints.txt first, once.
 
 PYTHON ?= python3.11
@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?= task=MT10 train=TOPPO
+WORKERS ?= 2
 
 .PHONY: train test test-slow lint venv clean
 
@@ -14,7 +15,7 @@ train: venv
 	$(BIN)/python train.py $(ARGS)
 
 test: venv
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 test-slow: venv
 	$(BIN)/python -m pytest -m slow
