@@ -10,6 +10,7 @@ import importlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if os.environ.get("MTBENCH_PHYSICS_ENGINE") != "isaacgym":
@@ -71,5 +72,10 @@ def make(
 
 def film(env: Any, policy: Callable[[Any], Tensor], path: Path) -> None:
     """Write one episode of every task, side by side, to an MP4 or GIF file, see :mod:`.pictures`."""
+    drawing(env).film(env, policy, path)
+
+
+def drawing(env: Any) -> ModuleType:
+    """The module ``render`` of the environment's benchmark: films, and what to show of an environment."""
     benchmark = importlib.import_module(type(env).__module__).__package__
-    importlib.import_module(f"{benchmark}.render").film(env, policy, path)
+    return importlib.import_module(f"{benchmark}.render")

@@ -93,16 +93,28 @@ def sheet(env: MetaWorld, policy: Policy) -> Image.Image:
     return mosaic([first, last], env.task_names)
 
 
+def reached(env: MetaWorld, index: int) -> float:
+    """1 once an environment has succeeded in this episode, before that 0."""
+    return float(env.episode_success[index])
+
+
+def goals(env: MetaWorld, index: int) -> np.ndarray:
+    """(1, 3) m, the goal of an environment."""
+    return np.array((0.0, 0.0, TABLE_TOP)) + env.goal[index : index + 1].double().numpy()
+
+
+def view(env: MetaWorld, index: int) -> tuple[np.ndarray, np.ndarray]:
+    """(3,) m, where to look from and at what: the middle of the table."""
+    return np.array((0.9, 1.1, TABLE_TOP + 0.8)), np.array((0.0, 0.0, TABLE_TOP + 0.1))
+
+
 def film(env: MetaWorld, policy: Policy, path: Path, every: int = 3) -> None:
     """Write one episode of the first environment of every task, side by side, in real time, one frame for ``every``
     control steps; a task's name turns green when it succeeded. The suffix of ``path`` chooses MP4 or GIF."""
     env.reset()
     cameras = [Camera(env, rows.start, (160, 128)) for rows in env.task_slices]
 
-    def solved() -> list[bool]:
-        return [bool(env.episode_success[camera.index]) for camera in cameras]
-
-    pictures.film(env, policy, cameras, solved, path, every)
+    pictures.film(env, policy, cameras, lambda: [reached(env, camera.index) > 0 for camera in cameras], path, every)
 
 
 def _shoot(env: MetaWorld, index: int) -> Image.Image:

@@ -41,7 +41,7 @@ class Camera:
         _, data = self.env.sim.inspect(self.index)
         self.camera.lookat[:] = data.qpos[:3]
         self.renderer.update_scene(data, self.camera, self.option)
-        for goal in self.env.goals[self.index, int(self.env.goal_index[self.index]) :].double().numpy():
+        for goal in goals(self.env, self.index):
             pictures.add_ball(self.renderer.scene, goal, 0.06, GOAL_COLOUR)
         return Image.fromarray(self.renderer.render().copy())
 
@@ -50,9 +50,25 @@ class Camera:
         self.renderer.close()
 
 
+def reached(env: Parkour, index: int) -> float:
+    """Share of its goals that a robot has reached in this episode."""
+    return float(env.success_buf[index])
+
+
+def goals(env: Parkour, index: int) -> np.ndarray:
+    """(n, 3) m, what a robot is to reach, the next one first."""
+    return env.goals[index, int(env.goal_index[index]) :].double().numpy()
+
+
+def view(env: Parkour, index: int) -> tuple[np.ndarray, np.ndarray]:
+    """(3,) m, where to look from and at what: after the robot."""
+    at = env.root_states[index, :3].double().numpy()
+    return at + np.array((-1.2, -2.2, 1.3)), at
+
+
 def film(env: Parkour, policy: Policy, path: Path, every: int = 3) -> None:
     """Write one episode of the first robot of every family, side by side; a name turns green when all goals are reached."""
     env.reset()
     first = [int((env.task_index == task).nonzero()[0]) for task in range(env.num_tasks)]
     cameras = [Camera(env, index, (192, 144)) for index in first]
-    pictures.film(env, policy, cameras, lambda: [bool(env.success_buf[i] >= 1.0) for i in first], path, every)
+    pictures.film(env, policy, cameras, lambda: [reached(env, i) >= 1.0 for i in first], path, every)

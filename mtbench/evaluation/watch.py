@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from omegaconf import OmegaConf
 
 from mtbench.evaluation.player import Policy, load_policy, mean_policy
 from mtbench.learning.errors import UserError, unknown
@@ -44,38 +45,68 @@ def serve(env: Any, policy: Policy, index: int, port: int, going: Callable[[], b
     import viser
     from mjviser import ViserMujocoScene
 
-    from isaacgymenvs_tasks.metaworld.env import TABLE_TOP
+    from isaacgymenvs_tasks import drawing
 
+    drawn = drawing(env)
     server = viser.ViserServer(host=HOST, port=port, verbose=False)
     name = env.task_names[int(env.task_index[index])]
     env.reset()
     scene = ViserMujocoScene(server, env.sim.inspect(index)[0], num_envs=1)
     scene.camera_tracking_enabled = False  # which would move the scene and not the camera
-    table = np.array((0.0, 0.0, TABLE_TOP))
-    server.initial_camera.position, server.initial_camera.look_at = (
-        (0.9, 1.1, TABLE_TOP + 0.8),
-        (0.0, 0.0, TABLE_TOP + 0.1),
-    )
+    server.initial_camera.position, server.initial_camera.look_at = drawn.view(env, index)
     goal = server.scene.add_icosphere("/goal", radius=0.02, color=(25, 190, 50), opacity=0.45)
     title = server.gui.add_markdown("")
     print(f"http://{HOST}:{server.get_port()} shows {name}; Ctrl-C ends", flush=True)
     step = env.sim_params.dt * env.control_freq_inv
-    solved = 0
+    before: list[float] = []
     try:
         for episode in itertools.count(1):
-            for _ in range(env.max_episode_length):
+            done = False
+            while not done:
                 due = time.monotonic() + step
-                success = bool(env.episode_success[index])
-                env.step(policy(env))
-                goal.position = table + env.goal[index].double().numpy()
+                reached, (_, at) = drawn.reached(env, index), drawn.view(env, index)
+                done = bool(env.step(policy(env))[2][index])
+                goal.position = next(iter(drawn.goals(env, index)), at)
                 scene.update_from_mjdata(env.sim.inspect(index)[1])
-                title.content = f"{name}, episode {episode}{', solved' if success else ''}; {solved} before"
+                _follow(server, drawn.view(env, index)[1] - at)
+                mean = f"; {np.mean(before):.0%} before" if before else ""
+                title.content = f"{name}, episode {episode}: {reached:.0%}{mean}"
                 if not going():
                     return
                 time.sleep(max(0.0, due - time.monotonic()))
-            solved += success
+            before.append(reached)
     finally:
         server.stop()
+
+
+def _follow(server: Any, shift: np.ndarray) -> None:
+    """Move the cameras of all who look by ``shift`` (3,) m."""
+    if not shift.any():
+        return
+    for client in server.get_clients().values():
+        with client.atomic():
+            client.camera.position, client.camera.look_at = (
+                client.camera.position + shift,
+                client.camera.look_at + shift,
+            )
+
+
+def _make_env(checkpoint: str, names: list[str], seed: int) -> Any:
+    """One environment for each of the tasks, as the checkpoint's run has them; where no run's configuration lies beside it,
+    those of ``task=MT50`` or ``task=ParkourEasy``."""
+    import isaacgymenvs_tasks
+    from isaacgymenvs_tasks.metaworld.scenes import TASKS
+
+    config = Path(checkpoint).resolve().parents[1] / "config.yaml"
+    fixed = {"randomInitialProgress": False, "taskCounts": None}
+    if config.is_file():
+        node: Any = OmegaConf.to_container(OmegaConf.load(config).task)
+        node["env"] |= fixed
+        node["sim"] |= {"engine": "mujoco", "num_threads": None}
+        return isaacgymenvs_tasks.make(node, len(names), seed)
+    task = "MT50" if set(names) <= set(TASKS) else "ParkourEasy"
+    settings: dict[str, Any] = {f"task.env.{name}": value for name, value in fixed.items() if value is not None}
+    return isaacgymenvs_tasks.make(task, len(names), seed, task_id=names, **settings)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -95,14 +126,13 @@ def main(arguments: Sequence[str]) -> None:
     if options["task"] and options["task"] not in names:
         raise unknown("task of this checkpoint", options["task"], names)
 
-    from isaacgymenvs_tasks.metaworld.experts import make_env
-    from isaacgymenvs_tasks.metaworld.render import film
+    from isaacgymenvs_tasks import film
 
     path = Path(options["out"] or Path(options["checkpoint"]).resolve().parents[1] / "watch.mp4")
     if path.suffix not in (".mp4", ".gif"):
         raise UserError(f"out={path}: choose a name that ends with .mp4 or .gif")
     try:
-        env = make_env(names, len(names), int(options["seed"]))
+        env = _make_env(options["checkpoint"], names, int(options["seed"]))
         if options["task"]:
             serve(env, mean_policy(model), names.index(options["task"]), int(options["port"]))
         else:

@@ -15,6 +15,7 @@ from mtbench.learning.errors import UserError
 from mtbench.learning.networks.model import ActorCriticModel
 from tests.test_train import train
 
+WALKING = Path(__file__).resolve().parents[2] / "assets" / "go1" / "walking.pth"
 SMALL = ["num_envs=2", "schedule.horizon_length=4", "max_iterations=1", "eval_goals=1", "task.env.episodeLength=8"]
 
 
@@ -37,7 +38,7 @@ def test_a_film_lies_beside_the_run(checkpoint: str, capsys: pytest.CaptureFixtu
         raise
     path = Path(checkpoint).parents[1] / "watch.mp4"
     assert str(path) in capsys.readouterr().out
-    assert imageio.get_reader(path).count_frames() == 50
+    assert imageio.get_reader(path).count_frames() == 3  # an episode has 8 steps in that run, a frame is three
 
 
 def test_mistakes(checkpoint: str) -> None:
@@ -55,11 +56,9 @@ def test_mistakes(checkpoint: str) -> None:
 
 def test_the_browser_viewer_answers_on_this_machine_only(checkpoint: str) -> None:
     pytest.importorskip("mjviser")
-    from isaacgymenvs_tasks.metaworld.experts import make_env
-
     names, model = watch.load_policy(checkpoint)
     assert isinstance(model, ActorCriticModel)
-    env = make_env(names, len(names), 0)
+    env = watch._make_env(checkpoint, names, 0)
     with socket.socket() as free:
         free.bind((watch.HOST, 0))
         port = free.getsockname()[1]
@@ -76,3 +75,14 @@ def test_the_browser_viewer_answers_on_this_machine_only(checkpoint: str) -> Non
 
     watch.serve(env, watch.mean_policy(model), 1, port, going)
     assert b"<html" in pages[0].lower() and foreign[0] != 0
+
+
+def test_a_robot_without_a_run_beside_its_policy(tmp_path: Path) -> None:
+    """The committed walking policy: a second in the browser's loop, the camera after it."""
+    pytest.importorskip("mjviser")
+    names, model = watch.load_policy(str(WALKING))
+    env = watch._make_env(str(WALKING), names, 0)
+    assert env.task_names == ["flat"] and env.max_episode_length == 800
+    steps = itertools.count()
+    watch.serve(env, watch.mean_policy(model), 0, 0, lambda: next(steps) < 50)
+    assert float(env.progress_buf[0]) == 51

@@ -1,8 +1,8 @@
 """Robots on a height field in MuJoCo and in MuJoCo Warp.
 
-Their contacts with a height field are not the same: MuJoCo makes one for each prism of the field that a foot meets, MuJoCo Warp
-keeps four of them. A touch is therefore softer or harder, and single trajectories come apart from the first one on; what has to
-agree is where the robots come to rest, and what the ground then carries.
+Their contacts with a height field are not the same: MuJoCo makes one for each prism of the field that a foot meets, MuJoCo
+Warp keeps four of them. A touch is therefore softer or harder, and single trajectories come apart from the first one on; what
+has to agree is where the robots come to rest, and what the ground then carries.
 """
 
 from __future__ import annotations
