@@ -197,11 +197,16 @@ def merge(groups: Sequence[Group], params: SimParams, contact_sensors: bool = Fa
     return out
 
 
+def family_of(field: str) -> str | None:
+    """Which numbers of a :class:`Place` say where the entries of a field of ``MjModel`` belong; None: they are no part's."""
+    return FAMILIES.get(field.split("_")[0].rstrip("0"))
+
+
 def padded(base: mujoco.MjModel, own: mujoco.MjModel, place: Place) -> mujoco.MjModel:
     """A copy of the merged model ``base`` that behaves as ``own``, whose parts stand at ``place``."""
     m = copy.copy(base)
     for name in dir(own):
-        family = FAMILIES.get(name.split("_")[0].rstrip("0"))
+        family = family_of(name)
         if family is None:
             continue
         values = getattr(own, name)

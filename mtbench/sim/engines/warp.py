@@ -25,7 +25,7 @@ import warp as wp
 from torch import Tensor
 
 from ..layout import Sizes
-from ..padding import FAMILIES, padded, run_models
+from ..padding import family_of, padded, run_models
 from ..scene import CONTACT_SENSOR, Group
 from . import kernels
 from .engine import Engine
@@ -286,20 +286,16 @@ class _Worlds:
             self.stream: Any = wp.Stream(device) if device.is_cuda else None
         self._device = device
         self._fields = {}
-        variants: dict[tuple[int, int], int] = {}
-        rows = [
-            variants.setdefault((id(o), id(p)), len(variants)) for o, p in zip(self.models, self.places, strict=True)
-        ]
-        first = {row: i for i, row in reversed(list(enumerate(rows)))}
         runs = run_models(group)
-        distinct = [runs[first[k]] for k in range(len(variants))]
+        distinct = list({id(run): run for run in runs}.values())
+        numbers = {id(run): k for k, run in enumerate(distinct)}
         if any(not np.array_equal(v.hfield_data, m.hfield_data) for v in distinct):
             raise ValueError(
                 "MuJoCo Warp shares height fields between environments, and these stand on different ones: use sim_device=cpu"
             )
-        index = torch.tensor(rows, device=engine.device)
+        index = torch.tensor([numbers[id(run)] for run in runs], device=engine.device)
         for field in fields(mjw.Model):
-            family = FAMILIES.get(field.name.split("_")[0].rstrip("0"))
+            family = family_of(field.name)
             shared: Any = getattr(self.model, field.name, None)
             per_world = (getattr(field.type, "shape", None) or ("",))[0] == "*"
             if family is None or not per_world or not hasattr(m, field.name) or shared.size == 0:
