@@ -37,10 +37,10 @@ def begin(agent: MTGRPO) -> MTGRPO:
     return agent
 
 
-@pytest.mark.parametrize("size", [None, 2, 4])
-def test_advantages_equal_those_of_plain_loops(make_agent, size: int | None) -> None:  # type: ignore[no-untyped-def]
-    setting = "null" if size is None else str(size)
-    agent = begin(make_agent(GRPO, "num_envs=32", f"{CONFIG}.group_size={setting}", "task.env.episodeLength=40"))
+@pytest.mark.parametrize(("size", "per_step"), [(None, False), (2, False), (4, False), (None, True), (4, True)])
+def test_advantages_equal_those_of_plain_loops(make_agent, size: int | None, per_step: bool) -> None:  # type: ignore[no-untyped-def]
+    settings = [f"{CONFIG}.group_size={'null' if size is None else size}", f"{CONFIG}.per_step={per_step}"]
+    agent = begin(make_agent(GRPO, "num_envs=32", *settings, "task.env.episodeLength=40"))
     rollout = agent.collect()
     assert rollout.dones[:-1].any(), "some episodes end within the rollout"
     steps, envs = rollout.rewards.shape
@@ -57,7 +57,9 @@ def test_advantages_equal_those_of_plain_loops(make_agent, size: int | None) -> 
     width = 8 if size is None else size
     for first in range(0, envs, width):
         members = returns[:, first : first + width]
-        expected[:, first : first + width] = (members - members.mean()) / members.std(correction=0)
+        for rows in range(steps) if per_step else [slice(None)]:
+            compared = members[rows]
+            expected[rows, first : first + width] = (compared - compared.mean()) / (compared.std(correction=0) + 1e-8)
     targets = agent.targets(rollout, update_statistics=True)
     assert targets.returns is None and targets.values is None
     torch.testing.assert_close(targets.advantages.view(steps, envs).double(), expected, rtol=1e-4, atol=1e-4)

@@ -36,7 +36,8 @@ class MTGRPO(MTPPO):
     A rollout is as long as an episode and begins with a new one in every environment. The advantage of a step is the
     discounted sum of the rewards that follow it in its episode, standardized over all steps and environments of a group
     of one task. MTBench's group is the whole task; with ``group_size`` it is so many neighbouring environments, and with
-    ``same_start`` those begin in the same state, so that they differ by their actions alone.
+    ``same_start`` those begin in the same state, so that they differ by their actions alone. Without a value function the
+    sums are larger early in an episode than late whatever is done; ``per_step`` compares those of the same step.
 
     Nothing is bootstrapped. An episode that a termination lets begin within a rollout is cut off where the rollout ends:
     its returns count what was seen of it, and the next rollout does not go on with it. MTBench adds the discount to the
@@ -108,7 +109,7 @@ class MTGRPO(MTPPO):
         returns = gae(rollout.rewards, zeros, zeros, rollout.dones, self.gamma, 1.0)
         # A group of neighbours is on one rank; that of a whole task is on all of them.
         everywhere = self.config["group_size"] is None
-        advantages = standardize(returns, self.group, self.num_groups, everywhere)
+        advantages = standardize(returns, self.group, self.num_groups, everywhere, self.config["per_step"])
         targets = GroupTargets(advantages.flatten())
         if self.reference is not None:
             inputs = self.reference.normalize_obs(rollout.obs, rollout.task)
@@ -181,22 +182,25 @@ def make_groups(task_index: Tensor, task_names: list[str], group_size: int | Non
     return torch.unique_consecutive(leader, return_inverse=True)[1], leader
 
 
-def standardize(returns: Tensor, group: Tensor, num_groups: int, everywhere: bool) -> Tensor:
-    """Shift and scale returns (T, N) to mean 0 and deviation 1 over the steps and environments of each group.
+def standardize(returns: Tensor, group: Tensor, num_groups: int, everywhere: bool, per_step: bool = False) -> Tensor:
+    """Shift and scale returns (T, N) to mean 0 and deviation 1 over the steps and environments of each group, or with
+    ``per_step`` over its environments in each step.
 
     Args:
         returns: of the steps.
         group: (N,) long.
         num_groups: how many there are.
         everywhere: whether a group has environments on every rank.
+        per_step: compare returns of the same step only.
     """
 
     def mean(values: Tensor) -> Tensor:
-        sums = torch.zeros(2, num_groups, dtype=values.dtype, device=values.device)
-        sums[0].index_add_(0, group, values.mean(0))
-        sums[1].index_add_(0, group, torch.ones_like(values[0]))
+        rows = values if per_step else values.mean(0, keepdim=True)
+        sums = torch.zeros(2, len(rows), num_groups, dtype=values.dtype, device=values.device)
+        sums[0].index_add_(1, group, rows)
+        sums[1].index_add_(1, group, torch.ones_like(rows))
         total, count = distributed.total(sums) if everywhere else sums
-        return (total / count)[group]
+        return (total / count)[:, group]
 
     centred = returns - mean(returns)
     return centred / (mean(centred.square()).sqrt() + 1e-8)
