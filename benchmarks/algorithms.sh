@@ -12,6 +12,7 @@ mkdir -p "$out/log"
 c=train.params.config
 replay="num_envs=96 $c.gradient_steps_per_itr=3 $c.batch_size=320 $c.nstep=4" # an update for 32 transitions, 32 of each task
 
+groups="$c.group_size=8 $c.same_start=true $c.per_step=true"
 layer_norm="actor.layer_norm=true critic.layer_norm=true"
 
 settings() {
@@ -20,7 +21,7 @@ settings() {
     ARS) echo "$replay $c.reset_interval=null" ;; # its 5 million frames are beyond such a run
     FastTD3) echo "$replay $c.warmup_steps=150 $c.policy_noise=0.1 $c.std_max=0.8 $layer_norm critic.units=[512,256,128]" ;;
     MTPQN) echo "num_envs=128 $c.exploration_fraction=0.3 $c.end_e=0.05 $c.learning_rate=1e-3 $c.reward_shaper.scale_value=0.1" ;;
-    MTGRPO) echo "num_envs=160 $c.group_size=8 $c.same_start=true" ;;
+    MTGRPO) echo "num_envs=160 $groups $c.entropy_coef=0 train.params.network.init_log_std=-0.7" ;;
     *) echo "" ;; # as configured
   esac
 }
