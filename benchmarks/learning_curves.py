@@ -53,7 +53,13 @@ def main(arguments: list[str]) -> None:
         for s in seeds:
             left.plot(s["frames"] / 1e6, 100 * s["mean_success"], color=colour, alpha=0.35, linewidth=1)
         mean = np.mean([s["mean_success"][:shortest] for s in seeds], axis=0)
-        left.plot(frames[:shortest] / 1e6, 100 * mean, color=colour, linewidth=2, label=f"{label} ({len(seeds)} seeds)")
+        left.plot(
+            frames[:shortest] / 1e6,
+            100 * mean,
+            color=colour,
+            linewidth=2,
+            label=f"{label} ({len(seeds)} seed{'s' * (len(seeds) > 1)})",
+        )
         if len(tasks) > 10:
             tail = np.mean([worst(s, 10)[:shortest] for s in seeds], axis=0)
             left.plot(frames[:shortest] / 1e6, 100 * tail, color=colour, linestyle="--", label=f"{label}, worst 10")
