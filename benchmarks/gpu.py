@@ -6,7 +6,7 @@
 
 Every measurement is a process of its own. The first one starts with an empty kernel cache; the second repeats it with the
 cache the first has left. Writes OUT.json (everything) and OUT.md (the tables) after every measurement, and prints them.
-Rates are medians over five blocks of steps. On a GPU the engine is MuJoCo Warp; without one,
+Rates are medians over five blocks of steps; physics is that of one environment step. On a GPU the engine is MuJoCo Warp; without one,
 MuJoCo's and Warp's on the CPU.
 """
 
@@ -82,15 +82,20 @@ def measure_env(case: dict[str, Any]) -> dict[str, Any]:
     wait()
     ready = time.perf_counter()
     n, steps = env.num_envs, case["steps"]
+
+    def simulate() -> None:
+        for _ in range(env.control_freq_inv):
+            env.gym.simulate(env.sim)
+
     result: dict[str, Any] = {
         "import_s": imported - started,
         "start_s": ready - imported,
         "env_steps_per_s": n * rate(lambda: env.step(actions[next(turn) % 16]), steps),
-        "physics_steps_per_s": n * rate(lambda: env.gym.simulate(env.sim), steps),
+        "physics_steps_per_s": n * rate(simulate, steps),
     }
     parts = {
         "act": lambda: env._run(env._act),
-        "physics": lambda: env.gym.simulate(env.sim),
+        "physics": simulate,
         "judge": lambda: env._run(env._judge),
         "restart": lambda: env._run(env._restart),
         "observe": lambda: (env.gym.settle(env.sim) if env.masked else None, env._run(env._observe)),
