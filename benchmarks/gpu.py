@@ -6,8 +6,8 @@
 
 Every measurement is a process of its own. The first one starts with an empty kernel cache; the second repeats it with the
 cache the first has left. Writes OUT.json (everything) and OUT.md (the tables) after every measurement, and prints them.
-Rates are medians over five blocks of steps; physics is that of one environment step. On a GPU the engine is MuJoCo Warp; without one,
-MuJoCo's and Warp's on the CPU.
+Rates are medians over five blocks of steps; physics is that of one environment step. On a GPU the engine is MuJoCo Warp;
+without one, MuJoCo's and Warp's on the CPU.
 """
 
 from __future__ import annotations
