@@ -66,7 +66,14 @@ def intervals(values: Mapping[str, Mapping[str, tuple[float, float, float]]], co
     for axis, (name, data) in zip(axes[0], values.items(), strict=True):
         for row, (scheme, (value, low, high)) in enumerate(data.items()):
             if np.isfinite(low):
-                axis.plot([100 * low, 100 * high], [row, row], color=colour[scheme], linewidth=8, alpha=0.35)
+                axis.plot(
+                    [100 * low, 100 * high],
+                    [row, row],
+                    color=colour[scheme],
+                    linewidth=8,
+                    alpha=0.35,
+                    solid_capstyle="butt",
+                )
             axis.plot(100 * value, row, "|", color=colour[scheme], markersize=14, markeredgewidth=2.5)
         axis.set(title=f"{name} (%)", ylim=(len(schemes) - 0.5, -0.5))
         axis.set_yticks(range(len(schemes)), schemes)
@@ -146,7 +153,7 @@ def improvement(pairs: Mapping[tuple[str, str], tuple[float, float, float]]) -> 
     figure, axis = plt.subplots(figsize=(0.8 * WIDTH, 0.9 + 0.32 * len(pairs)), layout="constrained")
     for row, (value, low, high) in enumerate(pairs.values()):
         if np.isfinite(low):
-            axis.plot([low, high], [row, row], color="C0", linewidth=8, alpha=0.35)
+            axis.plot([low, high], [row, row], color="C0", linewidth=8, alpha=0.35, solid_capstyle="butt")
         axis.plot(value, row, "|", color="C0", markersize=14, markeredgewidth=2.5)
     axis.axvline(0.5, color="black", linewidth=1, linestyle="--")
     axis.set(xlim=(0, 1), ylim=(len(pairs) - 0.5, -0.5), xlabel="P(X beats Y)")
