@@ -11,6 +11,7 @@ import numpy as np
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -65,20 +66,18 @@ def intervals(values: Mapping[str, Mapping[str, tuple[float, float, float]]], co
     )
     for axis, (name, data) in zip(axes[0], values.items(), strict=True):
         for row, (scheme, (value, low, high)) in enumerate(data.items()):
-            if np.isfinite(low):
-                axis.plot(
-                    [100 * low, 100 * high],
-                    [row, row],
-                    color=colour[scheme],
-                    linewidth=8,
-                    alpha=0.35,
-                    solid_capstyle="butt",
-                )
-            axis.plot(100 * value, row, "|", color=colour[scheme], markersize=14, markeredgewidth=2.5)
+            _interval(axis, row, 100 * value, 100 * low, 100 * high, colour[scheme])
         axis.set(title=f"{name} (%)", ylim=(len(schemes) - 0.5, -0.5))
         axis.set_yticks(range(len(schemes)), schemes)
         axis.grid(alpha=0.3, axis="x")
     return figure
+
+
+def _interval(axis: Axes, row: int, value: float, low: float, high: float, colour: object) -> None:
+    """A mark at ``value`` and a bar from ``low`` to ``high``, which are NaN where there is no interval."""
+    if np.isfinite(low):
+        axis.plot([low, high], [row, row], color=colour, linewidth=8, alpha=0.35, solid_capstyle="butt")
+    axis.plot(value, row, "|", color=colour, markersize=14, markeredgewidth=2.5)
 
 
 def worst(values: Mapping[str, Array], colour: Colours) -> Figure:
@@ -152,9 +151,7 @@ def improvement(pairs: Mapping[tuple[str, str], tuple[float, float, float]]) -> 
     """P(X beats Y) for pairs of schemes: value, low, high."""
     figure, axis = plt.subplots(figsize=(0.8 * WIDTH, 0.9 + 0.32 * len(pairs)), layout="constrained")
     for row, (value, low, high) in enumerate(pairs.values()):
-        if np.isfinite(low):
-            axis.plot([low, high], [row, row], color="C0", linewidth=8, alpha=0.35, solid_capstyle="butt")
-        axis.plot(value, row, "|", color="C0", markersize=14, markeredgewidth=2.5)
+        _interval(axis, row, value, low, high, "C0")
     axis.axvline(0.5, color="black", linewidth=1, linestyle="--")
     axis.set(xlim=(0, 1), ylim=(len(pairs) - 0.5, -0.5), xlabel="P(X beats Y)")
     axis.set_yticks(range(len(pairs)), [f"{x}  over  {y}" for x, y in pairs], fontsize=9)

@@ -53,7 +53,8 @@ def serve(env: Any, policy: Policy, index: int, port: int, going: Callable[[], b
     env.reset()
     scene = ViserMujocoScene(server, env.sim.inspect(index)[0], num_envs=1)
     scene.camera_tracking_enabled = False  # which would move the scene and not the camera
-    server.initial_camera.position, server.initial_camera.look_at = drawn.view(env, index)
+    position, at = drawn.view(env, index)
+    server.initial_camera.position, server.initial_camera.look_at = position, at
     goal = server.scene.add_icosphere("/goal", radius=0.02, color=(25, 190, 50), opacity=0.45)
     title = server.gui.add_markdown("")
     print(f"http://{HOST}:{server.get_port()} shows {name}; Ctrl-C ends", flush=True)
@@ -64,11 +65,12 @@ def serve(env: Any, policy: Policy, index: int, port: int, going: Callable[[], b
             done = False
             while not done:
                 due = time.monotonic() + step
-                reached, (_, at) = drawn.reached(env, index), drawn.view(env, index)
+                reached = drawn.reached(env, index)
                 done = bool(env.step(policy(env))[2][index])
+                before_step, (_, at) = at, drawn.view(env, index)
                 goal.position = next(iter(drawn.goals(env, index)), at)
                 scene.update_from_mjdata(env.sim.inspect(index)[1])
-                _follow(server, drawn.view(env, index)[1] - at)
+                _follow(server, at - before_step)
                 mean = f"; {np.mean(before):.0%} before" if before else ""
                 title.content = f"{name}, episode {episode}: {reached:.0%}{mean}"
                 if not going():
@@ -98,14 +100,13 @@ def _make_env(checkpoint: str, names: list[str], seed: int) -> Any:
     from isaacgymenvs_tasks.metaworld.scenes import TASKS
 
     config = Path(checkpoint).resolve().parents[1] / "config.yaml"
-    fixed = {"randomInitialProgress": False, "taskCounts": None}
     if config.is_file():
         node: Any = OmegaConf.to_container(OmegaConf.load(config).task)
-        node["env"] |= fixed
+        node["env"] |= {"randomInitialProgress": False, "taskCounts": None}
         node["sim"] |= {"engine": "mujoco", "num_threads": None}
         return isaacgymenvs_tasks.make(node, len(names), seed)
     task = "MT50" if set(names) <= set(TASKS) else "ParkourEasy"
-    settings: dict[str, Any] = {f"task.env.{name}": value for name, value in fixed.items() if value is not None}
+    settings: dict[str, Any] = {"task.env.randomInitialProgress": False}
     return isaacgymenvs_tasks.make(task, len(names), seed, task_id=names, **settings)
 
 

@@ -13,6 +13,7 @@ from mtbench.learning.agents.off_policy import OffPolicy
 from mtbench.learning.agents.replay import Batch
 from mtbench.learning.agents.reward_normalizer import RewardNormalizer
 from mtbench.learning.errors import UserError, unknown
+from mtbench.learning.networks.base import owned_parameters
 from mtbench.learning.networks.distributional import TwinCriticModel, project_distribution
 
 SCHEDULES = ("constant", "cosine")
@@ -63,8 +64,7 @@ class FastTD3(OffPolicy):
             self.optimizers[name] = torch.optim.AdamW(
                 network.parameters(), self.last_lr, weight_decay=float(config["weight_decay"]), fused=True
             )
-            owned = self.model.owned_parameters("actor" if name == "actor" else "critics")
-            self.sides[name] = self.make_side(name, network, owned)
+            self.sides[name] = self.make_side(name, network, owned_parameters(network))
         self.reward_normalizer: RewardNormalizer | None = None
         if config["normalize_reward"]:
             bound = float(config["normalized_max_return"])

@@ -12,6 +12,7 @@ from mtbench.learning import distributed
 from mtbench.learning.agents.off_policy import OffPolicy
 from mtbench.learning.agents.replay import Batch
 from mtbench.learning.errors import unknown
+from mtbench.learning.networks.base import owned_parameters
 from mtbench.learning.networks.sac_model import SACModel
 
 REWARD_SCALINGS = ("none", "ars")
@@ -54,7 +55,7 @@ class MTSAC(OffPolicy):
         self._make_optimizers()
         self.optimizers["alpha"] = torch.optim.Adam([self.model.network.log_alpha], float(config["alpha_lr"]))
         for side, network in (("actor", self.model.network.actor), ("critic", self.model.network.critic)):
-            self.sides[side] = self.make_side(side, network, self.model.network.owned_parameters(side))
+            self.sides[side] = self.make_side(side, network, owned_parameters(network))
 
     def _make_optimizers(self) -> None:
         eps = float(self.config["adam_eps"])

@@ -80,6 +80,13 @@ def project(network: nn.Module) -> None:
             bound()
 
 
+@torch.no_grad()
+def follow(targets: nn.Module, networks: nn.Module, tau: float) -> None:
+    """Move target networks the share ``tau`` of the way to the networks they are copies of."""
+    torch._foreach_lerp_(list(targets.parameters()), list(networks.parameters()), tau)
+    project(targets)
+
+
 class ActorCritic(nn.Module):
     """Two networks that share nothing, or an actor alone, and the exploration noise.
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mtbench.learning.errors import UserError
 from mtbench.learning.networks import Shape, make_side
-from mtbench.learning.networks.base import owned_parameters, project, start_near_zero
+from mtbench.learning.networks.base import follow, project, start_near_zero
 from mtbench.learning.networks.mlp import EmbedTask
 from mtbench.learning.networks.model import PolicyModel
 
@@ -59,7 +59,7 @@ class TwinCriticModel(PolicyModel):
             raise UserError(
                 f"num_atoms={num_atoms} from v_min={v_min} to v_max={v_max}: there have to be two values or more, in order"
             )
-        self.num_features = features = num_obs - num_tasks
+        features = num_obs - num_tasks
         name = str(network["name"])
         self.actor = make_side(name, "actor", dict(network["actor"]), Shape(features, num_tasks, num_actions))
         shape = Shape(features + num_actions, num_tasks, num_atoms)
@@ -83,23 +83,16 @@ class TwinCriticModel(PolicyModel):
 
     def logits(self, critics: nn.ModuleList, inputs: Tensor, actions: Tensor) -> Tensor:
         """Predictions (2, n, atoms) of ``critics`` or ``targets``, for network inputs (n, features + K) and actions."""
-        features, one_hot = inputs[:, : self.num_features], inputs[:, self.num_features :]
-        seen = torch.cat((features, actions, one_hot), 1)
+        seen = self.with_actions(inputs, actions)
         return torch.stack([critic(seen) for critic in critics])
 
     def expected(self, probabilities: Tensor) -> Tensor:
         """Mean of distributions over the atoms, (..., atoms) -> (...)."""
         return probabilities @ self.atoms
 
-    @torch.no_grad()
     def update_targets(self, tau: float) -> None:
         """Move the target critics by the share ``tau`` towards the critics."""
-        torch._foreach_lerp_(list(self.targets.parameters()), list(self.critics.parameters()), tau)
-        project(self.targets)
-
-    def owned_parameters(self, side: str) -> list[nn.Parameter]:
-        """Return the parameters of ``actor`` or ``critics`` whose rows belong to one task each."""
-        return owned_parameters(getattr(self, side))
+        follow(self.targets, self.critics, tau)
 
 
 def project_distribution(

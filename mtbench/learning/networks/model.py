@@ -48,6 +48,10 @@ class PolicyModel(nn.Module):
         if self.input_norm is not None:
             self.input_norm.update(obs, task)
 
+    def with_actions(self, inputs: Tensor, actions: Tensor) -> Tensor:
+        """Put actions between features and one-hot, for critics that see both: (n, features + actions + K)."""
+        return torch.cat((inputs[:, : -self.num_tasks], actions, inputs[:, -self.num_tasks :]), 1)
+
     def num_parameters(self) -> int:
         """Count what is trained."""
         return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mtbench.learning.networks import Shape, make_side
-from mtbench.learning.networks.base import owned_parameters, project, start_near_zero
+from mtbench.learning.networks.base import follow, project, start_near_zero
 from mtbench.learning.networks.model import PolicyModel
 
 LOG_STD_BOUNDS = (-20.0, 2.0)
@@ -33,10 +33,6 @@ class SACNetwork(nn.Module):
         start_near_zero(actor)
         self.log_alpha = nn.Parameter(torch.zeros(num_tasks))
         project(self)
-
-    def owned_parameters(self, side: str) -> list[nn.Parameter]:
-        """Return the parameters of ``actor`` or ``critic`` whose rows belong to one task each."""
-        return owned_parameters(getattr(self, side))
 
 
 class SACModel(PolicyModel):
@@ -59,15 +55,14 @@ class SACModel(PolicyModel):
         self, num_obs: int, num_tasks: int, num_actions: int, network: Mapping[str, Any], normalize_input: bool | str
     ) -> None:
         super().__init__(num_obs, num_tasks, num_actions, network, normalize_input)
-        self.num_features = num_obs - num_tasks
-        self.network = self._make_network(num_actions, **network)
+        self.network = self._make_network(num_obs - num_tasks, num_actions, **network)
         self.target_critic = copy.deepcopy(self.network.critic).requires_grad_(False)
 
     def _make_network(
-        self, num_actions: int, name: str, actor: Mapping[str, Any], critic: Mapping[str, Any]
+        self, features: int, num_actions: int, name: str, actor: Mapping[str, Any], critic: Mapping[str, Any]
     ) -> SACNetwork:
-        policy = make_side(name, "actor", actor, Shape(self.num_features, self.num_tasks, 2 * num_actions))
-        inputs = Shape(self.num_features + num_actions, self.num_tasks, 1)
+        policy = make_side(name, "actor", actor, Shape(features, self.num_tasks, 2 * num_actions))
+        inputs = Shape(features + num_actions, self.num_tasks, 1)
         critics = nn.ModuleList(make_side(name, "critic", critic, inputs) for _ in range(2))
         return SACNetwork(policy, critics, self.num_tasks)
 
@@ -91,27 +86,20 @@ class SACModel(PolicyModel):
         slope = 2.0 * (math.log(2.0) - before - F.softplus(-2.0 * before))
         return before.tanh(), (normal - slope).sum(-1)
 
-    def critic_inputs(self, inputs: Tensor, actions: Tensor) -> Tensor:
-        """Put actions between features and one-hot: (n, features + actions + K)."""
-        return torch.cat((inputs[:, : self.num_features], actions, inputs[:, self.num_features :]), 1)
-
     def q(self, inputs: Tensor, actions: Tensor) -> Tensor:
         """Both critics, (2, n)."""
-        both = self.critic_inputs(inputs, actions)
+        both = self.with_actions(inputs, actions)
         return torch.stack([critic(both).squeeze(-1) for critic in self.network.critic])
 
     @torch.no_grad()
     def target_q(self, inputs: Tensor, actions: Tensor) -> Tensor:
         """Both target critics, (2, n)."""
-        both = self.critic_inputs(inputs, actions)
+        both = self.with_actions(inputs, actions)
         return torch.stack([critic(both).squeeze(-1) for critic in self.target_critic])
 
-    @torch.no_grad()
     def update_targets(self, tau: float) -> None:
         """Move the target critics the share ``tau`` of the way to the critics."""
-        for target, value in zip(self.target_critic.parameters(), self.network.critic.parameters(), strict=True):
-            target.lerp_(value, tau)
-        project(self.target_critic)
+        follow(self.target_critic, self.network.critic, tau)
 
     @torch.no_grad()
     def reset(self, fresh: SACModel) -> None:
