@@ -271,10 +271,14 @@ class WarpParams:
 
 @dataclass
 class SimParams:
-    """``dt`` (seconds) is divided into ``substeps`` physics steps."""
+    """``dt`` (seconds) is divided into ``substeps`` physics steps.
+
+    ``friction_cone``, not in Isaac Gym: ``elliptic`` holds what is grasped, ``pyramidal`` is quicker and does for walking.
+    """
 
     dt: float = 1.0 / 60.0
     enable_actor_creation_warning: bool = True
+    friction_cone: str = "elliptic"
     gravity: Vec3 = field(default_factory=lambda: Vec3(0.0, -9.8, 0.0))
     num_client_threads: int = 0
     physx: PhysXParams = field(default_factory=PhysXParams)

@@ -29,6 +29,8 @@ from .ground import Ground, Window
 
 #: Prefix of the sensors that measure the net contact force on each body.
 CONTACT_SENSOR = "contact/"
+#: Friction cones, and how many times as hard friction is as the normal force: where grasped objects must not slip.
+CONES = {"elliptic": (mujoco.mjtCone.mjCONE_ELLIPTIC, 10.0), "pyramidal": (mujoco.mjtCone.mjCONE_PYRAMIDAL, 1.0)}
 #: Bytes of MuJoCo's arena for each environment. MT10's scenes use 15 kB of it; its own guess, 14 MB each, adds up.
 ARENA = 4 << 20
 MAX_CLASSES = 31  # collision classes are bits of a signed 32-bit mask
@@ -166,8 +168,9 @@ def empty_spec(params: SimParams) -> mujoco.MjSpec:
     option.gravity = _xyz(params.gravity)
     # PhysX drives are implicit spring-dampers: implicitfast integrates damping and drive damping implicitly.
     option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
-    option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
-    option.impratio = 10.0  # grasped objects slip less
+    if params.friction_cone not in CONES:
+        raise ValueError(f"there is no friction_cone {params.friction_cone!r}; there are {', '.join(CONES)}")
+    option.cone, option.impratio = CONES[params.friction_cone]
     # A diverged state must be seen, not silently replaced by MuJoCo.
     option.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET
     return spec
@@ -182,6 +185,10 @@ def build_model(env: Env, params: SimParams, ground: Ground, contact_sensors: bo
     classes = _CollisionClasses()
     for geom in ground.add_to(spec, env.window):
         classes.add(geom, -1, 0, True)
+    if ground.maps:
+        # A height field is a row of prisms. The least way out of one, which the exact routine finds, may lead through a wall
+        # between two of them, that is under the ground; the other one searches from the prism's middle, so upwards.
+        spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_NATIVECCD
     for i, actor in enumerate(env.actors):
         child = actor.asset.spec.copy()
         root = spec.worldbody.add_frame().attach_body(child.worldbody.first_body(), f"{i}/", "")

@@ -103,7 +103,7 @@ class ActorCritic(nn.Module):
         super().__init__()
         self.actor, self.critic = actor, critic
         start_near_zero(actor)
-        self.log_std = nn.Parameter(torch.full((num_tasks, num_actions), init_log_std))
+        self.log_std = nn.Parameter(torch.full((num_tasks, num_actions), float(init_log_std)))
         project(self)
 
     def owned_parameters(self, side: str) -> list[nn.Parameter]:
