@@ -176,7 +176,7 @@ def test_waypoints() -> None:
     env = make("ParkourEasy", 1, task_id=["squeeze"], curriculum=True, **SAME)
     env.reset()
     goals = env.goals[0].clone()
-    lift = torch.tensor([0.0, 0.0, 0.34])
+    lift = torch.tensor([0.0, 0.0, 1.5])  # over the gates: only the way along the ground counts
     move(env, goals[1:2] + lift)  # not the first one's turn yet
     for _ in range(3):
         idle(env)
@@ -209,6 +209,7 @@ def test_terminations() -> None:
     env.reset()
     roll, pitch = torch.tensor([2.6, 0.0, 0.0, 0.0]), torch.tensor([0.0, 1.55, 0.0, 0.0])
     place = env._origins[env.level, 0] + torch.tensor([0.0, 0.0, 0.6])
+    place[2] += torch.tensor([4.0, 1.2, 0.0])  # over the pit beside the boxes
     place[2, 2] = -0.3
     move(env, place, quat_from_euler_xyz(roll, pitch, torch.zeros(4)))
     _, _, done, extras = idle(env)
