@@ -56,6 +56,7 @@ DEFAULT_POSE = (0.1, 0.8, -1.5, -0.1, 0.8, -1.5, 0.1, 1.0, -1.5, -0.1, 1.0, -1.5
 STIFFNESS, DAMPING = 50.0, 3.0  #: N m/rad and N m s/rad
 SCAN_X = tuple(round(-0.45 + 0.15 * i, 2) for i in range(12))
 SCAN_Y = tuple(round(-0.75 + 0.15 * i, 2) for i in range(11))
+SCANDOTS = slice(48, 180)  #: of the observation
 SCAN_LIFT = 0.3  #: m, about the height of the base
 SLOW = 5  #: steps between two looks at terrain and goals
 GOAL_RADIUS, GOAL_STEPS = 0.3, 2  #: m from a goal, and steps within it, that reach it

@@ -7,8 +7,10 @@ from pathlib import Path
 import torch
 
 import isaacgymenvs_tasks
+from isaacgymenvs_tasks.parkour.env import Parkour
+from isaacgymenvs_tasks.parkour.terrain.tile import CELL
 from isaacgymenvs_tasks.parkour.walking import walk
-from mtbench.evaluation.player import load_policy
+from mtbench.evaluation.player import load_policy, mean_policy
 
 WALKING = Path(__file__).resolve().parents[2] / "assets" / "go1" / "walking.pth"
 
@@ -22,6 +24,28 @@ def test_the_committed_policy_walks_at_the_commanded_speed() -> None:
     assert fell.sum() <= 1
     assert error[~fell].mean() < 0.2  # over the start from standing as well
     assert ((env.root_states[:, 0] - start[:, 0])[~fell] > 0.4).all()  # 0.3 m/s at the least, and standing ends at once
+
+
+def test_it_walks_on_rough_ground_and_its_feet_stay_on_top() -> None:
+    """Feet are 2 cm thick: contacts that are too soft, or that lead sideways out of a prism of the height field, keep them in
+    the ground, and the same policy makes a fifth of its way (as MuJoCo's defaults do)."""
+    settings = {"task.env.randomInitialProgress": False, "task.env.terrain.plane": False}
+    env = isaacgymenvs_tasks.make("ParkourFlat", num_envs=20, seed=3, **settings)
+    assert isinstance(env, Parkour)
+    act = mean_policy(load_policy(str(WALKING))[1])
+    heights = torch.from_numpy(env.terrain.heights).float() * env.terrain.vertical_scale
+    speed, depth = torch.zeros(20), []
+    env.reset()
+    for step in range(150):
+        env.step(act(env))
+        feet = env.rigid_body_states.view(20, -1, 13)[:, env._feet, :3]
+        i, j = ((feet[..., k] + env.terrain.border) / CELL - 0.5 for k in (0, 1))
+        i, j = i.long(), j.long()
+        around = torch.stack([heights[i + a, j + b] for a in (0, 1) for b in (0, 1)])
+        depth.append(around.amin(0) - feet[..., 2])
+        speed += env.speed / env.asked if step >= 50 else 0.0
+    assert (torch.stack(depth) > 0.0).float().mean() < 0.005  # centres of feet below all corners of their cell
+    assert (speed / 100).mean() > 0.7
 
 
 def test_without_the_policy_it_stays_where_it_is() -> None:
