@@ -49,7 +49,7 @@ def on_plane() -> mujoco.MjModel:
 
 
 def on_field(heights: np.ndarray, cell: float, elliptic: bool = False, exact: bool = False) -> mujoco.MjModel:
-    """``elliptic`` friction cones; ``exact``: MuJoCo's newer convex routine, which mtbench.sim.scene does not use for these."""
+    """``elliptic`` friction cones; ``exact``: MuJoCo's newer convex routine, which mtbench.sim does not use for these."""
     heights = zoom(heights, CELL / cell, order=1) if cell != CELL else heights
     spec, low = robot(), float(heights.min())
     n, m = heights.shape

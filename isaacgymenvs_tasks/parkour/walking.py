@@ -49,9 +49,9 @@ def walk(env: Parkour, checkpoint: str, steps: int, frames: list[np.ndarray] | N
 def look_below(model: dict[str, torch.Tensor]) -> None:
     """Let a policy that has walked on level ground alone go by the scandots below the trunk, in place.
 
-    On level ground all scandots are the same number, so what was learned of them is the sum of their weights; how it is divided
-    among them is still that of the random initialization, and the first pit ahead would do something random. On level ground
-    the policy stays as it is.
+    On level ground all scandots are the same number, so what was learned of them is the sum of their weights; how it is
+    divided among them is still that of the random initialization, and the first pit ahead would do something random. On level
+    ground the policy stays as it is.
 
     Args:
         model: the state of a network; the last axis of its first layers is the observation.

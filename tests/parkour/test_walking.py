@@ -9,7 +9,7 @@ import torch
 import isaacgymenvs_tasks
 from isaacgymenvs_tasks.parkour.env import Parkour
 from isaacgymenvs_tasks.parkour.terrain.tile import CELL
-from isaacgymenvs_tasks.parkour.walking import walk
+from isaacgymenvs_tasks.parkour.walking import look_below, walk
 from mtbench.evaluation.player import load_policy, mean_policy
 
 WALKING = Path(__file__).resolve().parents[2] / "assets" / "go1" / "walking.pth"
@@ -62,3 +62,22 @@ def test_it_is_a_policy_of_one_task_with_parkours_observation() -> None:
     tasks, model = load_policy(str(WALKING))
     assert tasks == ["flat"]
     assert model.act(torch.zeros(2, 213), torch.zeros(2, dtype=torch.long)).shape == (2, 12)
+
+
+def test_it_looks_at_the_ground_below_and_walks_on_level_ground_as_before() -> None:
+    generator = torch.Generator().manual_seed(0)
+    before = {
+        "first.weight": torch.randn(8, 213, generator=generator),
+        "second.weight": torch.randn(8, 8, generator=generator),
+    }
+    after = {name: weight.clone() for name, weight in before.items()}
+    look_below(after)
+    assert torch.equal(after["second.weight"], before["second.weight"])
+    old, new = before["first.weight"], after["first.weight"]
+    assert torch.equal(new[:, :48], old[:, :48]) and torch.equal(new[:, 180:], old[:, 180:])
+    level, pit = torch.randn(213, generator=generator), torch.zeros(213)
+    level[48:180] = 0.03  # the same everywhere
+    torch.testing.assert_close(new @ level, old @ level)
+    pit[48 + 11 * 8 : 180] = -1.0  # 0.75 m ahead and farther
+    assert (new @ pit == 0).all() and (old @ pit != 0).all()
+    assert (load_policy(str(WALKING))[1].state_dict()["network.actor.0.weight"][:, 48 + 11 * 8 : 180] == 0).all()
