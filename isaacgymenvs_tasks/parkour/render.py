@@ -1,4 +1,4 @@
-"""Films of a Go1, without a display: the first robot of every terrain family, its next goals as green balls."""
+"""Films and pictures of a Go1, without a display: the first robot of every terrain family, its next goals as green balls."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from PIL import Image
 from isaacgymenvs_tasks import pictures
 from isaacgymenvs_tasks.metaworld.experts import Policy
 from isaacgymenvs_tasks.parkour.env import Parkour
+from isaacgymenvs_tasks.parkour.terrain.tile import NUM_GOALS
 
 GOAL_COLOUR = np.array([0.1, 0.75, 0.2, 0.8], np.float32)
 
@@ -64,6 +65,33 @@ def view(env: Parkour, index: int) -> tuple[np.ndarray, np.ndarray]:
     """(3,) m, where to look from and at what: after the robot."""
     at = env.root_states[index, :3].double().numpy()
     return at + np.array((-1.2, -2.2, 1.3)), at
+
+
+def sheet(env: Parkour, policy: Policy, pictures_each: int = 4) -> Image.Image:
+    """The first robot of every family at equal times of its episode, one below the other, the last where it ended; names say
+    how many of the eight goals it has reached."""
+    env.reset()
+    first = [int((env.task_index == task).nonzero()[0]) for task in range(env.num_tasks)]
+    cameras = [Camera(env, index, (192, 128), 2.0) for index in first]
+    shown: list[list[Image.Image]] = []
+    last = [camera.shoot() for camera in cameras]
+    count, going = [0] * len(first), set(range(len(first)))
+    every = env.max_episode_length // (pictures_each * 10)
+    for step in range(env.max_episode_length - 1):
+        if step % every == 0:
+            for k in going:
+                last[k], count[k] = cameras[k].shoot(), int(env.goal_index[first[k]])
+        if step % (10 * every) == 5 * every:
+            shown.append(list(last))
+        before = env.goal_index.clone()
+        done = env.step(policy(env))[2]
+        for k in [k for k in going if done[first[k]]]:
+            going.remove(k)
+            count[k] = max(count[k], int(before[first[k]]))
+    for camera in cameras:
+        camera.close()
+    names = [f"{name[:24]} {n}/{NUM_GOALS}" for name, n in zip(env.task_names, count, strict=True)]
+    return pictures.mosaic([*shown[: pictures_each - 1], last], names)
 
 
 def film(env: Parkour, policy: Policy, path: Path, every: int = 3) -> None:

@@ -1,10 +1,10 @@
 """Watch a policy: a film of all its tasks, or one task in the browser.
 
-    python -m mtbench.evaluation.watch checkpoint=runs/NAME/nn/best.pth [out=FILE.mp4] [seed=4]
+    python -m mtbench.evaluation.watch checkpoint=runs/NAME/nn/best.pth [out=FILE.mp4, .gif or .png] [seed=4]
     python -m mtbench.evaluation.watch checkpoint=runs/NAME/nn/best.pth task=reach [port=8080]
 
-The film shows an episode of every task side by side, in real time, and lies beside the run where ``out`` is left out. In the
-browser, episodes follow one another until Ctrl-C; the page is served to this machine only.
+The film shows an episode of every task side by side, in real time, and lies beside the run where ``out`` is left out; a PNG
+shows how they go. In the browser, episodes follow one another until Ctrl-C; the page is served to this machine only.
 """
 
 from __future__ import annotations
@@ -127,17 +127,20 @@ def main(arguments: Sequence[str]) -> None:
     if options["task"] and options["task"] not in names:
         raise unknown("task of this checkpoint", options["task"], names)
 
-    from isaacgymenvs_tasks import film
+    from isaacgymenvs_tasks import drawing, film
 
     path = Path(options["out"] or Path(options["checkpoint"]).resolve().parents[1] / "watch.mp4")
-    if path.suffix not in (".mp4", ".gif"):
-        raise UserError(f"out={path}: choose a name that ends with .mp4 or .gif")
+    if path.suffix not in (".mp4", ".gif", ".png"):
+        raise UserError(f"out={path}: choose a name that ends with .mp4, .gif or .png")
     try:
         env = _make_env(options["checkpoint"], names, int(options["seed"]))
         if options["task"]:
             serve(env, mean_policy(model), names.index(options["task"]), int(options["port"]))
         else:
-            film(env, mean_policy(model), path)
+            if path.suffix == ".png":
+                drawing(env).sheet(env, mean_policy(model)).quantize(192).save(path, optimize=True)
+            else:
+                film(env, mean_policy(model), path)
             print(f"wrote {path}, {path.stat().st_size / 1000:.0f} kB")
     except (ValueError, RuntimeError) as error:
         raise UserError(str(error)) from error

@@ -41,6 +41,17 @@ def test_a_film_lies_beside_the_run(checkpoint: str, capsys: pytest.CaptureFixtu
     assert imageio.get_reader(path).count_frames() == 3  # an episode has 8 steps in that run, a frame is three
 
 
+def test_a_picture_shows_how_it_goes(checkpoint: str, tmp_path: Path) -> None:
+    for policy, size in ((checkpoint, (480, 400)), (str(WALKING), (192, 528))):  # two tasks twice; one robot four times
+        try:
+            watch.main([f"checkpoint={policy}", f"out={tmp_path / 'x.png'}"])
+        except UserError as error:
+            if "needs OpenGL" in str(error):
+                pytest.skip("no OpenGL to draw with")
+            raise
+        assert imageio.imread(tmp_path / "x.png").shape[1::-1] == size
+
+
 def test_mistakes(checkpoint: str) -> None:
     for arguments, words in (
         ([], "checkpoint="),
