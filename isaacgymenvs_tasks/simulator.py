@@ -89,9 +89,10 @@ def choose_engine(params: Any, cfg: Mapping[str, Any]) -> None:
     """Set the friction cone in ``params`` (``gymapi.SimParams``), and ask for MuJoCo Warp where ``cfg["engine"]`` or the GPU
     pipeline wants it. NVIDIA's package has one engine, and no such parameters."""
     api: Any = gymapi
-    if hasattr(params, "friction_cone"):
-        params.friction_cone = str(cfg.get("friction_cone", params.friction_cone))
-    if hasattr(api, "WarpParams") and (cfg.get("engine") == "warp" or params.use_gpu_pipeline):
+    if not hasattr(api, "WarpParams"):
+        return
+    params.friction_cone = str(cfg.get("friction_cone", params.friction_cone))
+    if cfg.get("engine") == "warp" or params.use_gpu_pipeline:
         params.warp = api.WarpParams(enabled=True, **(cfg.get("warp") or {}))
 
 
