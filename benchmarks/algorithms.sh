@@ -6,6 +6,7 @@
 # with other seeds or algorithms; give each its core: taskset -c 0 ... task.sim.num_threads=1 train.params.torch_threads=1
 #   python -m mtbench.evaluation.report OUT/*.csv out=OUT/report
 set -euo pipefail
+trap 'exit 130' INT # train.py saves and ends well when it is stopped; what follows it must not begin
 out=$1 frames=$2 seeds=${3:-1 2} algorithms=${4:-MTPPO TOPPO MTGRPO MTSAC ARS MTPQN FastTD3}
 shift $(($# < 4 ? $# : 4))
 mkdir -p "$out/log"

@@ -5,6 +5,7 @@
 # Stopped and started again, it continues where it was. Several of these go side by side with other sets; give each its core:
 # taskset -c 0 ... task.sim.num_threads=1 train.params.torch_threads=1
 set -euo pipefail
+trap 'exit 130' INT # train.py saves and ends well when it is stopped; what follows it must not begin
 out=$1 easy=$2 hard=$3 sets=${4:-easy hard_cl hard}
 shift $(($# < 4 ? $# : 4))
 mkdir -p "$out/log"
@@ -13,13 +14,14 @@ c=train.params.config
 # 0.2 rad (init_log_std=-1.6) a robot falls off beams that it could cross, and learns to wait before them.
 small="train=MTPPO_parkour schedule.mini_epochs=2 schedule.num_minibatches=4 train.params.network.init_log_std=-2.2"
 small="$small $c.learning_rate=1e-4 $c.kl_threshold=0.016"
+# In 2000 steps all goals are in reach at any commanded speed; in 800 most are not, and a curriculum does not leave level 0.
+long="num_envs=200 schedule.horizon_length=64 task.env.episodeLength=2000"
 
 for set in $sets; do
-  # In 2000 steps all goals are in reach at any commanded speed; in 800 most are not, and a curriculum does not leave level 0.
   case $set in
     easy) task=ParkourEasy test=ParkourEasy frames=$easy size="num_envs=400 schedule.horizon_length=32" ;;
-    hard) task=ParkourHard test=ParkourHard frames=$hard size="num_envs=200 schedule.horizon_length=64 task.env.episodeLength=2000" ;;
-    hard_cl) task=ParkourHardCL test=ParkourHard frames=$hard size="num_envs=200 schedule.horizon_length=64 task.env.episodeLength=2000" ;;
+    hard) task=ParkourHard test=ParkourHard frames=$hard size=$long ;;
+    hard_cl) task=ParkourHardCL test=ParkourHard frames=$hard size=$long ;;
     *) echo "there is no set $set; there are easy, hard and hard_cl" && exit 2 ;;
   esac
   run=parkour_$set

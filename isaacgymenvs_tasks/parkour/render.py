@@ -71,7 +71,7 @@ def sheet(env: Parkour, policy: Policy, pictures_each: int = 4) -> Image.Image:
     """The first robot of every family at equal times of its episode, one below the other, the last where it ended; names say
     how many of the eight goals it has reached."""
     env.reset()
-    first = [int((env.task_index == task).nonzero()[0]) for task in range(env.num_tasks)]
+    first = [rows.start for rows in env.task_slices]
     cameras = [Camera(env, index, (192, 128), 2.0) for index in first]
     shown: list[list[Image.Image]] = []
     last = [camera.shoot() for camera in cameras]
@@ -96,6 +96,6 @@ def sheet(env: Parkour, policy: Policy, pictures_each: int = 4) -> Image.Image:
 def film(env: Parkour, policy: Policy, path: Path, every: int = 3) -> None:
     """Write one episode of the first robot of every family, side by side; a name turns green when all goals are reached."""
     env.reset()
-    first = [int((env.task_index == task).nonzero()[0]) for task in range(env.num_tasks)]
+    first = [rows.start for rows in env.task_slices]
     cameras = [Camera(env, index, (192, 144)) for index in first]
     pictures.film(env, policy, cameras, lambda: [reached(env, i) >= 1.0 for i in first], path, every)
