@@ -8,6 +8,8 @@ Departures:
 - Meta-World's puck is a cube of 0.1 kg here (see ``assets/metaworld/cube.xml``).
 - ``pick_place`` uses the ordinary caging term instead of its own variant, and its success radius is 0.05 as is the
   radius of its bonus (Meta-World: 0.07 and 0.05). The same holds for ``push_back``.
+- ``pick_place`` pays for approach and cage by themselves (1 each), see ``bins.py``: Meta-World's product of cage and
+  nearness to the goal pays 0.145 of 10 for a perfect grasp and 0.1 for hovering. ``reward=v2_metaworld`` has that product.
 - ``push_back`` is rewarded as ``push`` is. Meta-World multiplies caging with nearness to the goal there, which pays
   less than 0.2 of 10 for all of reaching and grasping; MTBench's bonus is more than 10.
 - Openness says nothing on a Franka that holds a 4 cm cube, so "held" is told from where the object is.
@@ -19,7 +21,16 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
-from isaacgymenvs_tasks.metaworld.rewards import SUCCESS, distance, finish, hamacher, held_up, placement, tolerance
+from isaacgymenvs_tasks.metaworld.rewards import (
+    SUCCESS,
+    approach,
+    distance,
+    finish,
+    hamacher,
+    held_up,
+    placement,
+    tolerance,
+)
 from isaacgymenvs_tasks.metaworld.task import (
     GOAL,
     OBJECT,
@@ -55,6 +66,15 @@ def push_reward(state: State) -> tuple[Tensor, Tensor]:
 
 
 def pick_place_reward(state: State) -> tuple[Tensor, Tensor]:
+    """2 for reaching and caging the object, 1 for lifting it, 5 for its nearness to the goal."""
+    lifted = held_up(state, 0.02, 0.01)
+    reward = (
+        approach(state, state.obj, state.obj_init, 0.01) + state.cage + lifted * (1.0 + 5.0 * placement(state, RADIUS))
+    )
+    return finish(reward, distance(state.obj, state.goal) <= RADIUS)
+
+
+def pick_place_metaworld(state: State) -> tuple[Tensor, Tensor]:
     """Caging and nearness to the goal together; once lifted, nearness to the goal counts in full."""
     place = placement(state, RADIUS)
     lifted = held_up(state, 0.02, 0.01)

@@ -34,22 +34,25 @@ from isaacgymenvs_tasks.metaworld.task import OBJECT, ActorSpec, Expert, Placeme
 
 TRAVEL = 0.16  #: m
 RADIUS = 0.03  #: m, success
-BEHIND = 0.04  #: m from the observed point, in front of the bar, to the middle of the gap behind it
+#: m from the observed point, in front of the bar, to the tcp of a hand that touches the bar from behind, its tips below the bar
+HOOK = (0.03, 0.0, -0.01)
+GAP = (0.04, 0.0, 0.0)  #: m likewise, to the middle of the gap
 HANDLE = Point("drawer", "drawer", (0.0, -0.16, 0.0))
 #: Observed point of the shut drawer relative to the case's root, which is turned by -90 degrees.
 SHUT = (-0.17, 0.0, 0.006)
 
 
-def _gap(handle: Tensor) -> Tensor:
-    return handle + constant(handle, (BEHIND, 0.0, 0.0))
+def _hook(handle: Tensor) -> Tensor:
+    return handle + constant(handle, HOOK)
 
 
 def open_reward(state: State) -> tuple[Tensor, Tensor]:
-    """Half for the hand in the gap behind the bar, half for the drawer's travel."""
-    gap = _gap(state.obj)
-    hooked = hamacher(from_above(state, gap, 0.02, 0.05), approach(state, gap, _gap(state.obj_init), 0.02))
-    error = distance(state.obj, state.goal)
-    return finish(5.0 * (hooked + tolerance(error, 0.02, TRAVEL)), error <= RADIUS)
+    """2 for the way to the gap behind the bar, from above, 2 for the last centimetres, 6 for the drawer's travel."""
+    hook = _hook(state.obj)
+    near = hamacher(from_above(state, hook, 0.02, 0.05), approach(state, hook, _hook(state.obj_init), 0.01))
+    hooked = tolerance(distance(state.tcp, hook), 0.01, 0.03)
+    travel = (state.obj_init - state.obj)[:, 0] / TRAVEL
+    return finish(2.0 * (near + hooked) + 6.0 * travel.clamp(0.0, 1.0), distance(state.obj, state.goal) <= RADIUS)
 
 
 def close_reward(state: State) -> tuple[Tensor, Tensor]:
@@ -63,7 +66,7 @@ def close_reward(state: State) -> tuple[Tensor, Tensor]:
 
 def open_expert(state: State, memory: Tensor) -> Tensor:
     """Drop closed fingers into the gap behind the bar and pull."""
-    gap = _gap(state.obj)
+    gap = state.obj + constant(state.obj, GAP)
     hooked, action = descend(state, memory, gap, 0.08)
     gap[:, 0] -= 0.08
     return torch.where(hooked[:, None], steer(state, gap, 1.0), action)
