@@ -12,8 +12,9 @@ out=$1 frames=$2 seeds=${3:-1 2}
 shift $(($# < 3 ? $# : 3))
 mkdir -p "$out/log"
 
-# The paper's critic_coef belongs to raw returns; PopArt's targets have unit scale, and so a coefficient of 1.
-raw="train=MTPPO value_norm=none train.params.config.critic_coef=1e-3"
+# The paper's baseline, with its loss coefficient for raw returns and its value clip; PopArt's targets have unit scale, and so a
+# coefficient of 1, and no value is clipped where advantages are not recomputed.
+raw="train=MTPPO_paper"
 popart="train=MTPPO critic.layer_norm=true value_norm=popart"
 rungs=(
   "0_vanilla   $raw"

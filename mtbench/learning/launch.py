@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from mtbench.learning.errors import UserError, unknown
 
 CFG = Path(__file__).resolve().parents[2] / "cfg"
+_SWITCHES = ("schedule.recompute_advantages", "schedule.clip_value")
 ENGINES = ("mujoco", "warp", "isaacgym")
 EVALUATION_SEED = 12345  # fixed, so that every run and scheme faces the same goals
 
@@ -286,9 +287,10 @@ def _check_numbers(cfg: DictConfig) -> None:
     positive = ("num_envs", "eval_goals", *limits)
     counts = {name: cfg[name] for name in positive} | {f"schedule.{name}": cfg.schedule[name] for name in cfg.schedule}
     for name, value in counts.items():
-        if value is None or isinstance(value, bool):
-            continue
-        if not isinstance(value, int) or value < 1:
+        if name in _SWITCHES:
+            if not isinstance(value, bool):
+                raise UserError(f"{name}={value} must be true or false")
+        elif value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise UserError(f"{name}={value} must be a whole number of at least 1")
     if cfg.max_minutes is not None and not (isinstance(cfg.max_minutes, int | float) and cfg.max_minutes > 0):
         raise UserError(f"max_minutes={cfg.max_minutes} must be a positive number")

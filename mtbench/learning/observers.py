@@ -21,6 +21,9 @@ from mtbench.learning.run_record import RunRecord
 if TYPE_CHECKING:
     from mtbench.learning.agents.agent import Agent
 
+_CLIPPED_MUCH = 0.3  # share of the critic's samples without a gradient
+_FIRST_EPOCHS = 3  # a new critic has far to go, and is clipped
+
 
 class MultiTaskObserver(AlgoObserver):
     """Per-task metrics of an agent, under the names rl-games and IsaacGymEnvs use where they have one.
@@ -48,6 +51,7 @@ class MultiTaskObserver(AlgoObserver):
         self._train_success: list[float] = [float("nan")] * algo.num_tasks
         self._levels: Tensor | None = None  #: of terrain, mean of each task, where there is a curriculum
         self._faults = ""
+        self._clip_told = False
 
     def process_infos(self, infos: dict[str, Any], done_indices: Tensor | None) -> None:
         """Add the episodes that ended in this step, without reading anything back from the device."""
@@ -112,6 +116,8 @@ class MultiTaskObserver(AlgoObserver):
         values = torch.stack([torch.as_tensor(scalars[n], dtype=torch.float64, device=algo.device) for n in names])
         for name, value in zip(names, values.tolist(), strict=True):
             self.writer.add_scalar(name, value, frame)
+            if name == "info/value_clip_fraction":
+                self._watch_value_clip(value)
         episodes, success, returns, lengths, diverged, crowded = self._take_sums().tolist()
         finished = [i for i, count in enumerate(episodes) if count > 0]
         for i in finished:
@@ -141,6 +147,17 @@ class MultiTaskObserver(AlgoObserver):
                 for name, count in part.weighting.fallbacks.items():
                     self.writer.add_scalar(f"balancing/{side}_fallback_{name}", count, frame)
                 self.writer.add_scalar(f"balancing/{side}_newton_iterations", part.weighting.iterations, frame)
+
+    def _watch_value_clip(self, fraction: float) -> None:
+        """Say once that the value clip keeps a large part of the samples from the critic."""
+        if self._clip_told or fraction <= _CLIPPED_MUCH or self.algo.epoch_num <= _FIRST_EPOCHS:
+            return
+        self._clip_told = True
+        remedies = ["clip_value=false", "recompute_advantages=true"]
+        if self.algo.config["recompute_advantages"]:
+            remedies.pop()
+        advice = " or ".join(f"train.params.config.{remedy}" for remedy in remedies)
+        print(f"warning: {fraction:.0%} of the critic's samples are value-clipped and teach it nothing; set {advice}")
 
     def _take_sums(self) -> Tensor:
         """(6, K): what this epoch's episodes add up to on all ranks, and the troubles since the start."""

@@ -145,6 +145,66 @@ def test_options_run(make_agent, options: list[str], name: str) -> None:  # type
     assert all(torch.isfinite(value).all() for value in weights(agent))
 
 
+@pytest.mark.parametrize("limit", ["0.01", "{actor: 0.01, critic: 0.02}", "{actor: 1e6, critic: 0.02}"])
+def test_gradient_norms_are_clipped_together_or_a_side(make_agent, limit: str) -> None:  # type: ignore[no-untyped-def]
+    """Against clip_grad_norm_ on a copy of the gradients; a side holds what belongs to tasks alone as well."""
+    agent = make_agent("train=TOPPO", f"train.params.config.grad_norm={limit}")
+    agent.obs = agent.vec_env.reset()["obs"]
+    rollout = agent.collect()
+    targets = agent.targets(rollout, update_statistics=True)
+    agent.backward(rollout, targets, next(agent.minibatches.passes(agent.generators["minibatches"])), None)
+    named = dict(agent.model.named_parameters())
+    critic = {name for name in named if name.startswith(("network.critic", "value_"))}
+    sides = {"actor": named.keys() - critic, "critic": critic}
+    assert "network.log_std" in sides["actor"] and len(critic) == len(agent.sides["critic"].parameters)
+    limits = agent.grad_norm if isinstance(agent.grad_norm, dict) else {"all": agent.grad_norm}
+    expected: dict[str, torch.Tensor] = {}
+    for side, most in limits.items():
+        copies = {name: torch.zeros_like(named[name]) for name in sides.get(side, named)}
+        for name, copy in copies.items():
+            copy.grad = named[name].grad.clone()
+        norm = torch.nn.utils.clip_grad_norm_(list(copies.values()), most)
+        expected |= {name: copy.grad for name, copy in copies.items()}
+        expected["norm of " + side] = norm
+    scalars = agent.optimize("all")
+    assert expected.keys() - {f"norm of {side}" for side in limits} == named.keys()
+    for name, parameter in named.items():
+        assert torch.equal(parameter.grad, expected[name]), name
+    for side, most in limits.items():
+        of = "" if side == "all" else f"{side}_"
+        assert scalars[f"info/{of}grad_norm"] == expected[f"norm of {side}"]
+        assert scalars[f"info/{of}grad_clip_fraction"] == float(expected[f"norm of {side}"] > most)
+
+
+def test_a_critic_that_is_clipped_away_is_told_once(make_agent, capsys: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
+    """Raw returns of hundreds, which a clip of 0.2 keeps from being learned; not in the first epochs, and once."""
+    clip, again = "train.params.config.clip_value", "train.params.config.recompute_advantages"
+    fast = ["train=MTPPO", "value_norm=none", "train.params.config.learning_rate=0.02", "schedule.mini_epochs=8"]
+    told: dict[str, list[str]] = {}
+    for name, options in {
+        "clipped": [f"{clip}=true"],
+        "recomputed": [f"{clip}=true", f"{again}=true", "train.params.config.e_clip=0.001"],
+        "free": [],
+        "short": [f"{clip}=true", "max_iterations=3"],
+    }.items():
+        make_agent(*fast, "max_iterations=6", *options, name=name).train()
+        told[name] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning")]
+    assert told["free"] == told["short"] == []
+    assert len(told["clipped"]) == len(told["recomputed"]) == 1
+    assert "of the critic's samples" in told["clipped"][0] and told["clipped"][0].endswith(
+        f"{clip}=false or {again}=true"
+    )
+    assert told["recomputed"][0].endswith(f"{clip}=false")
+
+
+def test_the_papers_baseline_fits_raw_returns_with_its_own_clip(make_agent) -> None:  # type: ignore[no-untyped-def]
+    paper = make_agent("train=MTPPO_paper", "max_iterations=2", name="paper")
+    assert paper.config["clip_value"] is True and make_agent("train=MTPPO", name="ours").config["clip_value"] is False
+    assert make_agent("train=MTPPO", "schedule=paper", name="both").config["clip_value"] is True
+    assert paper.model.value_stats is None and paper.critic_coef == 1e-3
+    paper.train()
+
+
 def test_damaged_and_foreign_checkpoints_are_refused(make_agent, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     agent = make_agent("max_iterations=1")
     agent.train()

@@ -166,16 +166,24 @@ class Agent(BaseAlgorithm):
 
     def optimize(self, name: str) -> dict[str, Tensor]:
         """Clip the gradients that one optimizer sees, take its step and project what is bounded; return scalars to log."""
-        optimizer, scalars = self.optimizers[name], {}
+        scalars = {}
         if self.config["truncate_grads"]:
-            parameters = [p for group in optimizer.param_groups for p in group["params"]]
-            norm = torch.nn.utils.clip_grad_norm_(parameters, self.grad_norm)
-            of = "" if len(self.optimizers) == 1 else f"{name}_"
-            scalars[f"info/{of}grad_norm"] = norm
-            scalars[f"info/{of}grad_clip_fraction"] = (norm > self.grad_norm).float()
-        optimizer.step()
+            for of, (parameters, limit) in self._limits(name).items():
+                norm = torch.nn.utils.clip_grad_norm_(parameters, limit)
+                scalars[f"info/{of}grad_norm"] = norm
+                scalars[f"info/{of}grad_clip_fraction"] = (norm > limit).float()
+        self.optimizers[name].step()
         project(self.model)
         return scalars
+
+    def _limits(self, name: str) -> dict[str, tuple[list[nn.Parameter], float]]:
+        """What of an optimizer shares a limit of the gradient norm, and the limit, by the prefix it is logged under: with
+        one number all that the optimizer sees, with a mapping each side."""
+        if isinstance(self.grad_norm, Mapping):
+            sides = [name] if name in self.sides else list(self.sides)
+            return {f"{side}_": (self.sides[side].parameters, float(self.grad_norm[side])) for side in sides}
+        parameters = [p for group in self.optimizers[name].param_groups for p in group["params"]]
+        return {"" if len(self.optimizers) == 1 else f"{name}_": (parameters, float(self.grad_norm))}
 
     @property
     def device(self) -> torch.device:

@@ -14,6 +14,7 @@ from mtbench.learning.agents.agent import Agent, StopRequest
 from mtbench.learning.agents.losses import actor_losses, critic_losses
 from mtbench.learning.agents.minibatches import StratifiedMinibatches
 from mtbench.learning.agents.rollout import Rollout, Targets, collect, compute_targets
+from mtbench.learning.errors import UserError
 from mtbench.learning.gradient_record import GradientRecord, Snapshot
 from mtbench.learning.networks.model import ActorCriticModel
 
@@ -33,6 +34,16 @@ class MTPPO(Agent):
     def model_settings(cls, params: Mapping[str, Any]) -> dict[str, Any]:
         """See :class:`~mtbench.learning.networks.model.ActorCriticModel`."""
         return super().model_settings(params) | {"value_norm": params["config"]["value_norm"]}
+
+    @classmethod
+    def check_settings(cls, params: Mapping[str, Any]) -> None:
+        """See :meth:`.agent.Agent.check_settings`."""
+        config = params["config"]
+        if isinstance(config["value_norm"], Mapping) and config["value_norm"].get("start") == "perpetuity":
+            if not config["gamma"] < 1.0:
+                raise UserError(
+                    f"start=perpetuity of value_norm divides by 1 - gamma; gamma={config['gamma']} is too much"
+                )
 
     def build(self) -> None:
         """Make optimizer, schedule, sides and minibatches."""

@@ -138,8 +138,10 @@ def compute_targets(
         # A new critic's output means nothing in units of return, least of all for a task with small rewards. The first
         # statistics are those of the rewards alone, and the critic starts in their units.
         zeros = torch.zeros_like(rollout.rewards)
-        returns = gae(rollout.rewards, zeros, zeros, rollout.dones, gamma, lam).flatten()
-        model.update_value_statistics(returns, rollout.task, preserve=False)
+        returns = gae(rollout.rewards, zeros, zeros, rollout.dones, gamma, lam)
+        if model.value_start.start == "perpetuity":
+            returns = rollout.rewards / (1.0 - gamma)
+        model.update_value_statistics(returns.flatten(), rollout.task, preserve=False)
         update_statistics = False
     values, following = evaluate_states(rollout, model.values)
     shape = rollout.rewards.shape

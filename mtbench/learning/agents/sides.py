@@ -39,6 +39,11 @@ class Side:
         self.tape = PerTaskTape(network, self.owned)
         self._evaluate: tuple[Callable[[], Tensor], Tensor] | None = None
 
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """All that this side trains, shared and owned."""
+        return [*self.tape.parameters, *self.owned]
+
     def backward(self, losses_of: Callable[[], Tensor], diagnose: bool = False) -> Tensor | None:
         """Run the forward pass ``losses_of`` -> (K,), set the gradients, and return the Gram matrix (K, K) if there is
         one.
@@ -69,7 +74,7 @@ class Side:
         else:
             losses.mean().backward()
         if distributed.size() > 1:
-            learned = [p for p in (*self.tape.parameters, *self.owned) if p.grad is not None]
+            learned = [p for p in self.parameters if p.grad is not None]
             flat = torch.cat([p.grad.flatten() for p in learned if p.grad is not None])
             assign_flat(learned, distributed.average(flat))
 
