@@ -91,7 +91,7 @@ def test_continuing_a_run_keeps_its_folder(finished: Path) -> None:
         (["task_id=[reach,push]", "task_counts=[4,0]"], ["task_counts=[4, 0]", "at least 1"]),
         (["task_id=[reach,push]", "task_counts=[4,2]", "num_envs=7"], ["add up to 6", "num_envs=7"]),
         (["task_id=[reach,40]"], ["reach", "twice"]),
-        (["reward=v3", "task_id=[reach]", "num_envs=1"], ["reward=v3", "v2, v1, sparse"]),
+        (["reward=v3", "task_id=[reach]", "num_envs=1"], ["reward=v3", "v2, v2_metaworld, v1, sparse"]),
         (["train=TOPO"], ["no train=TOPO", "nearest: TOPPO", "MTPPO"]),
         (["num_env=4"], ["no setting 'num_env'", "nearest: num_envs"]),
         (["num_envs=-4"], ["num_envs=-4", "at least 1"]),

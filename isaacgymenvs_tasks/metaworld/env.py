@@ -48,7 +48,7 @@ LINKS = tuple(f"panda_link{i}" for i in range(1, 8))
 HAND, LEFT, RIGHT, FIRST, SECOND, ANCHOR = range(7, 13)  #: columns of the gathered bodies after the seven links
 
 
-REWARDS = ("v2", "v1", "sparse")
+REWARDS = ("v2", "v2_metaworld", "v1", "sparse")
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ class Block:
 class MetaWorld(VecTask):
     """``cfg["env"]["tasks"]`` names the tasks, ``taskCounts`` the environments of each (evenly when null).
 
-    ``cfg["env"]["reward"]``: ``v2``, dense and between 0 and 10; ``v1``, see :mod:`.rewards_v1`; ``sparse``, 10 in every
-    step that succeeds, else 0.
+    ``cfg["env"]["reward"]``: ``v2``, dense and between 0 and 10; ``v2_metaworld``, the same with Meta-World's own shaping where
+    a task has another one; ``v1``, see :mod:`.rewards_v1`; ``sparse``, 10 in every step that succeeds, else 0.
 
     Attributes:
         task_names: K names; ``task_index``: (num_envs,) long, sorted; ``task_slices``: K slices of the batch.
@@ -111,6 +111,8 @@ class MetaWorld(VecTask):
         self.reward = str(env.get("reward", "v2"))
         if self.reward not in REWARDS:
             raise ValueError(f"reward={self.reward} does not exist; choose one of: {', '.join(REWARDS)}")
+        if self.reward == "v2_metaworld":
+            self.specs = [replace(spec, reward=spec.reward_metaworld or spec.reward) for spec in self.specs]
         numbers = {"numObservations": 2 * FRAME + 3 + self.num_tasks, "numActions": 4}
         super().__init__({**cfg, "env": {**env, **numbers}}, rl_device, sim_device, graphics_device_id, headless)
         point = [FAR] * 3 + [1.0] * 4
@@ -387,12 +389,12 @@ class MetaWorld(VecTask):
         blocks = zip(self._reward_blocks, self._view(self._reward_blocks), strict=True)
         rewards, successes = zip(*[block.spec.reward(state) for block, state in blocks], strict=True)
         success = torch.cat(successes)
-        if self.reward == "v2":
-            return torch.cat(rewards), success
         if self.reward == "sparse":
             return SUCCESS * success, success
-        points = self._points[:, :2], self.objects_init
-        return self._v1(self.actions[:, 3], self.tcp, self.tcp_init, *points, self.goal), success
+        if self.reward == "v1":
+            points = self._points[:, :2], self.objects_init
+            return self._v1(self.actions[:, 3], self.tcp, self.tcp_init, *points, self.goal), success
+        return torch.cat(rewards), success
 
     @torch.inference_mode()
     def _read(self) -> None:

@@ -148,6 +148,7 @@ class TaskSpec:
         tcp_start: the hand's position at reset (x, y, height), before noise; the gripper points down.
         reward: dense reward and success. Neighbouring tasks that share the function are rewarded in one call.
         expert: scripted policy that solves the task.
+        reward_metaworld: Meta-World's own V2 shaping, where ``reward`` departs from it.
         finger_axis: world axis along which the fingers open, ``x`` as in Meta-World or ``y``.
         params: numbers in which tasks that share a reward or an expert differ; they arrive as ``State.params``.
         cage: what ``State.cage`` calls a grasp.
@@ -171,6 +172,7 @@ class TaskSpec:
     params: Mapping[str, float] = field(default_factory=dict)
     cage: Cage = Cage()
     v1: V1 = V1()
+    reward_metaworld: Reward | None = None
 
     def __post_init__(self) -> None:
         if len(self.reset_low) != len(self.reset_high) or len(self.reset_low) not in (0, 3, 6):

@@ -17,6 +17,8 @@ Departures:
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -136,13 +138,16 @@ PUSH_BACK = _spec(
     carry_expert,
     V1("push"),
 )
-PICK_PLACE = _spec(
-    31,
-    "pick_place",
-    "Pick up the object and hold it at a goal position.",
-    NEAR,
-    FAR_UP,
-    pick_place_reward,
-    carry_expert,
-    V1("pick"),
+PICK_PLACE = replace(
+    _spec(
+        31,
+        "pick_place",
+        "Pick up the object and hold it at a goal position.",
+        NEAR,
+        FAR_UP,
+        pick_place_reward,
+        carry_expert,
+        V1("pick"),
+    ),
+    reward_metaworld=pick_place_metaworld,
 )

@@ -10,6 +10,7 @@ makes the opening hand come down from above, and success (open: the handle withi
 - The hand is drawn to a point at the handle's bar that turns with the door, so the attraction stays true along the arc:
   to open the gap between bar and panel, to close the bar's outer side. Meta-World's (and MTBench's) points are fixed to
   world axes, and in closing the hand is drawn to where the handle ends.
+- Every degree of opening pays alike: Meta-World's term pays 0.3 of 10 for the first thirty (``reward=v2_metaworld``).
 - Closed fingers are rewarded in opening, as in Meta-World (they fit the gap); MTBench rewards open ones.
 """
 
@@ -37,6 +38,7 @@ HANDLE = (0.39, -0.12, 0.12)  #: middle of the handle's bar, frame of the door
 GAP = (0.05, -0.015)  #: m behind and above the bar's middle: where the tcp hooks in
 OUTSIDE = (-0.035, -0.015)  #: m: where the tcp pushes
 RADIUS = 0.08  #: m, success
+OPEN = math.radians(78.0)  #: where success begins
 
 
 def _turned(angle: Tensor, x: float, y: float, z: float = 0.0) -> Tensor:
@@ -46,14 +48,28 @@ def _turned(angle: Tensor, x: float, y: float, z: float = 0.0) -> Tensor:
 
 
 def open_reward(state: State) -> tuple[Tensor, Tensor]:
+    """2 for the hand in the gap with closed fingers, 8 for the door's angle: 1.6 from 2 degrees on, the rest in proportion."""
+    angle = state.dof_pos[:, 0]
+    opened = 0.2 * (angle < -math.pi / 90) + 0.8 * (-angle / OPEN).clamp(0.0, 1.0)
+    return finish(2.0 * _hooked(state) + 8.0 * opened, _is_open(state))
+
+
+def open_metaworld(state: State) -> tuple[Tensor, Tensor]:
     """2 for the hand in the gap with closed fingers, 8 for the door's angle."""
     angle = state.dof_pos[:, 0]
-    gap = state.obj + _turned(angle, 0.0, *GAP)
-    ready = hamacher(from_above(state, gap, 0.05, 0.05), tolerance(distance(state.tcp, gap), 0.04, 0.5))
     opened = 0.2 * (angle < -math.pi / 90) + 0.8 * tolerance(angle + 2 * math.pi / 3, 0.5, math.pi / 3)
-    closing = 0.5 * (state.action[:, 3] + 1.0)
-    success = (state.obj[:, 1] - state.goal[:, 1]).abs() <= RADIUS
-    return finish(2.0 * hamacher(ready, closing) + 8.0 * opened, success)
+    return finish(2.0 * _hooked(state) + 8.0 * opened, _is_open(state))
+
+
+def _hooked(state: State) -> Tensor:
+    """How near the tcp is to the gap behind the bar, coming from above with closed fingers, (n,) in [0, 1]."""
+    gap = state.obj + _turned(state.dof_pos[:, 0], 0.0, *GAP)
+    ready = hamacher(from_above(state, gap, 0.05, 0.05), tolerance(distance(state.tcp, gap), 0.04, 0.5))
+    return hamacher(ready, 0.5 * (state.action[:, 3] + 1.0))
+
+
+def _is_open(state: State) -> Tensor:
+    return (state.obj[:, 1] - state.goal[:, 1]).abs() <= RADIUS
 
 
 def close_reward(state: State) -> tuple[Tensor, Tensor]:
@@ -107,6 +123,7 @@ DOOR_OPEN = TaskSpec(
     observed=(Point("safe", "door", HANDLE),),
     tcp_start=(-0.12, 0.0, 0.31),
     reward=open_reward,
+    reward_metaworld=open_metaworld,
     expert=open_expert,
     finger_axis="y",
 )

@@ -92,4 +92,5 @@ PEG_INSERT_SIDE = TaskSpec(
     expert=insert_expert,
     v1=V1("pick", "obj2", lift=0.1),
     cage=Cage(object_radius=0.0075, plane_threshold=0.005),
+    reward_metaworld=insert_metaworld,
 )
