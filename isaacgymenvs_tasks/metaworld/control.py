@@ -25,8 +25,8 @@ LEAD = 0.06  #: m; at 0.6 m/s along each axis a drive lags DAMPING / STIFFNESS =
 JOINT_SPEED = (2.175, 2.175, 2.175, 2.175, 2.61, 2.61, 2.61)
 POSTURE_GAIN = 0.1  #: fraction of the distance to the start posture that the null space recovers in a step
 
-#: N; effort on each finger for an action of one: proportional, as in Meta-World, so that a weak action is a weak grip (MTBench
-#: clips 100 a at 50 N). benchmarks/gripper.py compares such laws.
+#: N; effort on each finger for an action of one: proportional, as in Meta-World, so that a weak action is a weak grip
+#: (MTBench clips 100 a at 50 N). benchmarks/gripper.py compares such laws.
 GRIPPER_FORCE = 70.0
 #: N/m; the real gripper drives both fingers by one motor: a spring on the difference of their positions stands for the gears.
 FINGER_COUPLING = 4000.0

@@ -71,8 +71,8 @@ class Block:
 class MetaWorld(VecTask):
     """``cfg["env"]["tasks"]`` names the tasks, ``taskCounts`` the environments of each (evenly when null).
 
-    ``cfg["env"]["reward"]``: ``v2``, dense and between 0 and 10; ``v2_metaworld``, the same with Meta-World's own shaping where
-    a task has another one; ``v1``, see :mod:`.rewards_v1`; ``sparse``, 10 in every step that succeeds, else 0.
+    ``cfg["env"]["reward"]``: ``v2``, dense and between 0 and 10; ``v2_metaworld``, with Meta-World's own shaping of the tasks
+    that name one; ``v1``, see :mod:`.rewards_v1`; ``sparse``, 10 in every step that succeeds, else 0.
 
     Attributes:
         task_names: K names; ``task_index``: (num_envs,) long, sorted; ``task_slices``: K slices of the batch.

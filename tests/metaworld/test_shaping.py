@@ -31,7 +31,7 @@ MOVED = 0.005  #: m from where an observed point began: it is being moved
 #: The tasks in which something must be touched.
 CONTACTS = [name for name in TASKS if name not in ("reach", "reach_wall")]
 SHUT = 0.1  #: openness of fingers with nothing between them
-MARGIN = 0.2  #: of 10, between what two neighbouring phases pay
+MARGIN = 0.15  #: of 10, between what two neighbouring phases pay
 #: Displacements (m) of the hand from where the expert touches the object, of which those with clearance count.
 OFFSETS = torch.tensor(list(itertools.product((-0.04, -0.02, 0.0, 0.02, 0.04), repeat=3)))
 

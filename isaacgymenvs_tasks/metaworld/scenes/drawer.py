@@ -6,8 +6,8 @@ Departures:
 - The fingers of the Franka are too thick to straddle the bar between hand and case, so it hooks: closed fingers open
   along y and go into the gap behind the bar. ``drawer_open`` draws the tcp to that gap, from above (a term Meta-World
   has in door_open).
-- Opening pays for the last centimetres to the bar and for every millimetre of travel alike. Meta-World's terms are flat there:
-  behind the bar the hand earns what it earns above it, and half of the travel pays a fifth (``reward=v2_metaworld``).
+- Opening pays for the last centimetres to the bar and for every millimetre of travel alike. Meta-World's terms are flat
+  there: behind the bar the hand earns what it earns above it, half of the travel a fifth (``reward=v2_metaworld``).
 - Goals are where the joint ends. Meta-World's goal for opening lies 0.03 m beyond the stop, so that its radius of
   0.03 is met only at the stop itself; here 0.13 of 0.16 m open (MTBench: 0.125) and 0.03 m from shut count (Meta-
   World: 0.0315; MTBench: 0.055).
@@ -37,7 +37,7 @@ from isaacgymenvs_tasks.metaworld.task import OBJECT, ActorSpec, Expert, Placeme
 
 TRAVEL = 0.16  #: m
 RADIUS = 0.03  #: m, success
-#: m from the observed point, in front of the bar, to the tcp of a hand that touches the bar from behind, its tips below the bar
+#: m from the observed point, in front of the bar, to the tcp of a hand that touches the bar from behind, its tips below it
 HOOK = (0.03, 0.0, -0.01)
 GAP = (0.04, 0.0, 0.0)  #: m likewise, to the middle of the gap
 HANDLE = Point("drawer", "drawer", (0.0, -0.16, 0.0))
