@@ -29,6 +29,7 @@ class MTPPO(Agent):
 
     name = "mt_ppo"
     model_class = ActorCriticModel
+    lr_schedules = ("constant", "adaptive")
     model: ActorCriticModel
 
     @classmethod
@@ -39,12 +40,10 @@ class MTPPO(Agent):
     @classmethod
     def check_settings(cls, params: Mapping[str, Any]) -> None:
         """See :meth:`.agent.Agent.check_settings`."""
-        config = params["config"]
-        if isinstance(config["value_norm"], Mapping) and config["value_norm"].get("start") == "perpetuity":
-            if not config["gamma"] < 1.0:
-                raise UserError(
-                    f"start=perpetuity of value_norm divides by 1 - gamma; gamma={config['gamma']} is too much"
-                )
+        super().check_settings(params)
+        value_norm, gamma = params["config"].get("value_norm"), params["config"]["gamma"]
+        if isinstance(value_norm, Mapping) and value_norm.get("start") == "perpetuity" and gamma == 1:
+            raise UserError("start=perpetuity of value_norm divides by 1 - gamma; choose gamma below 1")
 
     def build(self) -> None:
         """Make optimizer, schedule, sides and minibatches."""
