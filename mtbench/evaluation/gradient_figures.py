@@ -24,7 +24,8 @@ _SMALL = 8  # font size of what is not a title
 
 
 def gram(records: Records, side: str) -> Figure:
-    """The first snapshot of each run: above, ``G_ii`` of each task on a log scale; below, the cosines."""
+    """The first snapshot of each run: above, ``G_ii`` of each task on a log scale; below, the cosines and their effective
+    rank."""
     tasks = _tasks(records)
     size = _width(tasks)
     figure = Figure(figsize=(1.9 + (size + 0.2) * len(records), 1.6 * size + 2.6), layout="constrained")
@@ -40,7 +41,9 @@ def gram(records: Records, side: str) -> Figure:
         upper.grid(alpha=0.3)
         upper.set_title(f"{label}\nnorm spread {float(diagnostics.norm_spread(matrix)):,.3g}", fontsize=10)
         image = lower.imshow(diagnostics.cosines(matrix).numpy(), cmap="RdBu_r", vmin=-1, vmax=1)
-        lower.set_title(f"mean |cos| {float(diagnostics.mean_cosine(matrix, absolute=True)):.2f}", fontsize=10)
+        rank = float(diagnostics.effective_rank(diagnostics.cosines(matrix)))
+        cosine = float(diagnostics.mean_cosine(matrix, absolute=True))
+        lower.set_title(f"mean |cos| {cosine:.2f}, rank {rank:.1f}", fontsize=10)
         _name_tasks(lower, tasks)
         first = lower is axes[1, 0]
         lower.set_yticks(places, tasks if first else [], fontsize=_font(tasks))
@@ -72,17 +75,24 @@ def weights(records: Records) -> Figure:
 
 
 def norms(records: Records) -> Figure:
-    """Over training: the norm of every task's gradient, without loss coefficients; a line a task, or with more than ten
-    tasks a row."""
+    """Over training: the norm of every task's gradient, without loss coefficients, and of PPO the Jacobian of the value; a
+    line a task, or with more than ten tasks a row."""
     tasks = _tasks(records)
     lines = len(tasks) <= 10
-    height = 5.2 if lines else 0.22 * len(tasks) + 1.0
+    seen = {
+        side: ([diagnostics.norms(record.gram(side)).numpy() for record in records.values()], r"$\Vert g_i \Vert$")
+        for side in ("critic", "actor")
+    }
+    jacobians = [record["critic_jacobian"] for record in records.values()]
+    if np.isfinite(np.concatenate(jacobians)).any():
+        seen["value"] = jacobians, r"$\Vert \partial z / \partial \theta \Vert$"
+    height = (2.6 if lines else 0.11 * len(tasks) + 0.5) * len(seen)
     figure = Figure(figsize=(2.6 + 2.6 * len(records), height), layout="constrained")
-    axes = figure.subplots(2, len(records), squeeze=False)
-    for row, side in zip(axes, ("critic", "actor"), strict=True):
-        sizes = [diagnostics.norms(record.gram(side)).numpy() for record in records.values()]
+    axes = figure.subplots(len(seen), len(records), squeeze=False)
+    for row, (side, (sizes, symbol)) in zip(axes, seen.items(), strict=True):
         sizes = [np.where(size > 0, size, np.nan) for size in sizes]
-        colours = LogNorm(min(np.nanmin(s) for s in sizes), max(np.nanmax(s) for s in sizes))
+        every = np.concatenate(sizes)
+        colours = LogNorm(np.nanmin(every), np.nanmax(every))
         _share_y(row)
         for axis, (label, record), size in zip(row, records.items(), sizes, strict=True):
             frames = record["frames"] / 1e6
@@ -97,9 +107,9 @@ def norms(records: Records) -> Figure:
             axis.set_title(f"{label}, {side}", fontsize=10)
             axis.xaxis.set_major_locator(MaxNLocator(4))
         if lines:
-            row[0].set_ylabel(r"$\Vert g_i \Vert$", fontsize=10)
+            row[0].set_ylabel(symbol, fontsize=10)
         else:
-            figure.colorbar(image, ax=list(row), label=r"$\Vert g_i \Vert$")
+            figure.colorbar(image, ax=list(row), label=symbol)
     figure.supxlabel("million environment steps", fontsize=10)
     if lines:
         figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right center", fontsize=_SMALL)
@@ -107,30 +117,41 @@ def norms(records: Records) -> Figure:
 
 
 def training(records: Records) -> Figure:
-    """Over training, one line a run: spread of the norms, mean absolute cosine, norm of the critic's combined direction
-    over the actor's."""
-    figure = Figure(figsize=(12, 4.2), layout="constrained")
-    left, middle, right = figure.subplots(1, 3)
+    """Over training, one line a run, full for the critic and dashed for the actor: the paper's spread of norms, mean
+    absolute cosine and norm of the critic's combined direction over the actor's; conditioning of the cosines, their
+    effective rank, and the spread of the value's Jacobians."""
+    figure = Figure(figsize=(12, 7.6), layout="constrained")
+    axes = figure.subplots(2, 3)
+    panels = {
+        "spread": "largest over smallest gradient norm",
+        "abs_cosine": "mean |cosine| between tasks",
+        "norm_ratio": r"combined norms, $\Vert d^c \Vert / \Vert d^a \Vert$",
+        "condition_cosine": "condition number of the cosines",
+        "rank_cosine": "effective rank of the cosines",
+        "critic_jacobian_spread": r"largest over smallest $\Vert \partial z / \partial \theta \Vert$",
+    }
     for k, (label, record) in enumerate(records.items()):
-        frames, colour = record["frames"] / 1e6, f"C{k}"
-        figures = record.figures()
-        for side, style in (("critic", "-"), ("actor", "--")):
-            left.plot(frames, figures[f"{side}_spread"], style, color=colour)
-            middle.plot(frames, figures[f"{side}_abs_cosine"], style, color=colour)
-        right.plot(frames, figures["norm_ratio"], color=colour, label=label)
-    left.set(title="largest over smallest gradient norm")
-    middle.set(ylim=(0, None), title="mean |cosine| between tasks")
-    right.set(title=r"combined norms, $\Vert d^c \Vert / \Vert d^a \Vert$")
-    for axis in (left, right):
-        _log_scale(axis)
-    for axis in (left, middle, right):
+        frames, figures = record["frames"] / 1e6, record.figures()
+        for axis, name in zip(axes.flat, panels, strict=True):
+            if name in figures:
+                axis.plot(frames, figures[name], color=f"C{k}", label=label)
+                continue
+            for side, style in (("critic", "-"), ("actor", "--")):
+                axis.plot(frames, figures[f"{side}_{name}"], style, color=f"C{k}")
+    for axis, (name, title) in zip(axes.flat, panels.items(), strict=True):
+        axis.set_title(title, fontsize=11)
         axis.grid(alpha=0.3)
-        axis.set_xlabel("million environment steps")
         axis.xaxis.set_major_locator(MaxNLocator(5))
+        if name in ("abs_cosine", "rank_cosine"):
+            axis.set_ylim(0, None)
+        elif np.isfinite(axis.dataLim.get_points()).all():  # not where nothing was recorded
+            _log_scale(axis)
+    for axis in axes[1]:
+        axis.set_xlabel("million environment steps")
     for style, side in (("-", "critic"), ("--", "actor")):
-        left.plot([], [], style, color="k", label=side)
-    left.legend(fontsize=_SMALL)
-    figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=len(records), fontsize=9)
+        axes[0, 0].plot([], [], style, color="k", label=side)
+    axes[0, 0].legend(fontsize=_SMALL)
+    figure.legend(*axes[0, 2].get_legend_handles_labels(), loc="outside lower center", ncols=len(records), fontsize=9)
     return figure
 
 

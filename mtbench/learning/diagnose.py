@@ -10,7 +10,7 @@ takes instead what the run recorded nearest to that many frames (``diagnose_inte
 
 Writes to ``out``: ``<label>.npz`` (:class:`~mtbench.learning.gradient_record.GradientRecord`), ``summary.csv``,
 ``critic_gram.png`` and ``actor_gram.png`` (norms and cosines), ``weights.png`` and, of runs that recorded themselves,
-``norms.png`` and ``training.png``.
+``norms.png`` (of task gradients, and of the value's Jacobian) and ``training.png``.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ def snapshot(checkpoint: Path) -> GradientRecord:
     for rows in agent.minibatches.passes(agent.generators["minibatches"]):
         agent.backward(rollout, targets, rows, found)
     record = GradientRecord(agent.task_names)
-    record.append(agent.frame, found, agent.critic_coef, agent.model.value_scale)
+    jacobian = agent.jacobian_norms(rollout)
+    record.append(agent.frame, found, agent.critic_coef, agent.model.value_scale, jacobian)
     return record
 
 
@@ -142,10 +143,9 @@ def main(arguments: Sequence[str]) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    width = max(len(str(row["run"])) for row in rows)
-    for line in (list(rows[0]), *(row.values() for row in rows)):
-        cells = [f"{value:.4g}" if isinstance(value, float) else str(value) for value in line]
-        print(f"{cells[0]:<{width}}", *(f"{cell:>17}" for cell in cells[1:]))
+    for column in rows[0]:
+        cells = [f"{value:.4g}" if isinstance(value := row[column], float) else str(value) for row in rows]
+        print(f"{column:<24}", *(f"{cell:>14}" for cell in cells))
     print(f"written to {options['out']}")
     return 0
 

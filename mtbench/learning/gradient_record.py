@@ -17,7 +17,8 @@ from mtbench.learning.files import write_atomically
 
 SIDES = ("actor", "critic")
 _SEEN = ("gram", "weights", "norm", "shares")
-_COLUMNS = {"frames", "critic_coef", "value_scale", *(f"{side}_{name}" for side in SIDES for name in _SEEN)}
+_COLUMNS = {f"{side}_{name}" for side in SIDES for name in _SEEN}
+_COLUMNS |= {"frames", "critic_coef", "critic_jacobian", "value_scale"}
 
 
 class Snapshot:
@@ -69,6 +70,8 @@ class GradientRecord:
     - ``actor_weights``, ``critic_weights`` (T, K): of those gradients;
     - ``actor_norm``, ``critic_norm`` (T,): norm of the combined direction, before clipping;
     - ``actor_shares``, ``critic_shares`` (T, K): what each task gives to it, adding up to 1;
+    - ``critic_jacobian`` (T, K): root mean square over a task's samples of the norm of the gradient of the critic's shared
+      output z, before a head of PopArt, with respect to the parameters that tasks share; NaN of off-policy algorithms;
     - ``critic_coef`` (T,), ``value_scale`` (T, K): the loss coefficient, and the deviation that value targets are divided
       by, which together tell what the gradients on raw returns are (:meth:`gram`).
 
@@ -92,12 +95,20 @@ class GradientRecord:
             return False
         return not self.rows or frame // interval > int(self.rows[-1]["frames"]) // interval
 
-    def append(self, frame: int, snapshot: Snapshot, critic_coef: float, value_scale: Tensor) -> None:
+    def append(
+        self,
+        frame: int,
+        snapshot: Snapshot,
+        critic_coef: float,
+        value_scale: Tensor,
+        jacobian: Tensor | None = None,
+    ) -> None:
         """Add a snapshot, reading it back from the device."""
         row = {key: value.cpu().numpy() for key, value in snapshot.means().items()}
         row["frames"] = np.asarray(frame, dtype=np.int64)
         row["critic_coef"] = np.asarray(critic_coef, dtype=np.float64)
         row["value_scale"] = value_scale.detach().cpu().numpy().astype(np.float64)
+        row["critic_jacobian"] = np.full(len(self.tasks), np.nan) if jacobian is None else jacobian.cpu().numpy()
         self.rows.append(row)
 
     def at(self, frame: int) -> GradientRecord:
@@ -124,7 +135,10 @@ class GradientRecord:
 
         - ``{side}_spread``: largest over smallest gradient norm; ``critic_spread_raw``: on raw returns;
         - ``{side}_abs_cosine``: mean absolute cosine between two tasks;
+        - ``{side}_condition``, ``{side}_condition_cosine``: condition number of the Gram matrix and of the cosines;
+        - ``{side}_rank``, ``{side}_rank_cosine``: effective rank of the same;
         - ``{side}_top_share``: largest share of a task in the combined direction;
+        - ``critic_jacobian_spread``: largest over smallest ``critic_jacobian``;
         - ``norm_ratio``: norm of the critic's combined direction over the actor's (TOPPO paper, section 4.3, Figure 2).
         """
         found = {}
@@ -134,7 +148,12 @@ class GradientRecord:
             if side == "critic":
                 found["critic_spread_raw"] = diagnostics.norm_spread(self.gram(side, raw=True))
             found[f"{side}_abs_cosine"] = diagnostics.mean_cosine(gram, absolute=True)
+            for name, matrix in (("", gram), ("_cosine", diagnostics.cosines(gram))):
+                found[f"{side}_condition{name}"] = diagnostics.condition_number(matrix)
+                found[f"{side}_rank{name}"] = diagnostics.effective_rank(matrix)
             found[f"{side}_top_share"] = torch.from_numpy(self[f"{side}_shares"]).amax(-1)
+        jacobian = torch.from_numpy(self["critic_jacobian"])
+        found["critic_jacobian_spread"] = jacobian.amax(-1) / jacobian.amin(-1)
         found["norm_ratio"] = torch.from_numpy(self["critic_norm"] / self["actor_norm"])
         return {name: value.numpy() for name, value in found.items()}
 
@@ -159,7 +178,7 @@ class GradientRecord:
             columns = {name: columns[name] for name in sorted(_COLUMNS)}
             record.rows = [{name: column[i] for name, column in columns.items()} for i in range(len(columns["frames"]))]
         except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise UserError(f"'{path}' is not a record of gradients, or it is damaged") from error
+            raise UserError(f"'{path}' is not a record of gradients of this version, or it is damaged") from error
         return record
 
     @classmethod

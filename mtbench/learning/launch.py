@@ -71,7 +71,7 @@ def _launch(cfg: DictConfig, overrides: Sequence[str]) -> None:
     cfg.experiment = distributed.from_first(_experiment(cfg))
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     params = config["train"]["params"]
-    _check_parts(params, len(tasks))
+    _check_parts(params, len(tasks), min(cfg.task.env.get("taskCounts") or [cfg.num_envs // len(tasks)]))
     if state is not None:
         from mtbench.learning.agents import ALGORITHMS
         from mtbench.learning.agents.checkpoint import check_compatible
@@ -292,18 +292,20 @@ def _check_numbers(cfg: DictConfig) -> None:
                 raise UserError(f"{name}={value} must be true or false")
         elif value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise UserError(f"{name}={value} must be a whole number of at least 1")
-    if cfg.max_minutes is not None and not (isinstance(cfg.max_minutes, int | float) and cfg.max_minutes > 0):
-        raise UserError(f"max_minutes={cfg.max_minutes} must be a positive number")
-    if not isinstance(cfg.seed, int) or cfg.seed < 0:
-        raise UserError(f"seed={cfg.seed} must be a whole number of at least 0")
+    minutes = cfg.max_minutes
+    if minutes is not None and (isinstance(minutes, bool) or not isinstance(minutes, int | float) or not minutes > 0):
+        raise UserError(f"max_minutes={minutes} must be a positive number")
+    if isinstance(cfg.seed, bool) or not isinstance(cfg.seed, int) or not 0 <= cfg.seed < 2**32:
+        raise UserError(f"seed={cfg.seed} must be a whole number from 0 to 2^32 - 1")
     if cfg.num_envs < len(tasks):
         raise UserError(
             f"num_envs={cfg.num_envs} is fewer than the {len(tasks)} tasks; every task needs at least one environment"
         )
 
 
-def _check_parts(params: dict[str, Any], num_tasks: int) -> None:
-    """Build the named parts once in miniature, so that a wrong name does not wait for the environments."""
+def _check_parts(params: dict[str, Any], num_tasks: int, fewest_envs: int) -> None:
+    """Check settings and build the named parts once in miniature, so that a mistake does not wait for the environments, of
+    which each task has at least ``fewest_envs``."""
     import torch
 
     from mtbench.learning.agents import ALGORITHMS
@@ -313,6 +315,12 @@ def _check_parts(params: dict[str, Any], num_tasks: int) -> None:
     if algo not in ALGORITHMS:
         raise unknown("algo.name", algo, ALGORITHMS)
     ALGORITHMS[algo].check_settings(params)
+    samples = fewest_envs * config["horizon_length"]
+    if config.get("num_minibatches", 1) > samples:
+        raise UserError(
+            f"num_minibatches={config['num_minibatches']} is more than the {samples} samples of a rollout that a task has "
+            f"({fewest_envs} environments, {config['horizon_length']} steps); every minibatch needs one of every task"
+        )
     try:
         for scheme in config["balancing"].values():
             weighting = make_weighting(scheme, num_tasks=num_tasks)

@@ -39,7 +39,7 @@ def test_figures_are_those_of_the_gradients(num_tasks: int, size: int, seed: int
 def test_leading_dimensions_are_kept() -> None:
     matrices = torch.stack([gram(torch.from_numpy(gradients(4, 7, seed))) for seed in range(6)]).view(2, 3, 4, 4)
     weights = torch.rand(2, 3, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    for name in ("norms", "norm_spread", "cosines", "mean_cosine"):
+    for name in ("norms", "norm_spread", "cosines", "mean_cosine", "condition_number", "effective_rank"):
         function = getattr(diagnostics, name)
         singly = torch.stack([function(m) for m in matrices.view(6, 4, 4)])
         torch.testing.assert_close(function(matrices).view(singly.shape), singly)
@@ -74,3 +74,34 @@ def test_gradients_that_are_zero() -> None:
     matrix[1, 1] = 4.0
     assert diagnostics.shares(matrix, weights).tolist() == [0, 1, 0]
     assert diagnostics.cosines(matrix).tolist() == [[0, 0, 0], [0, 1, 0], [0, 0, 0]]
+
+
+@given(st.integers(1, 6), st.integers(0, 10**6), st.integers(0, 2))
+def test_condition_number_and_effective_rank_are_those_of_the_gradients_singular_values(
+    num_tasks: int, seed: int, silent: int
+) -> None:
+    """Tasks without gradient change neither."""
+    g = gradients(num_tasks, 20, seed, decades=2.0)
+    squares = np.linalg.svd(g, compute_uv=False) ** 2
+    shares = squares / squares.sum()
+    matrix = gram(torch.from_numpy(np.concatenate((g, np.zeros((silent, 20))))))
+    assert diagnostics.condition_number(matrix).item() == pytest.approx(squares.max() / squares.min(), rel=1e-6)
+    assert diagnostics.effective_rank(matrix).item() == pytest.approx(np.prod(shares**-shares), rel=1e-9)
+    cosines = diagnostics.cosines(matrix)
+    unit = np.linalg.svd(g / np.linalg.norm(g, axis=1, keepdims=True), compute_uv=False) ** 2
+    assert diagnostics.condition_number(cosines).item() == pytest.approx(unit.max() / unit.min(), rel=1e-6)
+
+
+def test_conditioning_of_matrices_that_are_known() -> None:
+    eye, ones = torch.eye(5, dtype=torch.float64), torch.ones(5, 5, dtype=torch.float64)
+    assert diagnostics.condition_number(eye).item() == diagnostics.condition_number(0 * eye).item() == 1
+    assert diagnostics.condition_number(ones).item() > 1e14, "one direction alone"
+    assert diagnostics.effective_rank(eye).item() == pytest.approx(5)
+    assert diagnostics.effective_rank(ones).item() == pytest.approx(1)
+    assert diagnostics.effective_rank(0 * eye).item() == 1
+    # Equal cosines c: one eigenvalue 1 + (K - 1) c, and K - 1 of 1 - c.
+    mixed = 0.6 * ones + 0.4 * eye
+    assert diagnostics.condition_number(mixed).item() == pytest.approx((1 + 4 * 0.6) / 0.4)
+    scaled = diagnostics.rescale(mixed, torch.tensor([1.0, 10.0, 1e2, 1e3, 1e4], dtype=torch.float64))
+    assert diagnostics.condition_number(scaled).item() > 1e7
+    assert diagnostics.condition_number(diagnostics.cosines(scaled)).item() == pytest.approx((1 + 4 * 0.6) / 0.4)

@@ -101,6 +101,29 @@ def test_normalized_and_raw_critics_have_the_same_gradients_in_units_of_return(m
     torch.testing.assert_close(scaled, norms, rtol=1e-4, atol=0)
 
 
+@pytest.mark.parametrize("network", ["mlp", "multihead"])
+def test_jacobian_norms_are_those_of_single_samples(make_agent, network: str) -> None:  # type: ignore[no-untyped-def]
+    """One backward pass a sample, of the output before PopArt's head, which is made to matter."""
+    units = ["actor.units=[16]", "critic.units=[16]"]
+    agent = make_agent("train=TOPPO", f"network={network}", *units, "diagnose_interval=1", "max_iterations=1")
+    agent.obs = agent.vec_env.reset()["obs"]
+    rollout = agent.collect()
+    with torch.no_grad():
+        agent.model.value_head.weight.copy_(torch.tensor([1e-3, 1.0, 7.0, 50.0]))
+    found = agent.jacobian_norms(rollout, samples=5)
+    rows = next(agent.minibatches.passes(torch.Generator().manual_seed(0))).view(4, -1)[:, :5]
+    critic, shared = agent.model.network.critic, agent.sides["critic"].tape.parameters
+    for i in range(4):
+        assert (rollout.task[rows[i]] == i).all()
+        squares = []
+        for row in rows[i]:
+            gradients = torch.autograd.grad(critic(rollout.inputs[row : row + 1]).sum(), shared, materialize_grads=True)
+            squares.append(sum(g.double().square().sum() for g in gradients))
+        assert found[i].item() == pytest.approx(np.sqrt(np.mean(squares)), rel=1e-5)
+    agent.train()
+    assert np.isfinite(record_of(agent)["critic_jacobian"]).all() and (record_of(agent)["critic_jacobian"] > 0).all()
+
+
 def test_recording_changes_nothing_and_continues_after_a_stop(make_agent, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     plain = make_agent("max_iterations=5", name="plain")
     whole = make_agent("max_iterations=5", "diagnose_interval=1000", name="whole")
@@ -122,7 +145,7 @@ def test_recording_changes_nothing_and_continues_after_a_stop(make_agent, tmp_pa
     resumed.train()
     once = make_agent("max_iterations=5", "diagnose_interval=400", name="once")
     once.train()
-    for column in ("frames", "actor_gram", "critic_gram", "critic_weights", "value_scale"):
+    for column in ("frames", "actor_gram", "critic_gram", "critic_weights", "critic_jacobian", "value_scale"):
         np.testing.assert_array_equal(record_of(once)[column], record_of(resumed)[column])
     assert record_of(once)["frames"].tolist() == [0, 480, 960, 1440, 1920]
 
@@ -183,6 +206,11 @@ def test_the_command(two_runs: list[Path], tmp_path: Path, capsys: pytest.Captur
         np.sqrt(raw["critic_gram"][0].diagonal().max() / raw["critic_gram"][0].diagonal().min())
     )
     assert spread > 10 * record.figures()["critic_spread"], "rewards differ by 10^4"
+    values = np.linalg.eigvalsh(raw["critic_gram"][0])
+    assert raw.figures()["critic_condition"] == pytest.approx(values[-1] / values[0], rel=1e-4)
+    assert 1 < raw.figures()["critic_rank"][0] < 1.5 < record.figures()["critic_rank_cosine"][0] < 4
+    jacobian = raw["critic_jacobian"][0]
+    assert raw.figures()["critic_jacobian_spread"] == pytest.approx(jacobian.max() / jacobian.min())
     table = capsys.readouterr().out
     assert "critic_spread" in table and "vanilla" in table and f"{spread[0]:.4g}" in table
 

@@ -41,7 +41,7 @@ def test_every_scheme_trains_on_both_sides(make_agent, name: str) -> None:  # ty
     assert networks and any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
-@pytest.mark.parametrize("name", [*FROM_LOSSES, "gradvac"])
+@pytest.mark.parametrize("name", [*FROM_LOSSES, "gradvac", "gradnorm"])
 def test_schemes_with_a_memory_resume_exactly(make_agent, tmp_path: Path, name: str) -> None:  # type: ignore[no-untyped-def]
     scheme = ["train=MTPPO", *both_sides(name)]
     whole = make_agent(*scheme, "max_iterations=5", name="whole")
@@ -76,11 +76,12 @@ def test_famo_compares_the_same_minibatch_before_and_after_its_step(make_agent) 
     still, moving = (
         make_agent(
             *("train=MTPPO", f"balancing.actor={famo}", f"balancing.critic={famo}", "max_iterations=1"),
-            f"train.params.config.learning_rate={rate}",
-            name=f"rate{rate}",
+            "train.params.config.learning_rate=1e-3",
+            name=name,
         )
-        for rate in (0.0, 1e-3)
+        for name in ("still", "moving")
     )
+    still.set_learning_rate(0.0)
     still.train()
     moving.train()
     for side in ("actor", "critic"):
@@ -98,6 +99,22 @@ def test_losses_of_both_sides_are_at_least_zero(make_agent, monkeypatch: pytest.
     monkeypatch.setattr(FAMO, "__call__", watch)
     make_agent("train=MTPPO", *both_sides("famo"), "max_iterations=3").train()
     assert len(least) == 36 and min(least) >= 0
+
+
+def test_gradnorm_sees_the_losses_of_the_gradients_it_weighs(make_agent) -> None:  # type: ignore[no-untyped-def]
+    """The loss of each minibatch, once an update, on both sides."""
+    agent = make_agent("train=MTPPO", *both_sides("gradnorm"))
+    agent.obs = agent.vec_env.reset()["obs"]
+    rollout = agent.collect()
+    targets = agent.targets(rollout, update_statistics=True)
+    first, second = list(agent.minibatches.passes(agent.generators["minibatches"]))[:2]
+    means = {}
+    for rows in (first, second):
+        means[rows] = agent.update(rollout, targets, rows)["losses/c_loss"]
+    weighting = agent.sides["critic"].weighting
+    assert weighting.first.mean().item() == pytest.approx(means[first].item())
+    assert weighting.losses.mean().item() == pytest.approx(means[second].item())
+    assert agent.sides["actor"].weighting.losses.shape == (4,) and (agent.sides["actor"].weighting.losses >= 0).all()
 
 
 @pytest.mark.parametrize("name", FROM_LOSSES)

@@ -29,8 +29,10 @@ from mtbench.learning.agents.checkpoint import (
     set_rng_state,
     start_from,
 )
+from mtbench.learning.agents.settings import check_values
 from mtbench.learning.agents.sides import Side
 from mtbench.learning.balancing import make_weighting
+from mtbench.learning.errors import unknown
 from mtbench.learning.networks.base import project
 from mtbench.learning.networks.model import PolicyModel
 from mtbench.learning.observers import MultiTaskObserver
@@ -71,6 +73,7 @@ class Agent(BaseAlgorithm):
 
     name: ClassVar[str]
     model_class: ClassVar[type[PolicyModel]]
+    lr_schedules: ClassVar[tuple[str, ...]] = ("constant",)
 
     @classmethod
     def model_settings(cls, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,6 +83,10 @@ class Agent(BaseAlgorithm):
     @classmethod
     def check_settings(cls, params: Mapping[str, Any]) -> None:
         """Raise :class:`UserError` for settings that cannot work, before anything is made."""
+        check_values(params)
+        schedule = params["config"].get("lr_schedule", "constant")
+        if schedule not in cls.lr_schedules:
+            raise unknown("lr_schedule", schedule, cls.lr_schedules)
 
     def __init__(self, base_name: str, params: dict[str, Any], evaluator: Evaluator | None = None) -> None:
         self.config = config = params["config"]

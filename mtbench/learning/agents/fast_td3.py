@@ -12,11 +12,9 @@ from torch import Tensor
 from mtbench.learning.agents.off_policy import OffPolicy
 from mtbench.learning.agents.replay import Batch
 from mtbench.learning.agents.reward_normalizer import RewardNormalizer
-from mtbench.learning.errors import UserError, unknown
+from mtbench.learning.errors import UserError
 from mtbench.learning.networks.base import owned_parameters
 from mtbench.learning.networks.distributional import TwinCriticModel, project_distribution
-
-SCHEDULES = ("constant", "cosine")
 
 
 class FastTD3(OffPolicy):
@@ -34,6 +32,7 @@ class FastTD3(OffPolicy):
 
     name = "fast_td3"
     model_class = TwinCriticModel
+    lr_schedules = ("constant", "cosine")
     model: TwinCriticModel
 
     @classmethod
@@ -45,15 +44,18 @@ class FastTD3(OffPolicy):
     @classmethod
     def check_settings(cls, params: Mapping[str, Any]) -> None:
         """See :meth:`.agent.Agent.check_settings`."""
+        super().check_settings(params)
         config = params["config"]
-        if config["lr_schedule"] not in SCHEDULES:
-            raise unknown("lr_schedule", config["lr_schedule"], SCHEDULES)
         if config["lr_schedule"] == "cosine" and config["max_frames"] is None and config["max_epochs"] is None:
             raise UserError("lr_schedule=cosine ends with the run; give max_frames or max_iterations")
-        if not 0.0 <= config["std_min"] <= config["std_max"]:
+        if config["std_min"] > config["std_max"]:
             raise UserError(
                 f"std_min={config['std_min']} and std_max={config['std_max']} are not 0 <= std_min <= std_max"
             )
+        if config["v_min"] >= config["v_max"]:
+            raise UserError(f"v_min={config['v_min']} must be below v_max={config['v_max']}")
+        if config["tau"] == 0:
+            raise UserError("tau=0 leaves the target critics where they started; 0.1 is FastTD3's")
 
     def build(self) -> None:
         """Make optimizers, sides, the reward normalizer and the noise of each environment."""

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from mtbench.learning import distributed
+
 Rule = Callable[[nn.Module, Tensor, Tensor, Sequence[Tensor]], None]
 
 
@@ -115,6 +117,24 @@ class PerTaskTape:
             found = torch.autograd.grad(loss, parameters, retain_graph=keep, allow_unused=True, materialize_grads=True)
             for column, gradient in zip(columns, found, strict=True):
                 column[i] = gradient.flatten()
+
+
+def jacobian_norms(tape: PerTaskTape, network: nn.Module, inputs: Tensor) -> Tensor:
+    """How strongly the shared parameters move a network's output: root mean square over each task's samples of
+    ``|dz / d theta|``, (K,) float64, averaged over all ranks.
+
+    Args:
+        tape: of the network; its parameters are theta.
+        network: (n, inputs) -> (n, 1), z.
+        inputs: (K, m, inputs), m samples of each task.
+    """
+    total = torch.zeros(inputs.shape[0], dtype=torch.float64, device=inputs.device)
+    for rows in inputs.unbind(1):  # a sample of each task at a time, so that "task gradients" are those of samples
+        with tape:
+            outputs = network(rows).squeeze(1)
+        gradients, _ = tape.gradients(outputs)
+        total += torch.linalg.vector_norm(gradients, dim=1, dtype=torch.float64).square()
+    return distributed.average(total / inputs.shape[1]).sqrt()
 
 
 def _linear(layer: nn.Module, inputs: Tensor, flow: Tensor, out: Sequence[Tensor]) -> None:

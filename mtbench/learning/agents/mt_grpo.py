@@ -57,13 +57,12 @@ class MTGRPO(MTPPO):
     @classmethod
     def check_settings(cls, params: Mapping[str, Any]) -> None:
         """See :meth:`.agent.Agent.check_settings`."""
+        super().check_settings(params)
         config = params["config"]
         if params["network"]["critic"] is not None:
             raise UserError("mt_grpo has no critic; leave train.params.network.critic=null")
         if config["diagnose_interval"]:
             raise UserError("diagnose_interval compares actor and critic, and mt_grpo has no critic; leave it null")
-        if config["kl_coef"] < 0:
-            raise UserError(f"kl_coef={config['kl_coef']} must be at least 0")
         if config["same_start"] and config["group_size"] is None:
             raise UserError(
                 "same_start=true lets the environments of a group begin alike; say how many are one, group_size=8"

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mtbench.learning import distributed
 from mtbench.learning.agents.agent import Agent, StopRequest
+from mtbench.learning.agents.gradients import jacobian_norms
 from mtbench.learning.agents.losses import actor_losses, critic_losses
 from mtbench.learning.agents.minibatches import StratifiedMinibatches
 from mtbench.learning.agents.rollout import Rollout, Targets, collect, compute_targets
@@ -28,6 +29,7 @@ class MTPPO(Agent):
 
     name = "mt_ppo"
     model_class = ActorCriticModel
+    lr_schedules = ("constant", "adaptive")
     model: ActorCriticModel
 
     @classmethod
@@ -38,12 +40,10 @@ class MTPPO(Agent):
     @classmethod
     def check_settings(cls, params: Mapping[str, Any]) -> None:
         """See :meth:`.agent.Agent.check_settings`."""
-        config = params["config"]
-        if isinstance(config["value_norm"], Mapping) and config["value_norm"].get("start") == "perpetuity":
-            if not config["gamma"] < 1.0:
-                raise UserError(
-                    f"start=perpetuity of value_norm divides by 1 - gamma; gamma={config['gamma']} is too much"
-                )
+        super().check_settings(params)
+        value_norm, gamma = params["config"].get("value_norm"), params["config"]["gamma"]
+        if isinstance(value_norm, Mapping) and value_norm.get("start") == "perpetuity" and gamma == 1:
+            raise UserError("start=perpetuity of value_norm divides by 1 - gamma; choose gamma below 1")
 
     def build(self) -> None:
         """Make optimizer, schedule, sides and minibatches."""
@@ -78,6 +78,7 @@ class MTPPO(Agent):
         self.observer.after_steps()
         log: dict[str, list[Tensor]] = {}
         snapshot, recorded = Snapshot(), self.record.due(self.frame, self.config["diagnose_interval"])
+        jacobian: Tensor | None = None
         for mini_epoch in range(self.mini_epochs_num):
             if distributed.any_rank(bool(self._stop_signal)):
                 raise StopRequest
@@ -85,6 +86,8 @@ class MTPPO(Agent):
                 targets = self.targets(rollout, update_statistics=mini_epoch == 0)
                 if targets.explained_variance is not None:
                     log.setdefault("info/explained_variance", []).append(targets.explained_variance)
+                if recorded and mini_epoch == 0:
+                    jacobian = self.jacobian_norms(rollout)
             for index, rows in enumerate(self.minibatches.passes(self.generators["minibatches"])):
                 self._check_stop_alone()
                 seen = mini_epoch == 0 and (index == 0 or recorded)
@@ -99,7 +102,7 @@ class MTPPO(Agent):
         for side in self.sides.values():
             side.after_epoch()
         if recorded:
-            self.record.append(self.frame, snapshot, self.critic_coef, self.model.value_scale)
+            self.record.append(self.frame, snapshot, self.critic_coef, self.model.value_scale, jacobian)
             if distributed.rank() == 0:
                 self.record.write(self.experiment_dir / "gradients.npz")
         # Only now, so that the inputs of a rollout are the same when it is collected and when it is learned from.
@@ -119,6 +122,14 @@ class MTPPO(Agent):
     def targets(self, rollout: Rollout, update_statistics: bool) -> Targets:
         """Evaluate the critic on a rollout, see :func:`compute_targets`."""
         return compute_targets(rollout, self.model, self.num_tasks, self.gamma, self.tau, update_statistics)
+
+    def jacobian_norms(self, rollout: Rollout, samples: int = 32) -> Tensor:
+        """Of the critic's shared output, before a head of PopArt, on so many samples of each task: (K,), see
+        :func:`~mtbench.learning.agents.gradients.jacobian_norms`."""
+        assert self.model.network.critic is not None
+        rows = next(self.minibatches.passes(torch.Generator(self._device).manual_seed(0)))
+        rows = rows.view(self.num_tasks, -1)[:, :samples]
+        return jacobian_norms(self.sides["critic"].tape, self.model.network.critic, rollout.inputs[rows])
 
     def update(
         self, rollout: Rollout, targets: Targets, rows: Tensor, snapshot: Snapshot | None = None

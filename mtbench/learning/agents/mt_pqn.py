@@ -114,6 +114,7 @@ class MTPQN(Agent):
     @classmethod
     def check_settings(cls, params: Mapping[str, Any]) -> None:
         """See :meth:`.agent.Agent.check_settings`."""
+        super().check_settings(params)
         config = params["config"]
         if config["max_frames"] is None:
             raise UserError(
@@ -123,14 +124,6 @@ class MTPQN(Agent):
             raise UserError(
                 "diagnose_interval records the gradients of an actor too, which mt_pqn lacks; leave it null"
             )
-        for name in ("horizon_length", "mini_epochs", "num_minibatches"):
-            if not isinstance(config[name], int) or config[name] < 1:
-                raise UserError(f"{name}={config[name]} must be a whole number of at least 1")
-        for name in ("q_lambda", "start_e", "end_e", "exploration_fraction"):
-            if not isinstance(config[name], int | float) or not 0.0 <= config[name] <= 1.0:
-                raise UserError(f"{name}={config[name]} must be a number between 0 and 1")
-        if config["exploration_fraction"] == 0.0:
-            raise UserError("exploration_fraction=0 leaves no time to explore; start_e=end_e makes epsilon constant")
 
     def build(self) -> None:
         """Make optimizer, side and minibatches."""

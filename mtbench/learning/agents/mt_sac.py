@@ -40,6 +40,7 @@ class MTSAC(OffPolicy):
     @classmethod
     def check_settings(cls, params: Mapping[str, Any]) -> None:
         """See :meth:`.agent.Agent.check_settings`."""
+        super().check_settings(params)
         scaling = params["config"]["reward_scaling"]
         if scaling not in REWARD_SCALINGS:
             raise unknown("reward_scaling", scaling, REWARD_SCALINGS)

@@ -58,6 +58,8 @@ class Side:
         gradients, owned = self.tape.gradients(losses, self.owned, retain_graph=self.plain)
         matrix = gram(distributed.average(gradients))
         if isinstance(self.weighting, Weighting):
+            if self.weighting.wants_losses:
+                self.weighting.see_losses(distributed.average(losses.detach().clone()))
             self.weights = self.weighting(matrix)
         if self.plain:
             self._backward(losses_of, losses)

@@ -9,6 +9,7 @@ from .cagrad import CAGrad
 from .dwa import DWA
 from .fairgrad import FairGrad
 from .famo import FAMO
+from .gradnorm import GradNorm
 from .gram import combine, gram
 from .mean import Mean
 from .nash_mtl import NashMTL
@@ -23,6 +24,7 @@ __all__ = [
     "REGISTRY",
     "CAGrad",
     "FairGrad",
+    "GradNorm",
     "LossWeighting",
     "Mean",
     "NashMTL",

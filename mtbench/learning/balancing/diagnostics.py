@@ -41,6 +41,33 @@ def mean_cosine(gram: Tensor, absolute: bool = False) -> Tensor:
     return off_diagonal / max(num_tasks * (num_tasks - 1), 1)
 
 
+def condition_number(gram: Tensor) -> Tensor:
+    """Largest over smallest eigenvalue, ``(...)``: the square of that of the gradients as a matrix. Of :func:`cosines` it
+    is what is left when all gradients have the same length.
+
+    Tasks with zero gradient are left out. Eigenvalues under the rounding of the largest count as that: a singular matrix
+    has a condition number of about ``4e15 / K``.
+    """
+    num_tasks = gram.shape[-1]
+    squares = gram.diagonal(dim1=-2, dim2=-1)
+    silent = squares <= 0
+    # The mean of the others' eigenvalues, which lies between them, in the place of theirs.
+    fill = squares.sum(-1, keepdim=True) / (~silent).sum(-1, keepdim=True).clamp(min=1)
+    values = torch.linalg.eigvalsh(gram + torch.diag_embed(silent * fill))
+    largest = values[..., -1]
+    smallest = torch.maximum(values[..., 0], largest * num_tasks * torch.finfo(gram.dtype).eps)
+    return torch.where(largest > 0, largest / smallest, 1.0)
+
+
+def effective_rank(gram: Tensor) -> Tensor:
+    """Exponential of the entropy of the eigenvalues over their sum, ``(...)`` (Roy and Vetterli, 2007): K where all are
+    equal, 1 where a single direction is left, and where there is no gradient at all. Of the Gram matrix it says in how many
+    directions the squared length lies, of :func:`cosines` in how many the tasks point."""
+    values = torch.linalg.eigvalsh(gram).clamp(min=0)
+    total = values.sum(-1, keepdim=True)
+    return torch.special.entr(torch.where(total > 0, values / total, 0.0)).sum(-1).exp()
+
+
 def rescale(gram: Tensor, factors: Tensor) -> Tensor:
     """Gram matrix of the gradients ``c_i g_i``, for factors ``c`` ``(..., K)``.
 

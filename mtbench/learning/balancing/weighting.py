@@ -37,11 +37,19 @@ class Scheme:
 
 
 class Weighting(Scheme, ABC):
-    """Chooses how much each task's gradient counts, from the Gram matrix alone.
+    """Chooses how much each task's gradient counts, from the Gram matrix.
 
     Calling it maps the Gram matrix ``G`` ``(K, K)`` of the per-task gradients to weights ``w`` ``(K,)``, float64 on the
     device of ``G``. The update direction is ``d = sum_i w_i g_i`` (:func:`~mtbench.learning.balancing.combine`).
+
+    Attributes:
+        wants_losses: the agent is to call :meth:`see_losses` before.
     """
+
+    wants_losses = False
+
+    def see_losses(self, losses: Tensor) -> None:
+        """Take note of the losses ``(K,)`` whose gradients come next."""
 
     def __call__(self, gram: Tensor) -> Tensor:
         if gram.ndim != 2 or gram.shape[0] != gram.shape[1] or gram.shape[0] == 0:
