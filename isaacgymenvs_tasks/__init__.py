@@ -70,9 +70,10 @@ def make(
     return MetaWorld(plain, *where)
 
 
-def film(env: Any, policy: Callable[[Any], Tensor], path: Path) -> None:
-    """Write one episode of every task, side by side, to an MP4 or GIF file, see :mod:`.pictures`."""
-    drawing(env).film(env, policy, path)
+def film(env: Any, policy: Callable[[Any], Tensor], path: Path, **options: Any) -> None:
+    """Write one episode of every task, side by side, to an MP4 or GIF file, see :func:`isaacgymenvs_tasks.pictures.film`;
+    ``width``: pixels of a picture."""
+    drawing(env).film(env, policy, path, **options)
 
 
 def drawing(env: Any) -> ModuleType:

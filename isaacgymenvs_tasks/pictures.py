@@ -8,22 +8,48 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import imageio
 import mujoco
 import numpy as np
 from mujoco.rendering.classic import gl_context, renderer
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
+
+from isaacgymenvs_tasks.configuration import whole
 
 COLUMNS = 10
-TITLE = 16  #: pixels above each picture
+BORDER = 3  #: pixels of a mark around a picture
+HOLD = 2.0  #: s that a film stays on its last picture
+AFTER = 0.5  #: s that a film goes on when all tasks are solved
+
+
+#: Options of commands that film, as text.
+FILM = {"width": "200", "fps": "20", "colours": "96"}
+
+
+class Mark(NamedTuple):
+    """What a picture says of its task: a caption and the colour of its frame, "" where there is nothing to say."""
+
+    text: str = ""
+    colour: str = ""
+
+
+def mark(share: float, over: bool, parts: int = 1) -> Mark:
+    """How a task goes, of which ``share`` in [0, 1] is done, in so many ``parts``, and whether its episode is ``over``."""
+    count = f"{round(share * parts)}/{parts} " if parts > 1 else ""
+    if share >= 1.0:
+        return Mark(f"{count}solved", "#15803d")
+    return Mark(f"{count}failed", "#c2260c") if over else Mark(count.strip(), "#4b5563" if count else "")
 
 
 class Shot(Protocol):
-    """A camera on one environment."""
+    """A camera on the environment ``index``."""
+
+    index: int
 
     def shoot(self) -> Image.Image:
         """The environment as it stands."""
@@ -58,50 +84,139 @@ def add_ball(scene: mujoco.MjvScene, position: np.ndarray, radius: float, colour
     scene.ngeom += 1
 
 
+def title_height(width: int) -> int:
+    """Pixels above a picture of this width, where its name stands."""
+    return max(14, width // 24 * 2)  # even, as a film's sides must be
+
+
 def mosaic(
-    rows: Sequence[Sequence[Image.Image]], names: Sequence[str], solved: Sequence[bool] | None = None
+    rows: Sequence[Sequence[Image.Image]],
+    names: Sequence[str],
+    marks: Sequence[Mark] | None = None,
+    columns: int = COLUMNS,
 ) -> Image.Image:
-    """One picture: the images of ``rows`` below one another, column by column under their names, COLUMNS abreast; the
-    names of the ``solved`` are green."""
+    """One picture: the images of ``rows`` below one another, column by column under their names, so many ``columns``
+    abreast; the images of the last row bear the ``marks``."""
     width, height = rows[0][0].size
-    columns, block = min(COLUMNS, len(names)), len(rows) * height + TITLE
+    title = title_height(width)
+    columns, block = min(columns, len(names)), len(rows) * height + title
     page = Image.new("RGB", (columns * width, -(-len(names) // columns) * block), "white")
     pen = ImageDraw.Draw(page)
     for k, name in enumerate(names):
         x, y = k % columns * width, k // columns * block
-        pen.text((x + 4, y + 1), name, fill="green" if solved and solved[k] else "black", font_size=13)
+        pen.text((x + width // 2, y + title // 2), name, "black", _font(name, width - 4, title - 3), "mm")
         for j, row in enumerate(rows):
-            page.paste(row[k], (x, y + TITLE + j * height))
+            page.paste(row[k], (x, y + title + j * height))
+        if marks and marks[k].text:
+            _draw_mark(pen, marks[k], (x, y + block - height, x + width - 1, y + block - 1), title)
     return page
+
+
+def _draw_mark(pen: ImageDraw.ImageDraw, mark: Mark, box: tuple[int, int, int, int], size: int) -> None:
+    """A frame inside ``box`` (left, top, right, bottom) and the caption in its lower left corner."""
+    pen.rectangle(box, outline=mark.colour, width=BORDER)
+    left, _, _, bottom = box
+    font = _font(mark.text, box[2] - left - 8, size - 3)
+    length = pen.textlength(mark.text, font)
+    pen.rectangle((left, bottom - size, left + length + 8, bottom), fill=mark.colour)
+    pen.text((left + 4, bottom - size // 2), mark.text, "white", font, "lm")
+
+
+@lru_cache
+def _font(text: str, width: int, size: int) -> Any:
+    """Pillow's font, ``size`` pixels or as much smaller as ``text`` needs to be no longer than ``width`` pixels."""
+    font = ImageFont.load_default(size)
+    return font if size <= 7 or font.getlength(text) <= width else _font(text, width, size - 1)
+
+
+def check_suffix(path: Path) -> None:
+    """Raise a ValueError unless the file's name says that it is a picture or a film."""
+    if path.suffix not in (".png", ".mp4", ".gif"):
+        raise ValueError(f"out={path}: choose a name that ends with .mp4, .gif or .png")
+
+
+def film_options(options: Mapping[str, str]) -> dict[str, int]:
+    """Arguments of a benchmark's ``film`` from the options of a command.
+
+    Raises:
+        ValueError: one is no whole number, or none that makes sense.
+    """
+    width = whole(options, "width", 64, 1920) // 2 * 2
+    return {"width": width, "fps": whole(options, "fps", 1, 60), "colours": whole(options, "colours", 8, 256)}
 
 
 def film(
     env: Any,
     policy: Callable[[Any], Any],
     cameras: Sequence[Shot],
-    solved: Callable[[], Sequence[bool]],
+    reached: Callable[[Any, int], float],
     path: Path,
-    every: int = 3,
+    parts: int = 1,
+    fps: float = 20.0,
+    colours: int = 96,
 ) -> None:
-    """Write an episode of every task, side by side, in real time.
+    """Write an episode of every task, side by side, in real time. A task is marked when it is solved, and stands still when
+    its episode is over; the film ends when all are solved or over, with a held picture where what failed is marked too.
 
     Args:
         env: a :class:`~isaacgymenvs_tasks.vec_task.VecTask` at the start of its episodes.
         policy: environment -> actions.
         cameras: one a task.
-        solved: which tasks have succeeded so far; their names turn green.
+        reached: (environment, index) -> share of its task that an environment has done in this episode.
         path: its suffix chooses MP4 or GIF.
-        every: control steps for one frame.
+        parts: how many parts a task has.
+        fps: frames a second, about: a frame is a whole number of control steps.
+        colours: of a GIF.
     """
-    frames = []
-    for step in range(env.max_episode_length - 1):
+    count, step_dt = len(cameras), env.sim_params.dt * env.control_freq_inv
+    every = max(1, round(1.0 / (fps * step_dt)))
+    columns = count if count <= 5 else min(COLUMNS, -(-count // 2))
+    shown: list[Image.Image] = [camera.shoot() for camera in cameras]
+    share, going, frames = [0.0] * count, set(range(count)), []
+
+    def look(end: bool = False) -> None:
+        for k in going:
+            shown[k], share[k] = cameras[k].shoot(), reached(env, cameras[k].index)
+        marks = [mark(share[k], end or k not in going, parts) for k in range(count)]
+        frames.append(mosaic([shown], env.task_names, marks, columns))
+
+    left = env.max_episode_length - 1  # the last step would show the next episode's beginning
+    for step in range(left):
         if step % every == 0:
-            frames.append(np.asarray(mosaic([[camera.shoot() for camera in cameras]], env.task_names, solved())))
-        env.step(policy(env))
+            look()
+        _, _, done, extras = env.step(policy(env))
+        for k in [k for k in going if done[cameras[k].index]]:
+            going.remove(k)
+            share[k] = float(extras["finished"]["success"][cameras[k].index])
+        solved = all(reached(env, cameras[k].index) >= 1.0 if k in going else share[k] >= 1.0 for k in range(count))
+        left = min(left, step + 1 + round(AFTER / step_dt)) if solved else left
+        if not going or step + 1 >= left:
+            break
+    look(end=True)
     for camera in cameras:
         camera.close()
-    rate = 1.0 / (env.sim_params.dt * env.control_freq_inv * every)
-    if path.suffix == ".gif":
-        imageio.mimsave(path, frames, duration=1000.0 / rate, loop=0)  # type: ignore[arg-type]
-    else:
-        imageio.mimsave(path, frames, fps=rate, macro_block_size=16)  # type: ignore[arg-type]
+    save_film(frames, path, every * step_dt, colours)
+
+
+def save_picture(page: Image.Image, path: Path) -> None:
+    """Write a PNG of few colours, which is a third as large."""
+    page.quantize(192, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+def save_film(frames: Sequence[Image.Image], path: Path, seconds: float, colours: int) -> None:
+    """Write pictures of one size, each shown for so many ``seconds``, the last one for HOLD, as an MP4 or GIF file."""
+    if path.suffix == ".mp4":
+        pictures = [np.asarray(frame) for frame in [*frames[:-1], *[frames[-1]] * round(HOLD / seconds)]]
+        imageio.mimsave(path, pictures, fps=1.0 / seconds, macro_block_size=2)  # type: ignore[arg-type]
+        return
+    # One palette for all and no dithering: what does not move keeps its colour, and a frame stores only what moved.
+    some = [*frames[:: max(1, len(frames) // 6)], frames[-1]]
+    sample = Image.fromarray(np.concatenate([np.asarray(frame) for frame in some]))
+    palette = sample.quantize(colours, Image.Quantize.FASTOCTREE)  # the others lose the few pixels of a red frame
+    flat = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    ends = [
+        round(100 * seconds * (k + 1)) * 10 for k in range(len(frames))
+    ]  # ms; a GIF counts in hundredths of a second
+    durations = [end - begin for begin, end in zip([0, *ends], ends, strict=False)]
+    durations[-1] = round(1000 * HOLD)
+    flat[0].save(path, save_all=True, append_images=flat[1:], duration=durations, loop=0, optimize=False)

@@ -1,6 +1,7 @@
 """Scripted policies: their vocabulary, and a command that proves tasks solvable on random resets.
 
     python -m isaacgymenvs_tasks.metaworld.experts task=MT50 [episodes=100] [tasks=reach,push] [seed=0] [out=table.csv]
+        [task.env.episodeLength=500]
 
 prints for every task, and saves with ``out``: how often its expert, random actions and doing nothing succeed, the median
 return of the expert against the 95th percentile of random actions, the median step of the first success, and in how many
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -27,7 +28,7 @@ import torch
 from torch import Tensor
 
 import isaacgymenvs_tasks
-from isaacgymenvs_tasks.configuration import configure, read_options
+from isaacgymenvs_tasks.configuration import configure, read_options, whole
 from isaacgymenvs_tasks.metaworld.rewards import SUCCESS
 from isaacgymenvs_tasks.metaworld.task import State
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 GAIN = 12.0  #: 1/m; full speed from 0.08 m on, little overshoot
 GRIP_STEPS = 12  #: steps the gripper gets to close
+EPISODE_LENGTH = "task.env.episodeLength"
 REQUIRED_SUCCESS, ALLOWED_LUCK = 0.8, 0.05  #: of experts; of zero and of random actions
 
 
@@ -149,18 +151,31 @@ def _collect(trials: dict[str, Trial], env: Any, rewards: Tensor) -> None:
                 trial.peaks.append(highest[[step * quarter // 4 for quarter in range(5)], i].tolist())
 
 
-def make_env(tasks: Sequence[str], num_envs: int, seed: int, task: str = "metaworld") -> MetaWorld:
-    """An environment of these tasks, configured as the set ``task`` is, whose episodes begin at step 0 and all end
-    together."""
-    settings: dict[str, Any] = {"task.env.randomInitialProgress": False, "task.env.terminateOnSuccess": False}
-    env = isaacgymenvs_tasks.make(task, num_envs, seed, task_id=list(tasks), **settings)
+def make_env(tasks: Sequence[str], num_envs: int, seed: int, task: str = "metaworld", **settings: Any) -> MetaWorld:
+    """An environment of these tasks, configured as the set ``task`` is but for the ``settings``, whose episodes begin at step
+    0 and all end together."""
+    together: dict[str, Any] = {"task.env.randomInitialProgress": False, "task.env.terminateOnSuccess": False}
+    env = isaacgymenvs_tasks.make(task, num_envs, seed, task_id=list(tasks), **together, **settings)
     return cast("MetaWorld", env)
 
 
-def compare(names: list[str], episodes: int, seed: int, task: str = "metaworld") -> list[dict[str, Any]]:
+def choose(options: Mapping[str, str]) -> list[str]:
+    """The tasks that are meant: of the set ``task``, those named in ``tasks``, or all where there are none."""
+    chosen = {"task_id": options["tasks"].split(",")} if options["tasks"] else {}
+    return list(configure(options["task"], **chosen).env.tasks)
+
+
+def episode_length(options: Mapping[str, str]) -> dict[str, int]:
+    """The setting of that name, where it is given."""
+    return {EPISODE_LENGTH: whole(options, EPISODE_LENGTH, least=2)} if options[EPISODE_LENGTH] else {}
+
+
+def compare(
+    names: list[str], episodes: int, seed: int, task: str = "metaworld", **settings: Any
+) -> list[dict[str, Any]]:
     """One row a task: how expert, random actions and doing nothing fare in at least ``episodes`` random resets each."""
     per_task = min(episodes, 50)
-    env = make_env(names, per_task * len(names), seed, task)
+    env = make_env(names, per_task * len(names), seed, task, **settings)
     rounds = -(-episodes // per_task)
     expert = try_policy(env, expert_policy(env), rounds)
     chance = try_policy(env, random_policy(seed), rounds)
@@ -185,13 +200,13 @@ def compare(names: list[str], episodes: int, seed: int, task: str = "metaworld")
 
 
 def main(arguments: list[str]) -> int:
-    options = read_options(arguments, {"task": "MT10", "episodes": "100", "tasks": "", "seed": "0", "out": ""})
+    defaults = {"task": "MT10", "episodes": "100", "tasks": "", "seed": "0", "out": "", EPISODE_LENGTH: ""}
+    options = read_options(arguments, defaults)
     try:
-        chosen = {"task_id": options["tasks"].split(",")} if options["tasks"] else {}
-        names = list(configure(options["task"], **chosen).env.tasks)
+        names, settings = choose(options), episode_length(options)
+        rows = compare(names, whole(options, "episodes", 1), whole(options, "seed"), options["task"], **settings)
     except ValueError as error:
         raise SystemExit(str(error)) from error
-    rows = compare(names, int(options["episodes"]), int(options["seed"]), options["task"])
     titles = ("task", "success", "random", "idle", "return", "random 95 %", "first success", "rising")
     print("{:<28}{:>8}{:>8}{:>6}{:>8}{:>13}{:>15}{:>8}".format(*titles))
     for row in rows:

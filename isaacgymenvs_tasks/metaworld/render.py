@@ -1,10 +1,13 @@
 """Pictures and films of Meta-World tasks, without a display.
 
-    python -m isaacgymenvs_tasks.metaworld.render [tasks=reach,push] [checkpoint=runs/NAME/nn/best.pth] [out=docs/mt50.png]
+    python -m isaacgymenvs_tasks.metaworld.render checkpoint=runs/NAME/nn/best.pth out=policy.gif
+    python -m isaacgymenvs_tasks.metaworld.render [task=MT50] [tasks=reach,push] [out=docs/mt50.png] [seed=4]
+        [width=200] [fps=20] [colours=96] [task.env.episodeLength=150]
 
-A PNG shows every task as it begins and, below, at its first success; an MP4 or GIF shows one episode of each, side by
-side. The scripted experts act, or the policy of a checkpoint (on its own tasks). Drawing takes MuJoCo's renderer on the
-CPU engine's models.
+A PNG shows every task as it begins and, below, at its first success or where it failed; an MP4 or GIF shows one episode of
+each, side by side, and what is solved when it happens. The scripted experts act, or the policy of a checkpoint, on its own
+tasks as its run had them. A GIF of MT10 has about 2 MB: ``width`` is that of a task's picture in pixels, ``colours`` of all
+frames together. Drawing takes MuJoCo's renderer on the CPU engine's models.
 """
 
 from __future__ import annotations
@@ -19,10 +22,17 @@ import numpy as np
 from PIL import Image
 
 from isaacgymenvs_tasks import pictures
-from isaacgymenvs_tasks.configuration import read_options
+from isaacgymenvs_tasks.configuration import read_options, whole
 from isaacgymenvs_tasks.metaworld.env import TABLE_TOP, MetaWorld
-from isaacgymenvs_tasks.metaworld.experts import Policy, expert_policy, make_env
-from isaacgymenvs_tasks.pictures import add_ball, make_renderer, mosaic
+from isaacgymenvs_tasks.metaworld.experts import (
+    EPISODE_LENGTH,
+    Policy,
+    choose,
+    episode_length,
+    expert_policy,
+    make_env,
+)
+from isaacgymenvs_tasks.pictures import add_ball, make_renderer, mark, mosaic
 
 GOAL_COLOUR = np.array([0.1, 0.75, 0.2, 0.45], np.float32)
 BACKGROUND = 255
@@ -79,18 +89,22 @@ class Camera:
 
 
 def sheet(env: MetaWorld, policy: Policy) -> Image.Image:
-    """The first environment of every task as it begins and, below, at its first success (or again the beginning)."""
+    """The first environment of every task as it begins and, below, at its first success, or where it failed at the end of
+    its episode; marks say which."""
     watched = [rows.start for rows in env.task_slices]
     env.reset()
     first = [_shoot(env, index) for index in watched]
     last = list(first)
     waiting = set(range(env.num_tasks))
-    for _ in range(env.max_episode_length - 1):
+    for _ in range(env.max_episode_length - 1):  # the last step would show the next episode's beginning
         env.step(policy(env))
         for k in [k for k in waiting if bool(env.success_buf[watched[k]])]:
             last[k] = _shoot(env, watched[k])
             waiting.remove(k)
-    return mosaic([first, last], env.task_names)
+    for k in waiting:
+        last[k] = _shoot(env, watched[k])
+    marks = [mark(reached(env, index), over=True) for index in watched]
+    return mosaic([first, last], env.task_names, marks)
 
 
 def reached(env: MetaWorld, index: int) -> float:
@@ -108,13 +122,12 @@ def view(env: MetaWorld, index: int) -> tuple[np.ndarray, np.ndarray]:
     return np.array((0.9, 1.1, TABLE_TOP + 0.8)), np.array((0.0, 0.0, TABLE_TOP + 0.1))
 
 
-def film(env: MetaWorld, policy: Policy, path: Path, every: int = 3) -> None:
-    """Write one episode of the first environment of every task, side by side, in real time, one frame for ``every``
-    control steps; a task's name turns green when it succeeded. The suffix of ``path`` chooses MP4 or GIF."""
+def film(env: MetaWorld, policy: Policy, path: Path, width: int = 200, **options: Any) -> None:
+    """Write one episode of the first environment of every task, side by side, in pictures ``width`` pixels wide; see
+    :func:`isaacgymenvs_tasks.pictures.film` for the ``options``."""
     env.reset()
-    cameras = [Camera(env, rows.start, (160, 128)) for rows in env.task_slices]
-
-    pictures.film(env, policy, cameras, lambda: [reached(env, camera.index) > 0 for camera in cameras], path, every)
+    cameras = [Camera(env, rows.start, (width, width * 2 // 5 * 2)) for rows in env.task_slices]
+    pictures.film(env, policy, cameras, reached, path, **options)
 
 
 def _shoot(env: MetaWorld, index: int) -> Image.Image:
@@ -123,28 +136,30 @@ def _shoot(env: MetaWorld, index: int) -> Image.Image:
 
 
 def main(arguments: list[str]) -> None:
-    from isaacgymenvs_tasks.metaworld.scenes import TASKS
-    from mtbench.evaluation.player import load_policy, mean_policy
+    from mtbench.evaluation.player import load_policy, mean_policy, own_env
     from mtbench.learning.errors import UserError
 
-    options = read_options(arguments, {"out": "docs/mt50.png", "tasks": "", "seed": "4", "checkpoint": ""})
+    defaults = {"out": "docs/mt50.png", "task": "MT50", "tasks": "", "checkpoint": "", "seed": "4"}
+    options = read_options(arguments, {**defaults, **pictures.FILM, EPISODE_LENGTH: ""})
     path = Path(options["out"])
-    if path.suffix not in (".png", ".mp4", ".gif"):
-        raise SystemExit(f"out={path}: choose a name that ends with .png, .mp4 or .gif")
-    policy: Any = None
-    names = options["tasks"].split(",") if options["tasks"] else list(TASKS)
     try:
+        pictures.check_suffix(path)
+        look, settings = pictures.film_options(options), episode_length(options)
         if options["checkpoint"]:
             if options["tasks"]:
                 raise ValueError("a checkpoint knows its tasks; leave tasks= out")
             names, model = load_policy(options["checkpoint"])
+            env = own_env(options["checkpoint"], names, whole(options, "seed"), **settings)
             policy = mean_policy(model)
-        env = make_env(names, len(names), int(options["seed"]))
+        else:
+            names = choose(options)
+            env = make_env(names, len(names), whole(options, "seed"), options["task"], **settings)
+            policy = expert_policy(env)
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".png":
-            sheet(env, policy or expert_policy(env)).quantize(192).save(path, optimize=True)
+            pictures.save_picture(sheet(env, policy), path)
         else:
-            film(env, policy or expert_policy(env), path)
+            film(env, policy, path, **look)
     except (ValueError, RuntimeError, UserError) as error:
         raise SystemExit(str(error)) from error
     print(f"wrote {path}, {path.stat().st_size / 1000:.0f} kB")

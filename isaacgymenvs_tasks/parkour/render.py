@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -14,6 +15,8 @@ from isaacgymenvs_tasks.parkour.env import Parkour
 from isaacgymenvs_tasks.parkour.terrain.tile import NUM_GOALS
 
 GOAL_COLOUR = np.array([0.1, 0.75, 0.2, 0.8], np.float32)
+
+Seen = tuple[mujoco.MjData, np.ndarray]  #: a robot's state and its goals (n, 3) m
 
 
 class Camera:
@@ -37,12 +40,16 @@ class Camera:
         self.option.geomgroup[3] = 0
         self.renderer = pictures.make_renderer(model, *size)
 
-    def shoot(self) -> Image.Image:
-        """The robot where it is."""
-        _, data = self.env.sim.inspect(self.index)
+    def look(self) -> Seen:
+        """What there is to draw now, for a picture that may be wanted later."""
+        return self.env.sim.inspect(self.index)[1], goals(self.env, self.index)
+
+    def shoot(self, seen: Seen | None = None) -> Image.Image:
+        """The robot where it is, or was when it was ``seen``."""
+        data, ahead = seen or self.look()
         self.camera.lookat[:] = data.qpos[:3]
         self.renderer.update_scene(data, self.camera, self.option)
-        for goal in goals(self.env, self.index):
+        for goal in ahead:
             pictures.add_ball(self.renderer.scene, goal, 0.06, GOAL_COLOUR)
         return Image.fromarray(self.renderer.render().copy())
 
@@ -68,34 +75,36 @@ def view(env: Parkour, index: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def sheet(env: Parkour, policy: Policy, pictures_each: int = 4) -> Image.Image:
-    """The first robot of every family at equal times of its episode, one below the other, the last where it ended; names say
-    how many of the eight goals it has reached."""
+    """The first robot of every family at equal times of its episode, one below the other, the last where it ended; a mark
+    says how many of the eight goals it has reached."""
     env.reset()
-    first = [rows.start for rows in env.task_slices]
-    cameras = [Camera(env, index, (192, 128), 2.0) for index in first]
+    cameras = [Camera(env, rows.start, (192, 128), 2.0) for rows in env.task_slices]
+    length = env.max_episode_length
+    times = {length * (2 * j + 1) // (2 * pictures_each) for j in range(pictures_each - 1)}
+    last, share, going = [camera.shoot() for camera in cameras], [0.0] * len(cameras), set(range(len(cameras)))
     shown: list[list[Image.Image]] = []
-    last = [camera.shoot() for camera in cameras]
-    count, going = [0] * len(first), set(range(len(first)))
-    every = env.max_episode_length // (pictures_each * 10)
-    for step in range(env.max_episode_length - 1):
-        if step % every == 0:
+    for step in range(length - 1):  # the last step would show the next episode's beginning
+        seen = {k: cameras[k].look() for k in going}
+        if step in times:
             for k in going:
-                last[k], count[k] = cameras[k].shoot(), int(env.goal_index[first[k]])
-        if step % (10 * every) == 5 * every:
+                last[k] = cameras[k].shoot(seen[k])
             shown.append(list(last))
         _, _, done, extras = env.step(policy(env))
-        for k in [k for k in going if done[first[k]]]:
+        for k in [k for k in going if done[cameras[k].index]]:
             going.remove(k)
-            count[k] = round(NUM_GOALS * float(extras["finished"]["success"][first[k]]))
+            last[k] = cameras[k].shoot(seen[k])  # before the step that ended it: after it, a new one has begun
+            share[k] = float(extras["finished"]["success"][cameras[k].index])
+    for k in going:
+        last[k], share[k] = cameras[k].shoot(), reached(env, cameras[k].index)
     for camera in cameras:
         camera.close()
-    names = [f"{name[:24]} {n}/{NUM_GOALS}" for name, n in zip(env.task_names, count, strict=True)]
-    return pictures.mosaic([*shown[: pictures_each - 1], last], names)
+    marks = [pictures.mark(part, over=True, parts=NUM_GOALS) for part in share]
+    return pictures.mosaic([*shown, last], env.task_names, marks)
 
 
-def film(env: Parkour, policy: Policy, path: Path, every: int = 3) -> None:
-    """Write one episode of the first robot of every family, side by side; a name turns green when all goals are reached."""
+def film(env: Parkour, policy: Policy, path: Path, width: int = 192, **options: Any) -> None:
+    """Write one episode of the first robot of every family, side by side, in pictures ``width`` pixels wide; see
+    :func:`isaacgymenvs_tasks.pictures.film` for the ``options``."""
     env.reset()
-    first = [rows.start for rows in env.task_slices]
-    cameras = [Camera(env, index, (192, 144)) for index in first]
-    pictures.film(env, policy, cameras, lambda: [reached(env, i) >= 1.0 for i in first], path, every)
+    cameras = [Camera(env, rows.start, (width, width * 3 // 8 * 2)) for rows in env.task_slices]
+    pictures.film(env, policy, cameras, reached, path, parts=NUM_GOALS, **options)

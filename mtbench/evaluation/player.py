@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from omegaconf import OmegaConf
 
 from mtbench.evaluation.evaluate import Evaluator
 from mtbench.learning.agents import ALGORITHMS
@@ -40,6 +41,35 @@ def mean_policy(model: PolicyModel) -> Policy:
         return model.act(env.obs_buf.to(env.rl_device), env.task_index)
 
     return act
+
+
+def own_env(checkpoint: str, names: list[str], seed: int, **settings: Any) -> Any:
+    """One environment for each of a checkpoint's tasks, as its run has them, to watch whole episodes; where no run's
+    configuration lies beside it, those of ``task=MT50`` or ``task=ParkourEasy``.
+
+    Args:
+        checkpoint: its path.
+        names: its tasks.
+        seed: of the environments.
+        settings: what shall be otherwise, by dotted names: ``**{"task.env.episodeLength": 500}``.
+    """
+    import isaacgymenvs_tasks
+    from isaacgymenvs_tasks.metaworld.scenes import TASKS
+
+    config = Path(checkpoint).resolve().parents[1] / "config.yaml"
+    if not config.is_file():
+        task = "MT50" if set(names) <= set(TASKS) else "ParkourEasy"
+        settings = {"task.env.randomInitialProgress": False, **settings}
+        return isaacgymenvs_tasks.make(task, len(names), seed, task_id=names, **settings)
+    run = OmegaConf.create({"task": OmegaConf.to_container(OmegaConf.load(config).task)})
+    for key, value in settings.items():
+        OmegaConf.update(run, key, value)
+    node: Any = OmegaConf.to_container(run.task)
+    node["env"] |= {"randomInitialProgress": False, "taskCounts": None}
+    if "terminateOnSuccess" in node["env"]:
+        node["env"]["terminateOnSuccess"] = False  # a picture shows the success, not the next episode
+    node["sim"] |= {"engine": "mujoco", "num_threads": None}
+    return isaacgymenvs_tasks.make(node, len(names), seed)
 
 
 class Player:

@@ -1,10 +1,12 @@
 """Watch a policy: a film of all its tasks, or one task in the browser.
 
     python -m mtbench.evaluation.watch checkpoint=runs/NAME/nn/best.pth [out=FILE.mp4, .gif or .png] [seed=4]
+        [width=200] [fps=20] [colours=96]
     python -m mtbench.evaluation.watch checkpoint=runs/NAME/nn/best.pth task=reach [port=8080]
 
 The film shows an episode of every task side by side, in real time, and lies beside the run where ``out`` is left out; a PNG
-shows how they go. In the browser, episodes follow one another until Ctrl-C; the page is served to this machine only.
+shows how they go. Both mark what was solved and what failed. In the browser, episodes follow one another until Ctrl-C; the
+page is served to this machine only.
 """
 
 from __future__ import annotations
@@ -18,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from omegaconf import OmegaConf
 
-from mtbench.evaluation.player import Policy, load_policy, mean_policy
+from mtbench.evaluation.player import Policy, load_policy, mean_policy, own_env
 from mtbench.learning.errors import UserError, unknown
 
 HOST = "127.0.0.1"
 _DEFAULTS = {"checkpoint": "", "out": "", "task": "", "port": "8080", "seed": "4"}
+_FILM = {"width": "200", "fps": "20", "colours": "96"}
 
 
 def serve(env: Any, policy: Policy, index: int, port: int, going: Callable[[], bool] = lambda: True) -> None:
@@ -93,26 +95,9 @@ def _follow(server: Any, shift: np.ndarray) -> None:
             )
 
 
-def _make_env(checkpoint: str, names: list[str], seed: int) -> Any:
-    """One environment for each of the tasks, as the checkpoint's run has them; where no run's configuration lies beside it,
-    those of ``task=MT50`` or ``task=ParkourEasy``."""
-    import isaacgymenvs_tasks
-    from isaacgymenvs_tasks.metaworld.scenes import TASKS
-
-    config = Path(checkpoint).resolve().parents[1] / "config.yaml"
-    if config.is_file():
-        node: Any = OmegaConf.to_container(OmegaConf.load(config).task)
-        node["env"] |= {"randomInitialProgress": False, "taskCounts": None}
-        node["sim"] |= {"engine": "mujoco", "num_threads": None}
-        return isaacgymenvs_tasks.make(node, len(names), seed)
-    task = "MT50" if set(names) <= set(TASKS) else "ParkourEasy"
-    settings: dict[str, Any] = {"task.env.randomInitialProgress": False}
-    return isaacgymenvs_tasks.make(task, len(names), seed, task_id=names, **settings)
-
-
 def main(arguments: Sequence[str]) -> None:
     """Read the command line."""
-    options = dict(_DEFAULTS)
+    options = _DEFAULTS | _FILM
     for item in arguments:
         key, _, value = item.partition("=")
         if key not in options:
@@ -120,27 +105,25 @@ def main(arguments: Sequence[str]) -> None:
         options[key] = value
     if not options["checkpoint"]:
         raise UserError("name the policy to watch: checkpoint=runs/NAME/nn/best.pth")
-    for key in ("port", "seed"):
-        if not options[key].isdigit():
-            raise UserError(f"{key}={options[key]} must be a whole number")
     names, model = load_policy(options["checkpoint"])
     if options["task"] and options["task"] not in names:
         raise unknown("task of this checkpoint", options["task"], names)
 
-    from isaacgymenvs_tasks import drawing, film
+    from isaacgymenvs_tasks import drawing, film, pictures
+    from isaacgymenvs_tasks.configuration import whole
 
     path = Path(options["out"] or Path(options["checkpoint"]).resolve().parents[1] / "watch.mp4")
-    if path.suffix not in (".mp4", ".gif", ".png"):
-        raise UserError(f"out={path}: choose a name that ends with .mp4, .gif or .png")
     try:
-        env = _make_env(options["checkpoint"], names, int(options["seed"]))
+        pictures.check_suffix(path)
+        look, port = pictures.film_options(options), whole(options, "port", most=65535)
+        env = own_env(options["checkpoint"], names, whole(options, "seed"))
         if options["task"]:
-            serve(env, mean_policy(model), names.index(options["task"]), int(options["port"]))
+            serve(env, mean_policy(model), names.index(options["task"]), port)
         else:
             if path.suffix == ".png":
-                drawing(env).sheet(env, mean_policy(model)).quantize(192).save(path, optimize=True)
+                pictures.save_picture(drawing(env).sheet(env, mean_policy(model)), path)
             else:
-                film(env, mean_policy(model), path)
+                film(env, mean_policy(model), path, **look)
             print(f"wrote {path}, {path.stat().st_size / 1000:.0f} kB")
     except (ValueError, RuntimeError) as error:
         raise UserError(str(error)) from error

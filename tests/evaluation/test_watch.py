@@ -38,11 +38,11 @@ def test_a_film_lies_beside_the_run(checkpoint: str, capsys: pytest.CaptureFixtu
         raise
     path = Path(checkpoint).parents[1] / "watch.mp4"
     assert str(path) in capsys.readouterr().out
-    assert imageio.get_reader(path).count_frames() == 3  # an episode has 8 steps in that run, a frame is three
+    assert imageio.get_reader(path).count_frames() == 3 + 40  # 8 steps, a frame is three; then the end, held for 2 s
 
 
 def test_a_picture_shows_how_it_goes(checkpoint: str, tmp_path: Path) -> None:
-    for policy, size in ((checkpoint, (480, 400)), (str(WALKING), (192, 528))):  # two tasks twice; one robot four times
+    for policy, size in ((checkpoint, (480, 404)), (str(WALKING), (192, 528))):  # two tasks twice; one robot four times
         try:
             watch.main([f"checkpoint={policy}", f"out={tmp_path / 'x.png'}"])
         except UserError as error:
@@ -59,6 +59,7 @@ def test_mistakes(checkpoint: str) -> None:
         (["checkpoint=nowhere.pth"], "nowhere.pth"),
         ([f"checkpoint={checkpoint}", "task=reech"], "nearest: reach"),
         ([f"checkpoint={checkpoint}", "port=x"], "port=x must be"),
+        ([f"checkpoint={checkpoint}", "colours=1000"], "colours=1000 must be"),
         ([f"checkpoint={checkpoint}", "out=x.avi"], "ends with .mp4"),
     ):
         with pytest.raises(UserError, match=words):
@@ -69,7 +70,7 @@ def test_the_browser_viewer_answers_on_this_machine_only(checkpoint: str) -> Non
     pytest.importorskip("mjviser")
     names, model = watch.load_policy(checkpoint)
     assert isinstance(model, ActorCriticModel)
-    env = watch._make_env(checkpoint, names, 0)
+    env = watch.own_env(checkpoint, names, 0)
     with socket.socket() as free:
         free.bind((watch.HOST, 0))
         port = free.getsockname()[1]
@@ -92,7 +93,7 @@ def test_a_robot_without_a_run_beside_its_policy(tmp_path: Path) -> None:
     """The committed walking policy: a second in the browser's loop, the camera after it."""
     pytest.importorskip("mjviser")
     names, model = watch.load_policy(str(WALKING))
-    env = watch._make_env(str(WALKING), names, 0)
+    env = watch.own_env(str(WALKING), names, 0)
     assert env.task_names == ["flat"] and env.max_episode_length == 800
     steps = itertools.count()
     watch.serve(env, watch.mean_policy(model), 0, 0, lambda: next(steps) < 50)
