@@ -15,7 +15,6 @@ from mtbench.learning.agents.gradients import jacobian_norms
 from mtbench.learning.agents.losses import actor_losses, critic_losses
 from mtbench.learning.agents.minibatches import StratifiedMinibatches
 from mtbench.learning.agents.rollout import Rollout, Targets, collect, compute_targets
-from mtbench.learning.errors import UserError
 from mtbench.learning.gradient_record import GradientRecord, Snapshot
 from mtbench.learning.networks.model import ActorCriticModel
 
@@ -36,14 +35,6 @@ class MTPPO(Agent):
     def model_settings(cls, params: Mapping[str, Any]) -> dict[str, Any]:
         """See :class:`~mtbench.learning.networks.model.ActorCriticModel`."""
         return super().model_settings(params) | {"value_norm": params["config"]["value_norm"]}
-
-    @classmethod
-    def check_settings(cls, params: Mapping[str, Any]) -> None:
-        """See :meth:`.agent.Agent.check_settings`."""
-        super().check_settings(params)
-        value_norm, gamma = params["config"].get("value_norm"), params["config"]["gamma"]
-        if isinstance(value_norm, Mapping) and value_norm.get("start") == "perpetuity" and gamma == 1:
-            raise UserError("start=perpetuity of value_norm divides by 1 - gamma; choose gamma below 1")
 
     def build(self) -> None:
         """Make optimizer, schedule, sides and minibatches."""

@@ -12,6 +12,8 @@ from torch import Tensor
 from mtbench.learning.agents.gae import gae
 from mtbench.learning.networks.model import ActorCriticModel, PolicyModel
 
+LEAST_DISCOUNT = 1e-3  #: of 1 - gamma, where first statistics of returns are guessed from rewards
+
 
 @dataclass
 class Rollout:
@@ -136,12 +138,11 @@ def compute_targets(
     """
     if model.lacks_value_statistics:
         # A new critic's output means nothing in units of return, least of all for a task with small rewards. The first
-        # statistics are those of the rewards alone, and the critic starts in their units.
-        zeros = torch.zeros_like(rollout.rewards)
-        returns = gae(rollout.rewards, zeros, zeros, rollout.dones, gamma, lam)
-        if model.value_start.start == "perpetuity":
-            returns = rollout.rewards / (1.0 - gamma)
-        model.update_value_statistics(returns.flatten(), rollout.task, preserve=False)
+        # statistics are those of the rewards alone, and the critic starts in their units: what each would come to if it went
+        # on for ever. Discounted sums over one short rollout are far too small, and a head that keeps its outputs while the
+        # statistics grow many times as large holds the critic back for dozens of rollouts.
+        returns = rollout.rewards.flatten() / max(1.0 - gamma, LEAST_DISCOUNT)
+        model.update_value_statistics(returns, rollout.task, preserve=False)
         update_statistics = False
     values, following = evaluate_states(rollout, model.values)
     shape = rollout.rewards.shape

@@ -3,52 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from mtbench.learning import distributed
 from mtbench.learning.balancing import PopArt
 from mtbench.learning.errors import UserError, unknown
 from mtbench.learning.networks import make_network
 from mtbench.learning.networks.normalization import make_input_norm
 
 VALUE_NORMS = ("none", "running", "popart")
-STARTS = ("rollout", "perpetuity")
-
-
-@dataclass(frozen=True)
-class ValueStart:
-    """How value normalization begins, when the returns of a first, short rollout say little about those to come.
-
-    Attributes:
-        start: first statistics, before there is a critic: of the discounted rewards of the first ``rollout``, or of what
-            they would come to if each went on for ever (``perpetuity``), r / (1 - gamma).
-        warmup: so many rollouts, PopArt's head starts anew whenever the statistics move, instead of keeping values as they
-            were; the first one always.
-        fold_gain: after each rollout the geometric mean of PopArt's gains moves into the critic's last layer.
-
-    Raises:
-        UserError: a value that none of them can have.
-    """
-
-    start: str = "rollout"
-    warmup: int = 0
-    fold_gain: bool = False
-
-    def __post_init__(self) -> None:
-        if self.start not in STARTS:
-            raise unknown("start of value_norm", self.start, STARTS)
-        if isinstance(self.warmup, bool) or not isinstance(self.warmup, int) or self.warmup < 0:
-            raise UserError(f"warmup={self.warmup} of value_norm must be a whole number of at least 0")
-        if not isinstance(self.fold_gain, bool):
-            raise UserError(f"fold_gain={self.fold_gain} of value_norm must be true or false")
-
-
-#: options of value_norm that say how it begins
-_STARTS = {"running": ("start",), "popart": ("start", "warmup", "fold_gain")}
 
 
 class PolicyModel(nn.Module):
@@ -104,7 +69,7 @@ class ActorCriticModel(PolicyModel):
         value_norm: ``none`` (the critic predicts raw returns), ``running`` (it predicts returns standardized by
             per-task running statistics) or ``popart`` (those statistics and a per-task affine head, rescaled whenever
             they move so that the predicted returns stay what they were); with options of
-            :class:`~mtbench.learning.balancing.PopArt` and :class:`ValueStart`: ``{name: popart, beta: 3e-4}``.
+            :class:`~mtbench.learning.balancing.PopArt`: ``{name: popart, beta: 3e-4}``.
 
     Raises:
         UserError: an unknown name or option.
@@ -122,12 +87,7 @@ class ActorCriticModel(PolicyModel):
         super().__init__(num_obs, num_tasks, num_actions, network, normalize_input)
         self.network = make_network(**network, num_inputs=num_obs, num_tasks=num_tasks, num_actions=num_actions)
         name, options = _name_and_options(value_norm)
-        self.value_start = ValueStart(**{key: options.pop(key) for key in _STARTS.get(name, ()) if key in options})
         self.value_stats = _make_value_stats(name, num_tasks, options)
-        if self.value_start.fold_gain and hasattr(self.network.critic, "project"):
-            raise UserError(
-                f"fold_gain=true: network {network['name']} bounds its last layer, which is to take the gain"
-            )
         #: the same module where its affine head is in use and trained
         self.value_head = self.value_stats if name == "popart" else None
         if self.value_stats is not None:
@@ -153,28 +113,13 @@ class ActorCriticModel(PolicyModel):
 
     @torch.no_grad()
     def update_value_statistics(self, returns: Tensor, task: Tensor, preserve: bool = True) -> None:
-        """Merge the returns (n,) of a rollout, of tasks (n,), into the value statistics; PopArt rescales its head to match
-        unless not to."""
+        """Merge returns (n,) of tasks (n,) into the value statistics; PopArt rescales its head to match unless not to."""
         if self.value_stats is None:
             return
-        rollouts = float(self.value_stats.count.sum()) / (len(returns) * distributed.size())  # before this one
         self.value_stats.update(returns, task)
-        if not preserve or rollouts < self.value_start.warmup:
+        if not preserve:
             self.value_stats.weight.fill_(1.0)
             self.value_stats.bias.zero_()
-        elif self.value_start.fold_gain:
-            self._fold_gain()
-
-    def _fold_gain(self) -> None:
-        """Move the geometric mean of the tasks' gains into the critic's last layer, which changes no output: at a gain of
-        1/50, the steps of an optimizer are fifty times as large in what they do to it."""
-        assert self.value_head is not None and self.network.critic is not None
-        gain = self.value_head.weight.abs().clamp_min(1e-8).log().mean().exp()
-        self.value_head.weight.div_(gain)
-        head = self.network.critic.head
-        assert isinstance(head, nn.Module)
-        for parameter in head.parameters():
-            parameter.mul_(gain)
 
     def value(self, inputs: Tensor, task: Tensor) -> Tensor:
         """Return the critic's prediction (n,), in normalized units, for network inputs (n, features + K)."""
@@ -227,7 +172,7 @@ def _make_value_stats(value_norm: str, num_tasks: int, options: Mapping[str, Any
         if not known:
             raise UserError(f"value_norm=none has no options, but {name} is set")
         if name not in known:
-            raise unknown(f"option of value_norm {value_norm}", name, (*known, *_STARTS[value_norm]))
+            raise unknown(f"option of value_norm {value_norm}", name, known)
     return PopArt(num_tasks, **options) if known else None
 
 
