@@ -169,10 +169,10 @@ def test_gradient_norms_are_clipped_together_or_a_side(make_agent, limit: str) -
     scalars = agent.optimize("all")
     assert expected.keys() - {f"norm of {side}" for side in limits} == named.keys()
     for name, parameter in named.items():
-        assert torch.equal(parameter.grad, expected[name]), name
+        torch.testing.assert_close(parameter.grad, expected[name], rtol=1e-5, atol=0.0)
     for side, most in limits.items():
         of = "" if side == "all" else f"{side}_"
-        assert scalars[f"info/{of}grad_norm"] == expected[f"norm of {side}"]
+        torch.testing.assert_close(scalars[f"info/{of}grad_norm"], expected[f"norm of {side}"])
         assert scalars[f"info/{of}grad_clip_fraction"] == float(expected[f"norm of {side}"] > most)
 
 
