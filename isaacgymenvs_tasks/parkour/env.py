@@ -60,6 +60,7 @@ SCANDOTS = slice(48, 180)  #: of the observation
 SCAN_LIFT = 0.3  #: m, about the height of the base
 SLOW = 5  #: steps between two looks at terrain and goals
 GOAL_RADIUS, GOAL_STEPS = 0.3, 2  #: m from a goal, and steps within it, that reach it
+ADVANCE = 0.05  #: m/s, slower than which a robot stands
 TOUCH = 2.0  #: N on a foot
 ROLL, PITCH, LOW = 2.5, 1.5, -0.25  #: rad and m; a robot beyond them has lost
 FALLEN = 1.0  #: N on the trunk
@@ -106,7 +107,7 @@ class Parkour(VecTask):
         self.reset_height, self.command_range = float(env["resetHeight"]), tuple(map(float, env["command"]))
         self.command_interval, self.push_interval = int(env["commandInterval"]), int(env["pushInterval"])
         self.push_speed, self.randomize = float(env["pushSpeed"]), dict(env["randomize"])
-        self.reward_weights = rewards.check(env["reward"])
+        self.reward_weights, self.advance_only = rewards.check(env["reward"]), bool(env.get("advanceOnly"))
         self.rows = int(env["terrain"]["rows"])
         numbers = {"numObservations": NUM_FEATURES + self.num_tasks, "numActions": 12}
         super().__init__({**cfg, "env": {**env, **numbers}}, rl_device, sim_device, graphics_device_id, headless)
@@ -231,6 +232,7 @@ class Parkour(VecTask):
         self.goals = self._goal_table[self.level, self.task_index]
         self.goal_index = torch.zeros(n, dtype=torch.long, device=device)
         self._goal_steps = torch.zeros_like(self.goal_index)
+        self._closest = torch.full((n,), math.inf, device=device)  # m, least distance to the current goal so far
         self.success_buf = torch.zeros(n, device=device)
         self._played = torch.zeros(n, dtype=torch.bool, device=device)
         self._touch = torch.zeros(n, 4, dtype=torch.bool, device=device)
@@ -289,9 +291,13 @@ class Parkour(VecTask):
             leg_forces=forces[:, self._legs],
         )
         self.rew_buf = rewards.total(state, self.reward_weights, self.step_dt)
+        if self.advance_only:
+            self.rew_buf = torch.where(distance < self._closest - ADVANCE * self.step_dt, self.rew_buf, 0.0)
+        self._closest = torch.minimum(self._closest, distance)
         self._goal_steps = self._goal_steps + (distance < GOAL_RADIUS)
         reached = self._goal_steps >= GOAL_STEPS
         self._goal_steps = torch.where(reached, 0, self._goal_steps)
+        self._closest = torch.where(reached, math.inf, self._closest)
         self.goal_index = (self.goal_index + reached).clamp_max(NUM_GOALS)
         self.success_buf = self.goal_index / NUM_GOALS
         self.fell = forces[:, 0] > FALLEN
@@ -407,6 +413,7 @@ class Parkour(VecTask):
         rows.put(self.command, self._command(chance[:, 12]))
         rows.put(self.goal_index, 0)
         rows.put(self._goal_steps, 0)
+        rows.put(self._closest, math.inf)
         rows.put(self._played, False)
         rows.put(self.actions, 0.0)
         rows.put(self._touch, False)
@@ -437,6 +444,7 @@ class Parkour(VecTask):
         "goals",
         "goal_index",
         "_goal_steps",
+        "_closest",
         "_played",
         "_touch",
         "_touch_before",

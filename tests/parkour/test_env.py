@@ -266,6 +266,44 @@ def test_reward_of_a_step() -> None:
     torch.testing.assert_close(reward, expected, atol=1e-5, rtol=1e-4)
 
 
+def test_only_new_ground_pays_with_advance_only() -> None:
+    env = make("ParkourFlat", 2, advanceOnly=True, **SAME)
+    env.reset()
+    goal, lift = env.goals[:, 0], torch.tensor([0.0, 0.0, 0.6])
+
+    def pays(distance: float, towards: torch.Tensor) -> bool:
+        move(env, towards + torch.tensor([-distance, 0.0, 0.0]) + lift)
+        reward = idle(env)[1]
+        assert reward.tolist() in ([0.0, 0.0], pytest.approx([0.02, 0.02], abs=1e-3))  # at rest: yaw alone
+        return bool(reward.all())
+
+    assert [pays(d, goal) for d in (0.9, 0.7, 0.8, 0.71, 0.6, 0.6, 0.5)] == [
+        True,
+        True,
+        False,
+        False,
+        True,
+        False,
+        True,
+    ]
+    assert [pays(d, goal) for d in (0.4995, 0.497)] == [False, True]  # 0.05 m/s are 1 mm a step
+    assert [pays(d, goal) for d in (0.2, 0.1)] == [True, True]  # which reaches it
+    assert env.goal_index.tolist() == [1, 1]
+    assert pays(1.0, env.goals[:, 1]) and not pays(1.2, env.goals[:, 1])  # the next goal counts anew
+    env.reset()
+    assert pays(2.0, goal)  # and so does the next episode
+
+
+def test_what_waiting_pays() -> None:
+    """MTBench pays a robot that stands and faces its goal 1 a second, of 5 at the most; ``advanceOnly`` nothing."""
+    for advance_only, expected in ((False, 0.02), (True, 0.0)):
+        env = make("ParkourFlat", 2, advanceOnly=advance_only, **SAME)
+        env.reset()
+        env.goals[..., 1] = env._root[:, None, 1]  # straight ahead
+        rewards_seen = torch.stack([idle(env)[1] for _ in range(150)])[50:]
+        assert float(rewards_seen.mean()) == pytest.approx(expected, abs=0.001)
+
+
 def test_next_level() -> None:
     goals = torch.arange(9).repeat(2)
     level = torch.tensor([0] * 9 + [5] * 9)
