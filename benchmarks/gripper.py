@@ -2,9 +2,10 @@
 
     python benchmarks/gripper.py [episodes=64] [seed=0] [out=benchmarks/results/gripper.csv]
 
-A law is the force on a finger for an action of one, the force at which it saturates, and armature and damping of a finger. For
-each: steps from open to shut; how many cubes that the expert lifted are still held after 70 steps of gripper actions with a mean
-and Gaussian noise, the arm rising 0.06 m first; and how often the experts succeed with noise on all four actions.
+A law is the force on a finger for an action of one, the force at which it saturates, and armature and damping of a
+finger. For each: steps from open to shut; how many cubes that the expert lifted are still held after 70 steps of
+gripper actions with a mean and Gaussian noise, the arm rising 0.06 m first; and how often the experts succeed with
+noise on all four actions.
 """
 
 from __future__ import annotations
