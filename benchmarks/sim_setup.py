@@ -76,7 +76,9 @@ def main(counts: list[int]) -> None:
         times.append(time.perf_counter())
         created, first, second, step = np.diff(times)
         each = 1000 * second / count
-        print(f"{count:6} {created:8.2f} {first:10.2f} {second:8.2f} {step:8.2f} {each:9.2f} {memory():7.0f}", flush=True)
+        print(
+            f"{count:6} {created:8.2f} {first:10.2f} {second:8.2f} {step:8.2f} {each:9.2f} {memory():7.0f}", flush=True
+        )
         gym.destroy_sim(sim)
 
 

@@ -16,13 +16,14 @@ from xml.etree import ElementTree
 import mujoco
 import numpy as np
 
-from . import urdf
+from . import inertia, urdf
 from .datatypes import (
     DOF_PROPERTIES,
     FLT_MAX,
     ActuatorProperties,
     AssetOptions,
     DofType,
+    RigidBodyProperties,
     RigidShapeProperties,
 )
 
@@ -49,6 +50,7 @@ class Asset:
     dof_names: list[str] = field(init=False)
     dof_types: list[DofType] = field(init=False)
     dof_props: np.ndarray = field(init=False)
+    body_props: list[RigidBodyProperties] = field(init=False)
     shape_props: list[RigidShapeProperties] = field(init=False)
     shape_body: list[int] = field(init=False)  #: body index of each shape
     actuators: list[tuple[str, str, ActuatorProperties]] = field(init=False)  #: (name, joint, properties)
@@ -88,6 +90,7 @@ class Asset:
             row["damping"] = model.dof_damping[dof]
             row["friction"] = model.dof_frictionloss[dof]
             row["armature"] = self.options.armature or model.dof_armature[dof]
+        self.body_props = inertia.read(model)
         shapes = [g for g in range(model.ngeom) if model.geom_contype[g] or model.geom_conaffinity[g]]
         self.shape_body = [int(model.geom_bodyid[g]) - 1 for g in shapes]
         self.shape_props = [
@@ -180,9 +183,9 @@ def _weigh_frames(spec: mujoco.MjSpec) -> None:
     """MuJoCo wants every moving body to have mass and inertia: give ``FRAME_MASS`` to links without, and leave the others."""
     for body in spec.bodies[1:]:
         full = np.array(body.fullinertia)
-        inertia = full[:3] if np.isfinite(full).all() else np.array(body.inertia)
+        moments = full[:3] if np.isfinite(full).all() else np.array(body.inertia)
         if body.explicitinertial:
-            lacks_mass, lacks_inertia = not body.mass, not inertia.any()
+            lacks_mass, lacks_inertia = not body.mass, not moments.any()
         else:
             lacks_mass = lacks_inertia = not any(g.contype or g.conaffinity for g in body.geoms)
         if lacks_mass or lacks_inertia:

@@ -95,9 +95,11 @@ NOTES = """
   MJCF. `collapse_fixed_joints` merges first, and leaves links whose fixed joint says `dont_collapse="true"`.
 - **Fixed bases** can be moved with `set_actor_root_state_tensor(_indexed)`.
 - **Drives** are implicit in stiffness and damping, as PhysX's: each substep applies kp (p* - p) + kd (v* - v) with the
-  position and velocity at its end, so stiffness damps by kp times the substep too. A DOF's `effort` limits the mean force over
-  a step. Efforts act in the modes none and effort, damping passively in both, stiffness about zero in the mode none alone. The
-  `velocity` limit of a URDF file is read, and has no effect.
+  position and velocity at its end, so stiffness damps by kp times the substep too. Efforts act in the modes none and effort;
+  damping acts passively in both, stiffness about zero in the mode none alone. A DOF's `effort` limits the mean force over a
+  step, before the drive's own damping takes its share: at its limit a drive moves a joint of inertia I as if the limit were
+  1 + h (kd + h kp) / I times less, in substeps of h (PhysX limits what remains). The `velocity` limit of a URDF file is read,
+  and has no effect.
 - **Masses** and inertias: `recomputeInertia` scales the inertia with the mass. The first change to bodies of an asset after
   `prepare_sim` compiles the models again; later ones do not.
 - **Asset options that act**: `fix_base_link`, `disable_gravity`, `armature`, `density`, `linear_damping`,
@@ -107,8 +109,8 @@ NOTES = """
   effect and warns. Contact and rest offsets and `thickness` have no effect.
 - **Collision**: groups and filters as in Isaac Gym, on top of an MJCF file's own contype and conaffinity. Parent and
   child bodies, and two static shapes, never collide.
-- **MJCF** files may have geoms on the worldbody, which are left out (floors), and may keep equality constraints and tendons; their actuators do not act (drives and efforts do), and ball
-  joints are refused.
+- **MJCF** files may keep equality constraints and tendons; their actuators do not act (drives and efforts do), and ball
+  joints are refused. Geoms on the worldbody (floors) are left out.
 - **Ground.** Every environment has the whole ground in its own world, at the same coordinates. A height field is linear
   between samples (PhysX: two triangles); a triangle mesh becomes the height field of its upper surface, measured every 5 cm.
 - **Divergence.** An environment whose state stops being finite shows NaN in every state tensor and is not stepped until

@@ -18,7 +18,7 @@ import mujoco
 import numpy as np
 import torch
 
-from . import datatypes
+from . import datatypes, inertia
 from .assets import Asset, load, primitive
 from .coverage import MISSING_CALLS, MISSING_TYPES, PAGE
 from .datatypes import *  # noqa: F403
@@ -51,7 +51,7 @@ from .datatypes import (
 )
 from .ground import from_samples, from_triangles
 from .gymtorch import Tensor, unwrap_tensor
-from .scene import Actor, Env, body_properties, check_inertia, warn_restitution
+from .scene import Actor, Env, warn_restitution
 from .simulation import Simulation as Sim
 
 for _enum in (SimType, UpAxis, DofDriveMode, DofType, JointType, CoordinateSpace, IndexDomain, ContactCollection,
@@ -101,9 +101,7 @@ class Gym:
         return Sim(params, f"cuda:{compute_device}" if params.use_gpu_pipeline else "cpu")
 
     def destroy_sim(self, sim: Sim) -> None:
-        if sim.engine is not None:
-            sim.engine.close()
-            sim.engine = None
+        sim.destroy()
 
     def get_sim_params(self, sim: Sim) -> SimParams:
         """A copy: changes act through ``set_sim_params``."""
@@ -515,7 +513,8 @@ class Gym:
         return _shape_ranges(_actor(env, handle).asset)
 
     def get_actor_rigid_body_properties(self, env: Env, handle: int) -> list[RigidBodyProperties]:
-        return body_properties(_actor(env, handle))
+        actor = _actor(env, handle)
+        return [inertia.copied(actor.body_props.get(k, own)) for k, own in enumerate(actor.asset.body_props)]
 
     def set_actor_rigid_body_properties(
         self,
@@ -526,20 +525,11 @@ class Gym:
     ) -> bool:
         """Masses, centres of mass and inertias. ``recomputeInertia`` scales each inertia as its mass has changed."""
         actor = _actor(env, actorHandle)
-        before = body_properties(actor)
-        if len(props) != len(before):
-            raise ValueError(f"{_call()}: actor {actor.name!r} has {len(before)} rigid bodies, not {len(props)}")
-        after = deepcopy(props)
-        for new, old, name in zip(after, before, actor.asset.body_names, strict=True):
-            if recomputeInertia and old.mass:
-                rows = (v * (new.mass / old.mass) for v in (old.inertia.x, old.inertia.y, old.inertia.z))
-                new.inertia = datatypes.Mat33(*rows)
-            if new != old:
-                check_inertia(new, f"{_call()}: body {name!r} of actor {actor.name!r}")
-        changed = [
-            new if new != old else None for new, old in zip(after, body_properties(actor, own=False), strict=True)
-        ]
-        if any(changed) or actor.body_props is not None:
+        own, whose = actor.asset.body_props, f"actor {actor.name!r}"
+        if len(props) != len(own):
+            raise ValueError(f"{_call()}: {whose} has {len(own)} rigid bodies, not {len(props)}")
+        changed = inertia.changes(props, actor.body_props, own, recomputeInertia, f"{whose} ({_call()})")
+        if changed != actor.body_props:
             actor.body_props = changed
             _sim(env).properties_changed(env)
         return True
@@ -777,9 +767,8 @@ def _sim(env: Env) -> Sim:
 
 def _call() -> str:
     """The call of the gym that is under way, for messages."""
-    frame, name = sys._getframe(1), ""
-    while frame.f_back is not None:
-        frame = frame.f_back
+    frame, name = sys._getframe(), ""
+    while frame := frame.f_back:  # type: ignore[assignment]
         if frame.f_code.co_qualname.startswith("Gym."):
             name = frame.f_code.co_name
     return f"gym.{name}"

@@ -21,7 +21,8 @@ import mujoco
 import numpy as np
 
 from .datatypes import SimParams
-from .scene import MAX_CLASSES, TILTED_POS, TILTED_QUAT, Group, Place, add_contact_sensor, empty_spec
+from .inertia import TILTED_POS, TILTED_QUAT
+from .scene import MAX_CLASSES, Group, Place, add_contact_sensor, empty_spec
 
 #: Groups are merged as long as a model has at most so many times the DOFs of the largest of its scenes.
 GROWTH = 1.25

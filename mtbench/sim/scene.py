@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 import mujoco
 import numpy as np
 
+from . import inertia
 from .assets import Asset
 from .datatypes import (
     DofDriveMode,
-    Mat33,
+    Quat,
     RigidBodyProperties,
     RigidShapeProperties,
     SimParams,
@@ -33,8 +34,6 @@ CONTACT_SENSOR = "contact/"
 CONES = {"elliptic": (mujoco.mjtCone.mjCONE_ELLIPTIC, 10.0), "pyramidal": (mujoco.mjtCone.mjCONE_PYRAMIDAL, 1.0)}
 #: Bytes of MuJoCo's arena for each environment. MT10's scenes use 15 kB of it; its own guess, 14 MB each, adds up.
 ARENA = 4 << 20
-#: Metres and wxyz: a frame that is neither the body's nor parallel to it.
-TILTED_POS, TILTED_QUAT = [1e-6, 2e-6, 3e-6], [0.5, 0.5, 0.5, 0.5]
 MAX_CLASSES = 31  # collision classes are bits of a signed 32-bit mask
 
 
@@ -50,11 +49,11 @@ class Actor:
     segmentation_id: int = 0
     dof_props: np.ndarray = field(init=False)
     shape_props: list[RigidShapeProperties] = field(init=False)
-    #: of each body, None: as in the asset; None altogether: no body's have been changed
-    body_props: list[RigidBodyProperties | None] | None = None
+    body_props: dict[int, RigidBodyProperties] = field(default_factory=dict)  #: by body, where not the asset's
 
     def __post_init__(self) -> None:
-        self.pose = copy.deepcopy(self.pose)  # clients go on to use theirs for the next actor
+        p, r = self.pose.p, self.pose.r  # copied, since clients go on to use theirs for the next actor
+        self.pose = Transform(Vec3(p.x, p.y, p.z), Quat(r.x, r.y, r.z, r.w))
         self.dof_props = self.asset.dof_props.copy()
         self.shape_props = [copy.copy(p) for p in self.asset.shape_props]
         if self.filter > 0:
@@ -68,7 +67,7 @@ class Actor:
     def variant(self) -> tuple:
         """What may differ within a group, as a hashable value."""
         shapes = tuple((p.friction, p.torsion_friction, p.rolling_friction) for p in self.shape_props)
-        bodies = None if self.body_props is None else tuple(repr(p) for p in self.body_props)
+        bodies = repr(sorted(self.body_props.items())) if self.body_props else ""
         return self.dof_props.tobytes(), shapes, bodies
 
 
@@ -155,7 +154,7 @@ def build_groups(envs: Sequence[Env], params: SimParams, ground: Ground, contact
 
 def changed_inertias(envs: Iterable[Env]) -> set[int]:
     """``uid`` of the assets of which an actor has masses, centres of mass or inertias of its own."""
-    return {actor.asset.uid for env in envs for actor in env.actors if actor.body_props is not None}
+    return {actor.asset.uid for env in envs for actor in env.actors if actor.body_props}
 
 
 def add_contact_sensor(spec: mujoco.MjSpec, body: str) -> None:
@@ -212,7 +211,7 @@ def build_model(
     for i, actor in enumerate(env.actors):
         child = actor.asset.spec.copy()
         if actor.asset.uid in changed:
-            _tilt_inertias(child, actor.asset.model)
+            inertia.tilt(child, actor.asset.model)
         root = spec.worldbody.add_frame().attach_body(child.worldbody.first_body(), f"{i}/", "")
         if actor.asset.fixed:
             if root.joints:
@@ -258,17 +257,14 @@ def with_properties(base: mujoco.MjModel, env: Env, scratch: mujoco.MjData | Non
     collides = (m.geom_contype | m.geom_conaffinity).astype(bool) & (m.geom_bodyid > 0)
     colliding = np.flatnonzero(collides)
     for actor in env.actors:
-        if actor.body_props is not None:
-            own = actor.asset.model
-            for k, props in enumerate(actor.body_props):
-                if props is None:
-                    for name in ("body_mass", "body_ipos", "body_iquat", "body_inertia"):
-                        getattr(m, name)[body + k] = getattr(own, name)[1 + k]
-                else:
-                    _write_inertia(m, body + k, props)
+        own, last = actor.asset.model, body + len(actor.asset.body_names)
+        for name in ("body_mass", "body_ipos", "body_iquat", "body_inertia"):
+            getattr(m, name)[body:last] = getattr(own, name)[1:]
+        for k, props in actor.body_props.items():
+            inertia.write(m, body + k, props)
         for k, p in enumerate(actor.shape_props):
             m.geom_friction[colliding[shape + k]] = p.friction, p.torsion_friction, p.rolling_friction
-        body += len(actor.asset.body_names)
+        body = last
         shape += len(actor.shape_props)
     if m.nu:
         dofs = np.concatenate([actor.dof_props for actor in env.actors])
@@ -303,46 +299,6 @@ def drive_gains(props: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     position, velocity = mode == DofDriveMode.DOF_MODE_POS, mode == DofDriveMode.DOF_MODE_VEL
     kp = np.where(position, props["stiffness"], 0.0).astype(float)
     return kp, np.where(position | velocity, props["damping"], 0.0).astype(float)
-
-
-def body_properties(actor: Actor, own: bool = True) -> list[RigidBodyProperties]:
-    """Masses (kg), centres of mass (m) and inertias (kg m^2, about the centre, body axes) of the actor's bodies, as copies;
-    without ``own`` those that the asset gives it."""
-    m = actor.asset.model
-    out: list[RigidBodyProperties] = []
-    for b in range(1, m.nbody):
-        changed = actor.body_props[b - 1] if own and actor.body_props is not None else None
-        if changed:
-            out.append(copy.deepcopy(changed))
-            continue
-        flat = np.empty(9)
-        mujoco.mju_quat2Mat(flat, m.body_iquat[b])
-        rotation = flat.reshape(3, 3)
-        inertia = rotation @ np.diag(m.body_inertia[b]) @ rotation.T
-        mass = float(m.body_mass[b])
-        props = RigidBodyProperties(com=Vec3(*map(float, m.body_ipos[b])), mass=mass, invMass=1 / mass if mass else 0.0)
-        props.inertia = Mat33(*(Vec3(*map(float, row)) for row in inertia))
-        if mass:
-            props.invInertia = Mat33(*(Vec3(*map(float, row)) for row in np.linalg.pinv(inertia)))
-        out.append(props)
-    return out
-
-
-def check_inertia(props: RigidBodyProperties, whose: str) -> None:
-    """Refuse what no body can have.
-
-    Raises:
-        ValueError: a mass or principal inertia that is not positive, or a number that is not finite.
-    """
-    com, inertia = np.array(_xyz(props.com)), _matrix(props.inertia)
-    if not (props.mass > 0.0 and np.isfinite([props.mass, *com, *inertia.flat]).all()):
-        raise ValueError(
-            f"{whose} cannot have mass {props.mass} kg, centre of mass {com} m and inertia {inertia.tolist()}"
-        )
-    if np.linalg.eigvalsh(inertia)[0] <= 0.0:
-        raise ValueError(
-            f"{whose} cannot have inertia {inertia.tolist()} kg m^2: its principal inertias must be positive"
-        )
 
 
 def warn_restitution(restitution: float, where: str) -> None:
@@ -388,33 +344,6 @@ def _walk(body: mujoco.MjsBody, moving: bool):
     yield body, moving
     for child in body.bodies:
         yield from _walk(child, moving)
-
-
-def _tilt_inertias(spec: mujoco.MjSpec, own: mujoco.MjModel) -> None:
-    """MuJoCo notes in the model which inertial frames equal their body's or geom's, and then does without their values: let
-    none be equal. The values are written by :func:`with_properties`."""
-    if spec.compiler.inertiafromgeom == mujoco.mjtInertiaFromGeom.mjINERTIAFROMGEOM_TRUE:
-        spec.compiler.inertiafromgeom = mujoco.mjtInertiaFromGeom.mjINERTIAFROMGEOM_AUTO
-    for b, body in enumerate(spec.bodies[1:], 1):
-        body.explicitinertial = True
-        body.fullinertia = [np.nan] * 6
-        body.mass = own.body_mass[b]
-        body.ipos, body.iquat = own.body_ipos[b] + TILTED_POS, TILTED_QUAT
-        body.inertia = [own.body_inertia[b].max()] * 3
-
-
-def _write_inertia(m: mujoco.MjModel, body: int, props: RigidBodyProperties) -> None:
-    values, vectors = np.linalg.eigh(_matrix(props.inertia))
-    if np.linalg.det(vectors) < 0:
-        vectors[:, 0] *= -1
-    m.body_mass[body] = props.mass
-    m.body_ipos[body] = _xyz(props.com)
-    m.body_inertia[body] = values
-    mujoco.mju_mat2Quat(m.body_iquat[body], np.ascontiguousarray(vectors).ravel())
-
-
-def _matrix(m: Mat33) -> np.ndarray:
-    return np.array([_xyz(m.x), _xyz(m.y), _xyz(m.z)])
 
 
 def _xyz(v: Vec3) -> list[float]:

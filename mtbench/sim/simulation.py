@@ -47,6 +47,7 @@ class Simulation:
         self.actor_env: list[Env] = []
         self.frame = 0
         self.engine: Engine | None = None
+        self.destroyed = False
         self._changed_envs: dict[int, Env] = {}  # by index: those with properties that the engine has not been given
         self._first: dict[str, list[int]] = {"actors": [0], "bodies": [0], "dofs": [0]}
 
@@ -72,6 +73,8 @@ class Simulation:
         """Group environments, compile models and allocate every tensor."""
         if self.prepared:
             return
+        if self.destroyed:
+            raise RuntimeError("the simulation has been destroyed (destroy_sim)")
         if not self.envs:
             raise ValueError("the simulation has no environments; create_env and create_actor come before prepare_sim")
         # Actors may have been created in any order; tensors go env by env.
@@ -95,9 +98,20 @@ class Simulation:
         self.refresh_roots()
         self.refresh_dofs()
 
+    def destroy(self) -> None:
+        """Free the engine; nothing can be done with the simulation afterwards."""
+        if self.engine is not None:
+            self.engine.close()
+        self.engine, self.destroyed = None, True
+
     def _start_engine(self, contact_sensors: bool) -> None:
         """Compile the models and start an engine on them, which takes over the state of the one before."""
-        before = self.engine
+        state = {}
+        if self.engine is not None:
+            names = "qpos", "qvel", "mocap_pos", "mocap_quat", "force"
+            state = {name: getattr(self.engine, name).clone() for name in names}
+            self.engine.close()
+            self.engine = None  # before the next one needs the room
         self._changed_envs.clear()
         self._changed_inertias = changed_inertias(self.envs)
         groups = build_groups(self.envs, self.params, self.ground, contact_sensors)
@@ -107,11 +121,9 @@ class Simulation:
         #: whose bodies moved since ``_bodies`` was filled: "all" environments, "some" (marked in ``_changed``), or ""
         self._moved = "all"
         self._changed = torch.zeros(len(self.envs) + 1, dtype=torch.bool, device=self.device)  # by engine rank
-        if before is not None:
-            for name in ("qpos", "qvel", "mocap_pos", "mocap_quat", "force"):
-                getattr(self.engine, name).copy_(getattr(before, name))
+        for name, values in state.items():
+            getattr(self.engine, name).copy_(values)
             self.engine.mark_force()
-            before.close()
 
     def measure_contacts(self) -> None:
         """Contact forces cost time in every step, so models have the sensors only once a client asks for the tensor."""
@@ -126,7 +138,11 @@ class Simulation:
     @property
     def _engine(self) -> Engine:
         if self.engine is None:
-            raise RuntimeError("call prepare_sim before using tensors or stepping")
+            raise RuntimeError(
+                "the simulation has been destroyed (destroy_sim)"
+                if self.destroyed
+                else "call prepare_sim before using tensors or stepping"
+            )
         if self._changed_envs:
             self._give_properties(self.engine)
         return self.engine
