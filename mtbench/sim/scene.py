@@ -244,28 +244,30 @@ def build_model(
         raise ValueError(f"environment {env.index} with actors {names} cannot be compiled: {error}") from error
 
 
-def with_properties(base: mujoco.MjModel, env: Env, scratch: mujoco.MjData | None = None) -> mujoco.MjModel:
-    """A copy of ``base`` with the properties of ``env``'s actors. ``scratch``: any data of the structure, to work in.
+def with_properties(
+    base: mujoco.MjModel, env: Env, scratch: mujoco.MjData | None = None, in_place: bool = False
+) -> mujoco.MjModel:
+    """A copy of ``base``, or itself, with the properties of ``env``'s actors. ``scratch``: any data of the structure, to work
+    in.
 
     A drive is one affine actuator a DOF: force = ctrl - kp q - (kd + h kp) qd (see ``Simulation.simulate``) in steps of h.
     MuJoCo takes the damping of what it is at the end of the step and the stiffness of what it was at the beginning; with
     h kp more damping both act at the end, on q + h qd, as PhysX's drives do, and no stiffness is too much for a light joint.
     The same goes for the spring of a joint that has no drive. A DOF in effort mode keeps its damping and has no stiffness.
     """
-    m = copy.copy(base)
-    body, shape = 1, 0
+    m = base if in_place else copy.copy(base)
+    body = 1
     collides = (m.geom_contype | m.geom_conaffinity).astype(bool) & (m.geom_bodyid > 0)
-    colliding = np.flatnonzero(collides)
+    shapes = [p for actor in env.actors for p in actor.shape_props]
+    if shapes:
+        m.geom_friction[collides] = [(p.friction, p.torsion_friction, p.rolling_friction) for p in shapes]
     for actor in env.actors:
         own, last = actor.asset.model, body + len(actor.asset.body_names)
         for name in ("body_mass", "body_ipos", "body_iquat", "body_inertia"):
             getattr(m, name)[body:last] = getattr(own, name)[1:]
         for k, props in actor.body_props.items():
             inertia.write(m, body + k, props)
-        for k, p in enumerate(actor.shape_props):
-            m.geom_friction[colliding[shape + k]] = p.friction, p.torsion_friction, p.rolling_friction
         body = last
-        shape += len(actor.shape_props)
     if m.nu:
         dofs = np.concatenate([actor.dof_props for actor in env.actors])
         joint, h = m.actuator_trnid[:, 0], m.opt.timestep

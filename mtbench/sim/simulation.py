@@ -113,6 +113,7 @@ class Simulation:
             self.engine.close()
             self.engine = None  # before the next one needs the room
         self._changed_envs.clear()
+        self._own_models: set[int] = set()  # engine ranks of environments that share theirs with no other
         self._changed_inertias = changed_inertias(self.envs)
         groups = build_groups(self.envs, self.params, self.ground, contact_sensors)
         self.engine, groups = make_engine(groups, self.params, self.device, contact_sensors)
@@ -484,7 +485,8 @@ class Simulation:
                 base, structure = engine.model(rank), env.structure()
                 if structure not in scratch:
                     scratch[structure] = mujoco.MjData(base)
-                models[rank] = with_properties(base, env, scratch[structure])
+                models[rank] = with_properties(base, env, scratch[structure], in_place=rank in self._own_models)
+            self._own_models.update(ranks)
             engine.replace_models(models)
         self._moved = "all"
 

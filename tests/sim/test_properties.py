@@ -97,7 +97,7 @@ def test_written_back_unchanged_changes_nothing(make_world, scale):
 
 
 def test_the_mass_alone(make_world):
-    """With ``recomputeInertia`` the inertia grows with the mass, without it it stays; back to the first mass, all is as it was."""
+    """With ``recomputeInertia`` the inertia grows with the mass, else it stays; back to the first mass, all is as it was."""
     w = make_world(gravity=0.0)
     env = w.env((SHAPES["brick"](w), (0, 0, 1)))
     first = w.gym.get_actor_rigid_body_properties(env, 0)
@@ -154,7 +154,7 @@ def test_bodies_that_cannot_be_are_refused(make_world):
     ):
         props = w.gym.get_actor_rigid_body_properties(env, 0)
         setattr(props[0], name, value)
-        with pytest.raises(ValueError, match="gym.set_actor_rigid_body_properties"):
+        with pytest.raises(ValueError, match=r"gym\.set_actor_rigid_body_properties"):
             w.gym.set_actor_rigid_body_properties(env, 0, props)
     assert w.gym.get_actor_rigid_body_properties(env, 0)[0].mass == pytest.approx(1.0)
 
@@ -245,9 +245,12 @@ def test_a_call_on_one_actor_touches_no_other(make_world, monkeypatch):
     w.prepare()
     compiled: list[int] = []
     original = simulation.with_properties
-    monkeypatch.setattr(
-        simulation, "with_properties", lambda m, env, d: compiled.append(env.index) or original(m, env, d)
-    )
+
+    def noted(model, env, *more, **how):
+        compiled.append(env.index)
+        return original(model, env, *more, **how)
+
+    monkeypatch.setattr(simulation, "with_properties", noted)
     for name in ("refresh_bodies", "refresh_dofs", "bodies", "set_dofs", "_start_engine"):
         monkeypatch.setattr(w.sim, name, lambda *_: pytest.fail("all environments are read or written"))
     w.drive(envs[7], damping=0.3)

@@ -1,4 +1,4 @@
-"""What a URDF file says that MuJoCo does not read: Isaac Gym's order, links to keep, speeds, and small inertias as they are."""
+"""What a URDF file says that MuJoCo does not read: Isaac Gym's order, links to keep, speeds; and small inertias."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_siblings_are_sorted_by_the_name_of_their_joint(tmp_path):
 
 
 def test_a_gripper_has_the_indices_that_clients_know(tmp_path):
-    """MTBench reads its Franka's fingertips at 10 and 12 and its end effector at 13, in a file that has them in another order."""
+    """MTBench reads its Franka's fingertips at 10 and 12 and its end effector at 13; the file has another order."""
     arm = [f"link{i}" for i in range(9)]  # link8 is the hand
     joints = [joint(f"panda_joint{i}", "revolute", arm[i - 1], arm[i]) for i in range(1, 9)]
     hand = [

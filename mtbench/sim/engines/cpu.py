@@ -26,6 +26,9 @@ from .engine import Engine
 
 #: At least so many batches for each thread, so that the last ones to finish leave little idle.
 BATCHES_A_THREAD = 4
+#: And at most so many environments in each: MuJoCo copies out a whole batch whatever part of it is asked for, and a call on
+#: one actor shall not take longer among more environments.
+LARGEST_BATCH = 64
 #: A coordinate or velocity beyond this is a diverged simulation, as in MuJoCo (mjMAXVAL).
 MAX_VALUE = 1e10
 INPUTS = ("qpos", "qvel", "ctrl", "mocap_pos", "mocap_quat", "force")
@@ -70,7 +73,7 @@ class CpuEngine(Engine):
         self._has_force = False
         threads = num_threads or available_cores()
         at = dict.fromkeys([*shapes, "env"], 0)
-        size = max(1, -(-count // (BATCHES_A_THREAD * threads)))
+        size = min(max(1, -(-count // (BATCHES_A_THREAD * threads))), LARGEST_BATCH)
         self._batches = [
             _Batch(models[first : first + size], at, self._buffers, self._dirty, self._diverged)
             for models in map(run_models, groups)
