@@ -1,8 +1,10 @@
 """What it takes to set up and randomize many environments of one robot: python benchmarks/sim_setup.py [envs=64,4096]
 
-Each environment holds the Go1 of ``assets/go1`` on a plane. Printed for every number of environments, in seconds: creating
-them (``create_env``, ``create_actor`` and ``prepare_sim``), then randomizing every one after ``prepare_sim`` (masses, gains
-and friction, a call for each property and environment) with the step that takes it over, twice, and memory (MB, resident).
+Each environment holds the Go1 of ``assets/go1`` on a plane. Printed for every number of environments, in seconds and in
+seconds of a processor (other work on the machine does not count there): creating them (``create_env``, ``create_actor`` and
+``prepare_sim``), then randomizing every one after ``prepare_sim`` (masses, gains and friction, a call for each property and
+environment) with the step that takes it over, twice, and a step. Then milliseconds of a processor to randomize one, and the
+most memory that was resident (MB).
 """
 
 from __future__ import annotations
@@ -58,27 +60,30 @@ def randomize(gym: gymapi.Gym, sim: gymapi.Sim, envs: list[gymapi.Env], rng: np.
     gym.simulate(sim)
 
 
+def now() -> tuple[float, float]:
+    """Seconds, and seconds of a processor that this process has had."""
+    return time.perf_counter(), time.process_time()
+
+
 def memory() -> float:
     """Resident memory of this process at its most, MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main(counts: list[int]) -> None:
-    print(f"{'envs':>6} {'create':>8} {'randomize':>10} {'again':>8} {'step':>8} {'ms a env':>9} {'MB':>7}")
+    print(f"{'envs':>6} {'create':>14} {'randomize':>14} {'again':>14} {'step':>14} {'ms an env':>10} {'MB':>6}")
     for count in counts:
-        rng, times = np.random.default_rng(0), [time.perf_counter()]
+        rng, times = np.random.default_rng(0), [now()]
         gym, sim, envs = create(count)
-        times.append(time.perf_counter())
+        times.append(now())
         for _ in range(2):
             randomize(gym, sim, envs, rng)
-            times.append(time.perf_counter())
+            times.append(now())
         gym.simulate(sim)
-        times.append(time.perf_counter())
-        created, first, second, step = np.diff(times)
-        each = 1000 * second / count
-        print(
-            f"{count:6} {created:8.2f} {first:10.2f} {second:8.2f} {step:8.2f} {each:9.2f} {memory():7.0f}", flush=True
-        )
+        times.append(now())
+        parts = np.diff(times, axis=0)
+        columns = " ".join(f"{wall:6.2f} ({processor:5.2f})" for wall, processor in parts)
+        print(f"{count:6} {columns} {1000 * parts[2, 1] / count:10.2f} {memory():6.0f}", flush=True)
         gym.destroy_sim(sim)
 
 

@@ -34,6 +34,7 @@ CONTACT_SENSOR = "contact/"
 CONES = {"elliptic": (mujoco.mjtCone.mjCONE_ELLIPTIC, 10.0), "pyramidal": (mujoco.mjtCone.mjCONE_PYRAMIDAL, 1.0)}
 #: Bytes of MuJoCo's arena for each environment. MT10's scenes use 15 kB of it; its own guess, 14 MB each, adds up.
 ARENA = 4 << 20
+NONE, POSITION, VELOCITY, EFFORT = (mode.value for mode in DofDriveMode)
 MAX_CLASSES = 31  # collision classes are bits of a signed 32-bit mask
 
 
@@ -273,8 +274,8 @@ def with_properties(
         joint, h = m.actuator_trnid[:, 0], m.opt.timestep
         dof, mode = m.jnt_dofadr[joint], dofs["driveMode"]
         kp, kd = drive_gains(dofs)
-        spring = np.where(mode == DofDriveMode.DOF_MODE_NONE, dofs["stiffness"], 0.0)
-        passive = (mode == DofDriveMode.DOF_MODE_NONE) | (mode == DofDriveMode.DOF_MODE_EFFORT)
+        spring = np.where(mode == NONE, dofs["stiffness"], 0.0)
+        passive = (mode == NONE) | (mode == EFFORT)
         limited = dofs["hasLimits"]
         m.jnt_limited[joint] = limited
         m.jnt_range[joint[limited]] = np.stack([dofs["lower"], dofs["upper"]], 1)[limited]
@@ -298,9 +299,8 @@ def with_properties(
 def drive_gains(props: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(kp, kd) of the drives of DOFs, float64, zero where the mode does not use them."""
     mode = props["driveMode"]
-    position, velocity = mode == DofDriveMode.DOF_MODE_POS, mode == DofDriveMode.DOF_MODE_VEL
-    kp = np.where(position, props["stiffness"], 0.0).astype(float)
-    return kp, np.where(position | velocity, props["damping"], 0.0).astype(float)
+    kp = np.where(mode == POSITION, props["stiffness"], 0.0).astype(float)
+    return kp, np.where((mode == POSITION) | (mode == VELOCITY), props["damping"], 0.0).astype(float)
 
 
 def warn_restitution(restitution: float, where: str) -> None:

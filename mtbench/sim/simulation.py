@@ -5,6 +5,7 @@ Everything here is a gather, a scatter or plain arithmetic over whole tensors; e
 
 from __future__ import annotations
 
+from collections import Counter
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -113,10 +114,14 @@ class Simulation:
             self.engine.close()
             self.engine = None  # before the next one needs the room
         self._changed_envs.clear()
-        self._own_models: set[int] = set()  # engine ranks of environments that share theirs with no other
         self._changed_inertias = changed_inertias(self.envs)
         groups = build_groups(self.envs, self.params, self.ground, contact_sensors)
         self.engine, groups = make_engine(groups, self.params, self.device, contact_sensors)
+        models = [model for group in groups for model in group.models]
+        shared = Counter(map(id, models))
+        self._own_models = {
+            rank for rank, model in enumerate(models) if shared[id(model)] == 1
+        }  # may be written in place
         self.layout: Layout = build_layout(self.envs, groups, self.device)
         self.contact_sensors = contact_sensors
         #: whose bodies moved since ``_bodies`` was filled: "all" environments, "some" (marked in ``_changed``), or ""
