@@ -7,40 +7,50 @@ later (drives, limits, friction, masses) is read out as properties here and writ
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
+from xml.etree import ElementTree
 
 import mujoco
 import numpy as np
 
+from . import inertia, urdf
 from .datatypes import (
     DOF_PROPERTIES,
     FLT_MAX,
     ActuatorProperties,
     AssetOptions,
     DofType,
+    RigidBodyProperties,
     RigidShapeProperties,
 )
 
 _ids = itertools.count()
+
+#: kg and kg m^2 of a link of a URDF that has none: it carries only a frame.
+FRAME_MASS = 1e-6
 
 
 @dataclass(eq=False)
 class Asset:
     """One robot or object, ready to be placed in environments.
 
-    Bodies, DOFs and shapes are listed in depth-first order of the file, which is the order of every tensor.
+    Bodies, DOFs and shapes are listed depth first, siblings as in an MJCF file or by the name of their joint in a URDF file,
+    which is the order of every tensor. ``velocity_limits`` (rad/s or m/s) has those DOFs that have one.
     """
 
     spec: mujoco.MjSpec
     options: AssetOptions
+    velocity_limits: Mapping[str, float] = field(default_factory=dict)
     uid: int = field(default_factory=lambda: next(_ids))
     model: mujoco.MjModel = field(init=False)  #: the asset alone, its root fixed to the world
     body_names: list[str] = field(init=False)
     dof_names: list[str] = field(init=False)
     dof_types: list[DofType] = field(init=False)
     dof_props: np.ndarray = field(init=False)
+    body_props: list[RigidBodyProperties] = field(init=False)
     shape_props: list[RigidShapeProperties] = field(init=False)
     shape_body: list[int] = field(init=False)  #: body index of each shape
     actuators: list[tuple[str, str, ActuatorProperties]] = field(init=False)  #: (name, joint, properties)
@@ -68,18 +78,19 @@ class Asset:
             DofType.DOF_TRANSLATION if model.jnt_type[j] == slide else DofType.DOF_ROTATION for j in joints
         ]
         self.dof_props = np.zeros(len(joints), DOF_PROPERTIES)
-        for row, j in zip(self.dof_props, joints, strict=True):
+        for row, name, j in zip(self.dof_props, self.dof_names, joints, strict=True):
             dof = model.jnt_dofadr[j]
             limited = bool(model.jnt_limited[j])
             row["hasLimits"] = limited
             row["lower"], row["upper"] = model.jnt_range[j] if limited else (-FLT_MAX, FLT_MAX)
             row["driveMode"] = int(self.options.default_dof_drive_mode)
-            row["velocity"] = FLT_MAX
+            row["velocity"] = self.velocity_limits.get(name, FLT_MAX)
             row["effort"] = model.jnt_actfrcrange[j, 1] if model.jnt_actfrclimited[j] else FLT_MAX
             row["stiffness"] = model.jnt_stiffness[j]
             row["damping"] = model.dof_damping[dof]
             row["friction"] = model.dof_frictionloss[dof]
             row["armature"] = self.options.armature or model.dof_armature[dof]
+        self.body_props = inertia.read(model)
         shapes = [g for g in range(model.ngeom) if model.geom_contype[g] or model.geom_conaffinity[g]]
         self.shape_body = [int(model.geom_bodyid[g]) - 1 for g in shapes]
         self.shape_props = [
@@ -105,16 +116,22 @@ def load(path: Path, options: AssetOptions) -> Asset:
     """
     if not path.is_file():
         raise FileNotFoundError(f"asset file {path} does not exist")
+    notes = None
     try:
-        spec = mujoco.MjSpec.from_file(str(path))
-    except ValueError as error:
+        if path.suffix.lower() == ".urdf":
+            robot = ElementTree.parse(path).getroot()
+            notes = urdf.Notes.read(robot)
+            urdf.arrange(robot, options.collapse_fixed_joints)
+            spec = mujoco.MjSpec.from_string(ElementTree.tostring(robot, encoding="unicode"))
+            spec.modelfiledir = str(path.parent)
+        else:
+            spec = mujoco.MjSpec.from_file(str(path))
+    except (ValueError, ElementTree.ParseError) as error:
         raise ValueError(f"asset file {path} cannot be read: {error}") from error
-    if path.suffix.lower() == ".urdf":
-        spec.compiler.boundmass = spec.compiler.boundinertia = 1e-6  # links that carry only a frame
     roots = [b for b in spec.bodies if b.parent == spec.worldbody]
     if len(roots) != 1:
         raise ValueError(f"asset file {path} has {len(roots)} root bodies; an asset needs exactly one")
-    return _finish(spec, options, str(path))
+    return _finish(spec, options, str(path), notes)
 
 
 def primitive(geom_type: mujoco.mjtGeom, size: list[float], name: str, options: AssetOptions) -> Asset:
@@ -127,20 +144,28 @@ def primitive(geom_type: mujoco.mjtGeom, size: list[float], name: str, options: 
     return _finish(spec, options, name)
 
 
-def _finish(spec: mujoco.MjSpec, options: AssetOptions, source: str) -> Asset:
+def _finish(spec: mujoco.MjSpec, options: AssetOptions, source: str, notes: urdf.Notes | None = None) -> Asset:
+    """Apply the options. ``notes`` are those of a URDF file."""
     options = deepcopy(options)
+    for geom in spec.worldbody.geoms:  # a floor in the file is no part of the asset
+        spec.delete(geom)
     root = spec.worldbody.first_body()
     root.pos, root.quat = [0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]  # the actor's pose is the root's pose
     for joint in root.joints:
         if joint.type == mujoco.mjtJoint.mjJNT_FREE:
             spec.delete(joint)
     if options.collapse_fixed_joints:
-        guard = root.add_freejoint()  # keeps the root itself from being merged into the world
+        kept = notes.kept_links if notes else ()
+        # A joint keeps the root from being merged into the world, and others from being merged into their parents.
+        guards = [root.add_freejoint(), *(spec.body(name).add_joint() for name in kept if name != root.name)]
         spec.fuse_static()
-        spec.delete(guard)
+        for guard in guards:
+            spec.delete(guard)
     spec.compiler.fusestatic = False
     if options.override_inertia:
         spec.compiler.inertiafromgeom = mujoco.mjtInertiaFromGeom.mjINERTIAFROMGEOM_TRUE
+    if notes is not None:
+        _weigh_frames(spec)
     for body in spec.bodies:
         body.gravcomp = 1.0 if options.disable_gravity else body.gravcomp
         for geom in body.geoms:
@@ -149,9 +174,25 @@ def _finish(spec: mujoco.MjSpec, options: AssetOptions, source: str) -> Asset:
             if options.replace_cylinder_with_capsule and geom.type == mujoco.mjtGeom.mjGEOM_CYLINDER:
                 geom.type = mujoco.mjtGeom.mjGEOM_CAPSULE
     try:
-        return Asset(spec, options)
+        return Asset(spec, options, notes.velocity_limits if notes else {})
     except ValueError as error:
         raise ValueError(f"asset {source}: {error}") from error
+
+
+def _weigh_frames(spec: mujoco.MjSpec) -> None:
+    """MuJoCo wants every moving body to have mass and inertia: give ``FRAME_MASS`` to links without, and leave the others."""
+    for body in spec.bodies[1:]:
+        full = np.array(body.fullinertia)
+        moments = full[:3] if np.isfinite(full).all() else np.array(body.inertia)
+        if body.explicitinertial:
+            lacks_mass, lacks_inertia = not body.mass, not moments.any()
+        else:
+            lacks_mass = lacks_inertia = not any(g.contype or g.conaffinity for g in body.geoms)
+        if lacks_mass or lacks_inertia:
+            body.explicitinertial = True
+            body.mass = body.mass or FRAME_MASS
+            body.fullinertia = [np.nan] * 6
+            body.inertia = [FRAME_MASS] * 3
 
 
 def _actuator(a: mujoco.MjsActuator) -> tuple[str, str, ActuatorProperties]:
