@@ -22,6 +22,7 @@ from .datatypes import (
     DofType,
     RigidShapeProperties,
 )
+from .numbers import number
 
 _ids = itertools.count()
 
@@ -35,6 +36,9 @@ class Asset:
 
     spec: mujoco.MjSpec
     options: AssetOptions
+    fixed_joints: dict[str, str] = field(
+        default_factory=dict
+    )  #: body -> the fixed joint it hangs on, if that has a name
     uid: int = field(default_factory=lambda: next(_ids))
     model: mujoco.MjModel = field(init=False)  #: the asset alone, its root fixed to the world
     body_names: list[str] = field(init=False)
@@ -119,6 +123,9 @@ def load(path: Path, options: AssetOptions) -> Asset:
 
 def primitive(geom_type: mujoco.mjtGeom, size: list[float], name: str, options: AssetOptions) -> Asset:
     """A single body of one shape; ``size`` as in MuJoCo (half lengths, metres)."""
+    size = [number(x, float, f"the size of a {name}") for x in size]
+    if not all(0.0 < x < np.inf for x in size):
+        raise ValueError(f"the size of a {name} is positive and finite (metres), not {size}")
     spec = mujoco.MjSpec()
     body = spec.worldbody.add_body(name=name)
     geom = body.add_geom(type=geom_type, size=size + [0.0] * (3 - len(size)))

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from .numbers import Numbers
+
 _VEC3 = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4")])
 _QUAT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("w", "<f4")])
 _TRANSFORM = np.dtype([("p", _VEC3), ("r", _QUAT)])
@@ -21,7 +23,7 @@ FLT_MAX = float(np.finfo(np.float32).max)
 
 
 @dataclass(slots=True)
-class Vec3:
+class Vec3(Numbers):
     """A vector of three numbers."""
 
     x: float = 0.0
@@ -64,7 +66,7 @@ class Vec3:
 
 
 @dataclass(slots=True)
-class Quat:
+class Quat(Numbers):
     """A rotation as a quaternion, xyzw."""
 
     x: float = 0.0
@@ -234,7 +236,7 @@ INVALID_HANDLE = -1
 
 
 @dataclass
-class PhysXParams:
+class PhysXParams(Numbers):
     """Solver settings. On MuJoCo only ``num_threads`` has a meaning (0: every core); the rest describe PhysX's solver."""
 
     always_use_articulations: bool = False
@@ -256,6 +258,29 @@ class PhysXParams:
 
 
 @dataclass
+class FlexParams(Numbers):
+    """Settings of FleX, another engine, which ``create_sim`` refuses; clients fill them in all the same."""
+
+    contact_regularization: float = 1.0e-6
+    deterministic_mode: bool = False
+    dynamic_friction: float = 0.0
+    friction_mode: int = 2
+    geometric_stiffness: float = 0.0
+    max_rigid_contacts: int = 0
+    max_soft_contacts: int = 0
+    num_inner_iterations: int = 20
+    num_outer_iterations: int = 4
+    particle_friction: float = 0.0
+    relaxation: float = 0.75
+    return_contacts: bool = False
+    shape_collision_distance: float = 0.0
+    shape_collision_margin: float = 0.0
+    solver_type: int = 5
+    static_friction: float = 0.0
+    warm_start: float = 0.4
+
+
+@dataclass
 class WarpParams:
     """Settings of MuJoCo Warp, which steps every simulation with ``use_gpu_pipeline``. Not in Isaac Gym.
 
@@ -270,7 +295,7 @@ class WarpParams:
 
 
 @dataclass
-class SimParams:
+class SimParams(Numbers):
     """``dt`` (seconds) is divided into ``substeps`` physics steps.
 
     ``friction_cone``, not in Isaac Gym: ``elliptic`` holds what is grasped, ``pyramidal`` is quicker and does for walking.
@@ -278,6 +303,7 @@ class SimParams:
 
     dt: float = 1.0 / 60.0
     enable_actor_creation_warning: bool = True
+    flex: FlexParams = field(default_factory=FlexParams)
     friction_cone: str = "elliptic"
     gravity: Vec3 = field(default_factory=lambda: Vec3(0.0, -9.8, 0.0))
     num_client_threads: int = 0
@@ -292,7 +318,7 @@ class SimParams:
 
 
 @dataclass
-class PlaneParams:
+class PlaneParams(Numbers):
     """A ground plane: points x with ``normal . x = -distance`` (metres, PhysX's sign) bound the half space of bodies."""
 
     distance: float = 0.0
@@ -304,7 +330,7 @@ class PlaneParams:
 
 
 @dataclass
-class HeightFieldParams:
+class HeightFieldParams(Numbers):
     """A ground of integer heights, ``column_scale`` and ``row_scale`` metres apart; columns go along x, rows along y."""
 
     column_scale: float = 1.0
@@ -320,7 +346,7 @@ class HeightFieldParams:
 
 
 @dataclass
-class TriangleMeshParams:
+class TriangleMeshParams(Numbers):
     """A ground of triangles."""
 
     dynamic_friction: float = 1.0
@@ -333,7 +359,7 @@ class TriangleMeshParams:
 
 
 @dataclass
-class AssetOptions:
+class AssetOptions(Numbers):
     """How an asset is imported; ``docs/tensor_api.md`` says which options act on MuJoCo."""
 
     angular_damping: float = 0.5
@@ -373,7 +399,7 @@ class Mat33:
 
 
 @dataclass
-class RigidBodyProperties:
+class RigidBodyProperties(Numbers):
     """Mass (kg), centre of mass (m, body frame) and inertia about it (kg m^2, body axes)."""
 
     com: Vec3 = field(default_factory=Vec3)
@@ -385,7 +411,7 @@ class RigidBodyProperties:
 
 
 @dataclass
-class RigidShapeProperties:
+class RigidShapeProperties(Numbers):
     """Contact properties of one collision shape; ``filter``: shapes whose filters share a bit do not collide."""
 
     compliance: float = 0.0

@@ -76,6 +76,8 @@ class Env:
     actors: list[Actor] = field(default_factory=list)
     in_aggregate: bool = False
     window: Window | None = None  #: the part of the ground it holds; None: all
+    colors: dict[tuple[int, int], tuple[float, float, float]] = field(default_factory=dict)  #: of (actor, body)
+    textures: dict[tuple[int, int], int] = field(default_factory=dict)  #: handles
 
     def structure(self) -> tuple:
         # A collision group only says who meets whom: clients number them by environment, so number them anew here.

@@ -5,6 +5,7 @@ Everything here is a gather, a scatter or plain arithmetic over whole tensors; e
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import mujoco
@@ -44,6 +45,8 @@ class Simulation:
         self.actors: list[Actor] = []  # creation order; position is the DOMAIN_SIM index
         self.actor_env: list[Env] = []
         self.frame = 0
+        self.created = time.monotonic()
+        self.textures = 0  # handles given out
         self.engine: Engine | None = None
         self._first: dict[str, list[int]] = {"actors": [0], "bodies": [0], "dofs": [0]}
 
