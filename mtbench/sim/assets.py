@@ -10,10 +10,12 @@ import itertools
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
+from xml.etree import ElementTree
 
 import mujoco
 import numpy as np
 
+from . import mjcf
 from .datatypes import (
     DOF_PROPERTIES,
     FLT_MAX,
@@ -22,7 +24,9 @@ from .datatypes import (
     DofType,
     RigidShapeProperties,
 )
+from .force_sensors import AssetSensor
 from .numbers import number
+from .urdf_repair import UrdfRepair
 
 _ids = itertools.count()
 
@@ -39,6 +43,7 @@ class Asset:
     fixed_joints: dict[str, str] = field(
         default_factory=dict
     )  #: body -> the fixed joint it hangs on, if that has a name
+    force_sensors: list[AssetSensor] = field(default_factory=list)
     uid: int = field(default_factory=lambda: next(_ids))
     model: mujoco.MjModel = field(init=False)  #: the asset alone, its root fixed to the world
     body_names: list[str] = field(init=False)
@@ -110,15 +115,28 @@ def load(path: Path, options: AssetOptions) -> Asset:
     if not path.is_file():
         raise FileNotFoundError(f"asset file {path} does not exist")
     try:
-        spec = mujoco.MjSpec.from_file(str(path))
+        root = ElementTree.parse(path).getroot()
+    except ElementTree.ParseError as error:
+        raise ValueError(f"asset file {path} is not XML: {error}") from error
+    repair = UrdfRepair(root, path, options) if path.suffix.lower() == ".urdf" else None
+    try:
+        if repair is None:
+            spec = mjcf.read(root, path)
+        else:
+            spec = mujoco.MjSpec.from_string(ElementTree.tostring(root, encoding="unicode"))
+            repair.finish(spec)
+            spec.compiler.boundmass = spec.compiler.boundinertia = 1e-6  # links that carry only a frame
     except ValueError as error:
-        raise ValueError(f"asset file {path} cannot be read: {error}") from error
-    if path.suffix.lower() == ".urdf":
-        spec.compiler.boundmass = spec.compiler.boundinertia = 1e-6  # links that carry only a frame
+        said = " ".join(str(error).split())
+        raise ValueError(said if str(path) in said else f"asset file {path} cannot be read: {said}") from error
     roots = [b for b in spec.bodies if b.parent == spec.worldbody]
     if len(roots) != 1:
         raise ValueError(f"asset file {path} has {len(roots)} root bodies; an asset needs exactly one")
-    return _finish(spec, options, str(path))
+    asset = _finish(spec, options, str(path))
+    if repair is not None:
+        asset.fixed_joints = repair.fixed_joints
+        asset.body_names = [repair.aliases.get(name, name) for name in asset.body_names]
+    return asset
 
 
 def primitive(geom_type: mujoco.mjtGeom, size: list[float], name: str, options: AssetOptions) -> Asset:

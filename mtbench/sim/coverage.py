@@ -37,8 +37,6 @@ _CALLS = {
     "Isaac Gym does not say what it does": "get_sensor",
     "there is no viewer": "write_viewer_image_to_file",
     _PENDING: """
-        acquire_force_sensor_tensor refresh_force_sensor_tensor create_asset_force_sensor get_actor_force_sensor
-        get_actor_force_sensor_count get_sim_force_sensor_count
         attach_camera_to_body create_camera_sensor destroy_camera_sensor end_access_image_tensors
         start_access_image_tensors get_camera_image get_camera_image_gpu_tensor get_camera_proj_matrix
         get_camera_transform get_camera_view_matrix render_all_camera_sensors set_camera_location set_camera_transform
@@ -60,7 +58,6 @@ _TYPES = {
     _SOFT: "ParticleState SoftContact SoftMaterial",
     _USD: "OmniConnectionParams UsdExportOptions UsdExporter",
     "contacts are given as net forces on bodies": "RigidContact",
-    _PENDING: "ForceSensor",
 }
 MISSING_TYPES = {name: reason for reason, names in _TYPES.items() for name in names.split()}
 

@@ -45,11 +45,13 @@ from .datatypes import (
     Vec3,
     Version,
 )
+from .force_sensors import ForceSensor  # noqa: F401 (Isaac Gym has it here)
 from .ground import from_samples, from_triangles
 from .gymtorch import Tensor, unwrap_tensor
 from .handles import actor_of, joints
 from .numbers import number
 from .scene import Actor, Env, body_properties, warn_restitution
+from .sensor_calls import SensorCalls
 from .simulation import Simulation as Sim
 from .single_calls import SingleCalls
 from .viewer_calls import ViewerCalls
@@ -75,7 +77,7 @@ def acquire_gym(*args: Any) -> Gym:
     return Gym()
 
 
-class Gym(ViewerCalls, SingleCalls):
+class Gym(ViewerCalls, SingleCalls, SensorCalls):
     """The calls. Handles of actors count within their environment, in creation order."""
 
     def __getattr__(self, name: str) -> Any:

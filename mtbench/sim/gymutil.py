@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 
@@ -204,6 +205,11 @@ def _moved(points: np.ndarray, pose: Transform | None) -> np.ndarray:
 
 def _structured(rows: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(rows, dtype=np.float32).view(Vec3.dtype)[:, 0]  # type: ignore[attr-defined]
+
+
+def _indent_xml(element: ElementTree.Element, level: int = 0) -> None:
+    """Indent the text of an XML tree; tasks that write their own MJCF call it."""
+    ElementTree.indent(element, level=level)
 
 
 def _write(target: Any, values: dict[str, Any]) -> None:

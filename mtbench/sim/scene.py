@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import mujoco
 import numpy as np
 
+from . import force_sensors
 from .assets import Asset
 from .datatypes import (
     DofDriveMode,
@@ -213,8 +214,9 @@ def build_model(env: Env, params: SimParams, ground: Ground, contact_sensors: bo
                 biastype=mujoco.mjtBias.mjBIAS_AFFINE,
             )
         if contact_sensors:
-            for name in actor.asset.body_names:
-                add_contact_sensor(spec, f"{i}/{name}")
+            for body, _ in _walk(root, False):
+                add_contact_sensor(spec, body.name)
+    force_sensors.add_to(spec, env)
     classes.apply()
     try:
         model = spec.compile()

@@ -15,6 +15,7 @@ from torch import Tensor
 from .datatypes import FLT_MAX, CoordinateSpace, DofDriveMode, DofType, SimParams
 from .engines import make_engine
 from .engines.engine import Engine
+from .force_sensors import ForceSensors
 from .ground import Ground
 from .layout import Layout, build_layout
 from .scene import Actor, Env, build_groups, drive_gains, with_properties
@@ -47,6 +48,7 @@ class Simulation:
         self.frame = 0
         self.created = time.monotonic()
         self.textures = 0  # handles given out
+        self._force_sensors: ForceSensors | None = None
         self.engine: Engine | None = None
         self._first: dict[str, list[int]] = {"actors": [0], "bodies": [0], "dofs": [0]}
 
@@ -94,6 +96,11 @@ class Simulation:
     def _start_engine(self, contact_sensors: bool) -> None:
         """Compile the models and start an engine on them, which takes over the state of the one before."""
         before = self.engine
+        if self.device.type != "cpu" or self.params.warp.enabled:
+            if any(actor.asset.force_sensors for actor in self.actors):
+                raise NotImplementedError(
+                    "force sensors are measured by the CPU engine alone; use pipeline and device cpu"
+                )
         groups = build_groups(self.envs, self.params, self.ground, contact_sensors)
         self.engine, groups = make_engine(groups, self.params, self.device, contact_sensors)
         self.layout: Layout = build_layout(self.envs, groups, self.device)
@@ -105,6 +112,13 @@ class Simulation:
             for name in ("qpos", "qvel", "mocap_pos", "mocap_quat"):
                 getattr(self.engine, name).copy_(getattr(before, name))
             before.close()
+
+    def measure_forces(self) -> ForceSensors:
+        """The force sensors, numbered at the first use."""
+        self.prepare()
+        if self._force_sensors is None:
+            self._force_sensors = ForceSensors(self)
+        return self._force_sensors
 
     def measure_contacts(self) -> None:
         """Contact forces cost time in every step, so models have the sensors only once a client asks for the tensor."""
@@ -395,6 +409,8 @@ class Simulation:
             engine.replace_model(rank, with_properties(engine.model(rank), env))
             self._moved = "all"
             self._read_drives()
+            if self._force_sensors is not None:
+                self._force_sensors.read_masses()
 
     def inspect(self, env: int) -> tuple[mujoco.MjModel, mujoco.MjData]:
         """MuJoCo's model of an environment (by index) and a copy of its data, poses and contacts up to date."""
