@@ -154,6 +154,8 @@ def primitive(geom_type: mujoco.mjtGeom, size: list[float], name: str, options: 
 
 def _finish(spec: mujoco.MjSpec, options: AssetOptions, source: str) -> Asset:
     options = deepcopy(options)
+    for geom in spec.worldbody.geoms:  # a floor in the file is no part of the asset
+        spec.delete(geom)
     root = spec.worldbody.first_body()
     root.pos, root.quat = [0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]  # the actor's pose is the root's pose
     for joint in root.joints:
@@ -176,7 +178,7 @@ def _finish(spec: mujoco.MjSpec, options: AssetOptions, source: str) -> Asset:
     try:
         return Asset(spec, options)
     except ValueError as error:
-        raise ValueError(f"asset {source}: {error}") from error
+        raise ValueError(f"asset {source}: {' '.join(str(error).split())}") from error
 
 
 def _actuator(a: mujoco.MjsActuator) -> tuple[str, str, ActuatorProperties]:

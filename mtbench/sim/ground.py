@@ -126,33 +126,48 @@ def from_triangles(vertices: np.ndarray, triangles: np.ndarray, pose: Transform,
         ValueError: no triangle that can be seen from above, or a pose that turns.
     """
     corners = vertices.reshape(-1, 3).astype(np.float64)[triangles.reshape(-1, 3).astype(np.int64)]
-    low = corners.min((0, 1))
-    size = np.ceil((corners.max((0, 1)) - low)[:2] / MESH_CELL).astype(int) + 1
+    points = corners.reshape(-1, 3)
+    low, high = (np.array([bound(points[:, k]) for k in range(3)]) for bound in (np.min, np.max))
+    size = np.ceil((high - low)[:2] / MESH_CELL).astype(int) + 1
     a, edges = corners[:, 0], corners[:, 1:] - corners[:, :1]
     area = edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0]
     seen = np.abs(area) > 1e-12
     if not seen.any() or size.min() < 2:
         raise ValueError("add_triangle_mesh: the mesh has no triangle that can be seen from above")
     corners, a, edges, area = corners[seen], a[seen], edges[seen], area[seen]
-    begin = np.ceil((corners.min(1)[:, :2] - low[:2]) / MESH_CELL - 1e-6).astype(int)
-    extent = np.floor((corners.max(1)[:, :2] - low[:2]) / MESH_CELL + 1e-6).astype(int) + 1 - begin
-    heights = np.full(size, low[2])
-    # Triangles with equal extents are measured together, point by point of their boxes.
-    shapes, member = np.unique(extent, axis=0, return_inverse=True)
-    for shape, group in ((shape, np.flatnonzero(member == k)) for k, shape in enumerate(shapes)):
-        few = len(group) < shape[0] * shape[1]
-        boxes = [group[k : k + 1] for k in range(len(group))] if few else [group]
-        offsets = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1).reshape(-1, 2)
-        for chosen in boxes:
-            for points in [offsets[None]] if few else offsets[:, None, None]:
-                ij = begin[chosen][:, None] + points
-                p = ij * MESH_CELL + low[:2] - a[chosen][:, None, :2]
-                e, f, twice = edges[chosen][:, None, 0], edges[chosen][:, None, 1], area[chosen][:, None]
-                u = (p[..., 0] * f[..., 1] - p[..., 1] * f[..., 0]) / twice
-                v = (e[..., 0] * p[..., 1] - e[..., 1] * p[..., 0]) / twice
-                z = a[chosen][:, None, 2] + u * e[..., 2] + v * f[..., 2]
-                inside = (u >= -1e-6) & (v >= -1e-6) & (u + v <= 1.0 + 1e-6)
-                np.maximum.at(heights, (ij[inside][:, 0], ij[inside][:, 1]), z[inside])
+    flat = corners[..., :2] - low[:2]
+    least = np.minimum(np.minimum(flat[:, 0], flat[:, 1]), flat[:, 2])
+    most = np.maximum(np.maximum(flat[:, 0], flat[:, 1]), flat[:, 2])
+    begin = np.ceil(least / MESH_CELL - 1e-6).astype(int)
+    extent = np.floor(most / MESH_CELL + 1e-6).astype(int) + 1 - begin
+    heights = np.full(size[0] * size[1], low[2])
+    # In steps of MESH_CELL from the mesh's corner: the barycentric coordinates u and v are linear in the point's place.
+    edges[..., :2] /= MESH_CELL
+    e, f, twice = edges[:, 0], edges[:, 1], area / MESH_CELL**2
+    origin = (a[:, :2] - low[:2]) / MESH_CELL
+    du = np.stack([f[:, 1], -f[:, 0]], axis=1) / twice[:, None]
+    dv = np.stack([-e[:, 1], e[:, 0]], axis=1) / twice[:, None]
+    # Triangles with equal extents are measured together, point by point of their boxes; few large ones one by one.
+    kind = extent[:, 0] * (size[1] + 1) + extent[:, 1]
+    order = np.argsort(kind, kind="stable")
+    ends = np.flatnonzero(np.diff(kind[order])) + 1
+    for group in np.split(order, ends):
+        n, m = extent[group[0]]
+        if n < 1 or m < 1:
+            continue  # between the points
+        if len(group) < n * m:
+            i, j = (g.ravel() for g in np.meshgrid(np.arange(n), np.arange(m), indexing="ij"))
+            pieces = [(group[k : k + 1], i, j) for k in range(len(group))]
+        else:
+            pieces = [(group, i, j) for i in range(n) for j in range(m)]
+        for chosen, i, j in pieces:
+            at_x, at_y = begin[chosen, 0] + i, begin[chosen, 1] + j
+            x, y = at_x - origin[chosen, 0], at_y - origin[chosen, 1]
+            u, v = x * du[chosen, 0] + y * du[chosen, 1], x * dv[chosen, 0] + y * dv[chosen, 1]
+            inside = (u >= -1e-6) & (v >= -1e-6) & (u + v <= 1.0 + 1e-6)
+            z = a[chosen, 2] + u * e[chosen, 2] + v * f[chosen, 2]
+            np.maximum.at(heights, (at_x * size[1] + at_y)[inside], z[inside])
+    heights = heights.reshape(size)
     x, y, z = _level(pose)
     corner = float(low[0]) + x, float(low[1]) + y, z
     return HeightMap(heights.astype(np.float32), corner, (MESH_CELL, MESH_CELL), friction)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -70,7 +71,7 @@ def _trimesh(path: Path) -> tuple[np.ndarray, np.ndarray]:
         import trimesh
     except ImportError as error:
         raise ValueError(f"a {path.suffix} mesh needs the package trimesh: pip install trimesh") from error
-    mesh = trimesh.load(str(path), force="mesh", process=False)
+    mesh: Any = trimesh.load(str(path), force="mesh", process=False)
     return np.asarray(mesh.vertices, dtype=float), np.asarray(mesh.faces, dtype=int)
 
 

@@ -109,9 +109,9 @@ class UrdfRepair:
                 done = "the first of each is taken" if kind == "link" else "later ones have a number added"
                 names = ", ".join(map(repr, dict.fromkeys(repeated)))
                 warnings.warn(f"asset file {self.path}: {kind} {names} is defined more than once; {done}", stacklevel=6)
-        names = {link.get("name") for link in self.robot.findall("link")}
-        if RESERVED in names:
-            name = next(n for i in range(1, len(names) + 2) if (n := f"{RESERVED}_{i}") not in names)
+        links = {link.get("name") for link in self.robot.findall("link")}
+        if RESERVED in links:
+            name = next(n for i in range(1, len(links) + 2) if (n := f"{RESERVED}_{i}") not in links)
             self.aliases[name] = RESERVED
             for element in self.robot.iter():
                 key = "name" if element.tag == "link" else "link"

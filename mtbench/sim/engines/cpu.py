@@ -34,7 +34,7 @@ NO_STAGE = mujoco.mjtStage.mjSTAGE_NONE.value
 
 
 class CpuEngine(Engine):
-    """See :class:`.engine.Engine`; in addition ``force_sensor``, (bodies with sensors, 15), has what force sensors need. State
+    """See :class:`.engine.Engine`; in addition ``force_sensor`` (bodies with sensors, 15), which force sensors need. State
     and inputs are float64, derived quantities float32. Nothing overflows: MuJoCo on the CPU makes room for the contacts it
     finds."""
 
