@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import mujoco
 import numpy as np
 
-from . import mjcf
+from . import mjcf, tendons
 from .datatypes import (
     DOF_PROPERTIES,
     FLT_MAX,
@@ -26,9 +26,15 @@ from .datatypes import (
 )
 from .force_sensors import AssetSensor
 from .numbers import number
+from .tendons import Tendon
 from .urdf_repair import UrdfRepair
 
 _ids = itertools.count()
+
+
+def new_id() -> int:
+    """A number that no asset has."""
+    return next(_ids)
 
 
 @dataclass(eq=False)
@@ -43,8 +49,10 @@ class Asset:
     fixed_joints: dict[str, str] = field(
         default_factory=dict
     )  #: body -> the fixed joint it hangs on, if that has a name
+    tendons: list[Tendon] = field(init=False)  #: the fixed ones
     force_sensors: list[AssetSensor] = field(default_factory=list)
-    uid: int = field(default_factory=lambda: next(_ids))
+    sizes: dict[float, Asset] = field(init=False)  #: the same at other scales, shared by all of them
+    uid: int = field(default_factory=new_id)
     model: mujoco.MjModel = field(init=False)  #: the asset alone, its root fixed to the world
     body_names: list[str] = field(init=False)
     dof_names: list[str] = field(init=False)
@@ -55,6 +63,7 @@ class Asset:
     actuators: list[tuple[str, str, ActuatorProperties]] = field(init=False)  #: (name, joint, properties)
 
     def __post_init__(self) -> None:
+        self.sizes = {1.0: self}
         self.actuators = [_actuator(a) for a in self.spec.actuators]
         for actuator in self.spec.actuators:
             self.spec.delete(actuator)
@@ -89,6 +98,7 @@ class Asset:
             row["damping"] = model.dof_damping[dof]
             row["friction"] = model.dof_frictionloss[dof]
             row["armature"] = self.options.armature or model.dof_armature[dof]
+        self.tendons = tendons.read(model, self.options.tendon_limit_stiffness)
         shapes = [g for g in range(model.ngeom) if model.geom_contype[g] or model.geom_conaffinity[g]]
         self.shape_body = [int(model.geom_bodyid[g]) - 1 for g in shapes]
         self.shape_props = [

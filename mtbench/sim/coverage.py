@@ -42,13 +42,6 @@ _CALLS = {
         get_camera_transform get_camera_view_matrix render_all_camera_sensors set_camera_location set_camera_transform
         write_camera_image_to_file get_rigid_body_segmentation_id set_rigid_body_segmentation_id
         create_rigid_body_attractor get_attractor_properties set_attractor_properties set_attractor_target
-        find_actor_fixed_tendon_joint_index find_actor_tendon_index find_asset_tendon_index
-        get_actor_fixed_tendon_joint_coefficients get_actor_fixed_tendon_joint_name get_actor_tendon_count
-        get_actor_tendon_name get_actor_tendon_offset get_actor_tendon_properties
-        get_asset_fixed_tendon_joint_coefficients get_asset_fixed_tendon_joint_name get_asset_tendon_count
-        get_asset_tendon_name get_asset_tendon_properties set_actor_fixed_tendon_joint_coefficients
-        set_actor_tendon_offset set_actor_tendon_properties set_asset_fixed_tendon_joint_coefficients
-        set_asset_tendon_properties set_actor_scale
     """,
 }
 MISSING_CALLS = {name: reason for reason, names in _CALLS.items() for name in names.split()}

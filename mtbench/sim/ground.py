@@ -159,7 +159,7 @@ def from_triangles(vertices: np.ndarray, triangles: np.ndarray, pose: Transform,
             i, j = (g.ravel() for g in np.meshgrid(np.arange(n), np.arange(m), indexing="ij"))
             pieces = [(group[k : k + 1], i, j) for k in range(len(group))]
         else:
-            pieces = [(group, i, j) for i in range(n) for j in range(m)]
+            pieces = [(group, np.array([i]), np.array([j])) for i in range(n) for j in range(m)]
         for chosen, i, j in pieces:
             at_x, at_y = begin[chosen, 0] + i, begin[chosen, 1] + j
             x, y = at_x - origin[chosen, 0], at_y - origin[chosen, 1]

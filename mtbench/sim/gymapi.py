@@ -50,10 +50,12 @@ from .ground import from_samples, from_triangles
 from .gymtorch import Tensor, unwrap_tensor
 from .handles import actor_of, joints
 from .numbers import number
+from .scaling import scaled
 from .scene import Actor, Env, body_properties, warn_restitution
 from .sensor_calls import SensorCalls
 from .simulation import Simulation as Sim
 from .single_calls import SingleCalls
+from .tendon_calls import TendonCalls
 from .viewer_calls import ViewerCalls
 from .viewer_types import *  # noqa: F403
 
@@ -77,7 +79,7 @@ def acquire_gym(*args: Any) -> Gym:
     return Gym()
 
 
-class Gym(ViewerCalls, SingleCalls, SensorCalls):
+class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls):
     """The calls. Handles of actors count within their environment, in creation order."""
 
     def __getattr__(self, name: str) -> Any:
@@ -583,7 +585,29 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls):
         return 0
 
     def get_actor_scale(self, env: Env, handle: int) -> float:
-        return 1.0
+        return _actor(env, handle).scale
+
+    def set_actor_scale(self, env: Env, handle: int, scale: float) -> bool:
+        """Multiply all lengths of an actor, and its masses by the cube, before ``prepare_sim``. Each scale is another
+        structure, compiled on its own: a few sizes among many environments are cheap, thousands are not."""
+        actor, scale = _actor(env, handle), number(scale, float, "a scale")
+        if not 0.0 < scale < float("inf"):
+            raise ValueError(f"gym.set_actor_scale: a scale is positive and finite, not {scale}")
+        if scale == actor.scale:
+            return True
+        if _sim(env).prepared:
+            raise RuntimeError("gym.set_actor_scale comes before prepare_sim: sizes are compiled into the models")
+        sizes = actor.asset.sizes
+        if scale not in sizes:
+            sizes[scale] = scaled(sizes[1.0], scale)
+            sizes[scale].sizes = sizes
+        limits = actor.dof_props["hasLimits"] & np.array(
+            [t == DofType.DOF_TRANSLATION for t in actor.asset.dof_types], bool
+        )
+        for key in ("lower", "upper"):
+            actor.dof_props[key][limits] *= scale / actor.scale
+        actor.asset, actor.scale = sizes[scale], scale
+        return True
 
     def enable_actor_dof_force_sensors(self, env: Env, handle: int) -> bool:
         """DOF forces are always available."""

@@ -20,6 +20,8 @@ from . import mesh_files
 #: Bodies that ``<replicate>`` may make in all.
 MOST_REPLICATES = 10_000
 _MOST_REPAIRS = 200
+#: Between limits that are equal, in the file's units.
+PLAY = 1e-6
 
 
 def read(root: Element, path: Path) -> mujoco.MjSpec:
@@ -32,6 +34,7 @@ def read(root: Element, path: Path) -> mujoco.MjSpec:
     repaired |= _check_numbers(root, path)
     repaired |= _name(root, path)
     repaired |= _drop_looks(root, path)
+    repaired |= _give_play(root)
     meshes = _take_meshes(root, path)
     if not repaired and not meshes:
         try:
@@ -197,6 +200,19 @@ def _name(root: Element, path: Path) -> bool:
         warnings.warn(
             f"asset file {path}: {names} is there more than once; later ones have a number added", stacklevel=5
         )
+    return changed
+
+
+def _give_play(root: Element) -> bool:
+    """A joint or tendon that is locked by equal limits gets a little room, which MuJoCo wants."""
+    changed = False
+    for element in root.iter():
+        words = element.get("range", "").split()
+        if element.tag in ("joint", "fixed", "spatial") and len(words) == 2 and words[0] == words[1]:
+            limits = float(words[0]), float(words[1]) + PLAY
+            element.set("range", f"{limits[0]!r} {limits[1]!r}")
+            element.set("limited", element.get("limited", "true"))
+            changed = True
     return changed
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import mujoco
 import numpy as np
 
-from . import force_sensors
+from . import force_sensors, tendons
 from .assets import Asset
 from .datatypes import (
     DofDriveMode,
@@ -49,11 +49,14 @@ class Actor:
     segmentation_id: int = 0
     dof_props: np.ndarray = field(init=False)
     shape_props: list[RigidShapeProperties] = field(init=False)
+    tendons: list[tendons.Tendon] = field(init=False)
+    scale: float = 1.0  #: of the asset that the client gave; ``asset`` is that size
     body_props: list[RigidBodyProperties] | None = None  #: None: as in the asset
 
     def __post_init__(self) -> None:
         self.dof_props = self.asset.dof_props.copy()
         self.shape_props = [copy.copy(p) for p in self.asset.shape_props]
+        self.tendons = [tendon.copy() for tendon in self.asset.tendons]
         if self.filter > 0:
             for props in self.shape_props:
                 props.filter = self.filter
@@ -66,7 +69,7 @@ class Actor:
         """What may differ within a group, as a hashable value."""
         shapes = tuple((p.friction, p.torsion_friction, p.rolling_friction) for p in self.shape_props)
         bodies = None if self.body_props is None else tuple(repr(p) for p in self.body_props)
-        return self.dof_props.tobytes(), shapes, bodies
+        return self.dof_props.tobytes(), shapes, bodies, tuple(tendon.variant() for tendon in self.tendons)
 
 
 @dataclass(eq=False)
@@ -262,7 +265,8 @@ def with_properties(base: mujoco.MjModel, env: Env) -> mujoco.MjModel:
         shape += len(actor.shape_props)
     mujoco.mj_setConst(m, mujoco.MjData(m))
     body = 1
-    for actor in env.actors:
+    for i, actor in enumerate(env.actors):
+        tendons.write(m, f"{i}/", actor.tendons)
         if not actor.asset.fixed:  # PhysX's damping is an acceleration, MuJoCo's a force
             adr, o = m.jnt_dofadr[m.body_jntadr[body]], actor.asset.options
             m.dof_damping[adr : adr + 3] = o.linear_damping * m.body_subtreemass[body]

@@ -290,3 +290,27 @@ def test_what_is_refused_says_file_element_and_reason(world, text, name, said):
         load(world, text, name)
     message = str(caught.value)
     assert name in message and said in message and "\n" not in message
+
+
+def test_scaled_actors(world):
+    """Lengths times 2, masses times 8, also of meshes and slides; two actors of the asset keep their own sizes."""
+    write_mesh(world.tmp_path / "t.obj")
+    mesh = "<collision><geometry><mesh filename='t.obj'/></geometry></collision>"
+    slide = joint(
+        "s", "a", "b", "prismatic", "<origin xyz='0 0 .5'/><limit lower='0' upper='.1' effort='1' velocity='1'/>"
+    )
+    asset = load(world, robot(link("a"), link("b", mesh), slide), fix_base_link=True, disable_gravity=True)
+    env, g = world.env((asset, (0, 0, 0)), (asset, (5, 0, 0))), world.gym
+    assert g.set_actor_scale(env, 1, 2.0) and g.get_actor_scale(env, 1) == 2.0 and g.get_actor_scale(env, 0) == 1.0
+    small, large = (g.get_actor_rigid_body_properties(env, k) for k in range(2))
+    for a, b in zip(small, large, strict=True):
+        assert b.mass == pytest.approx(8 * a.mass) and b.inertia.z.z == pytest.approx(32 * a.inertia.z.z)
+        assert b.com.x == pytest.approx(2 * a.com.x)
+    assert [g.get_actor_dof_properties(env, k)["upper"][0] for k in range(2)] == pytest.approx([0.1, 0.2])
+    world.prepare()
+    world.step(1)
+    assert (world.body[1, 2].item(), world.body[3, 2].item()) == (pytest.approx(0.5), pytest.approx(1.0))
+    with pytest.raises(RuntimeError, match="before prepare_sim"):
+        g.set_actor_scale(env, 1, 3.0)
+    with pytest.raises(ValueError, match="positive"):
+        g.set_actor_scale(env, 1, 0.0)
