@@ -41,7 +41,6 @@ _CALLS = {
         start_access_image_tensors get_camera_image get_camera_image_gpu_tensor get_camera_proj_matrix
         get_camera_transform get_camera_view_matrix render_all_camera_sensors set_camera_location set_camera_transform
         write_camera_image_to_file get_rigid_body_segmentation_id set_rigid_body_segmentation_id
-        create_rigid_body_attractor get_attractor_properties set_attractor_properties set_attractor_target
     """,
 }
 MISSING_CALLS = {name: reason for reason, names in _CALLS.items() for name in names.split()}

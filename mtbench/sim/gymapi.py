@@ -19,6 +19,7 @@ import torch
 
 from . import component_types, datatypes, viewer_types
 from .assets import Asset, load, primitive
+from .attractor_calls import AttractorCalls
 from .component_types import *  # noqa: F403
 from .coverage import MISSING_CALLS, MISSING_TYPES, PAGE
 from .datatypes import *  # noqa: F403
@@ -79,7 +80,7 @@ def acquire_gym(*args: Any) -> Gym:
     return Gym()
 
 
-class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls):
+class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls):
     """The calls. Handles of actors count within their environment, in creation order."""
 
     def __getattr__(self, name: str) -> Any:

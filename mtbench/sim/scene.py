@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 import mujoco
 import numpy as np
 
-from . import force_sensors, tendons
+from . import attractors, force_sensors, tendons
 from .assets import Asset
+from .component_types import AttractorProperties
 from .datatypes import (
     DofDriveMode,
     Mat33,
@@ -80,6 +81,7 @@ class Env:
     actors: list[Actor] = field(default_factory=list)
     in_aggregate: bool = False
     window: Window | None = None  #: the part of the ground it holds; None: all
+    attractors: list[AttractorProperties] = field(default_factory=list)
     colors: dict[tuple[int, int], tuple[float, float, float]] = field(default_factory=dict)  #: of (actor, body)
     textures: dict[tuple[int, int], int] = field(default_factory=dict)  #: handles
 
@@ -88,10 +90,11 @@ class Env:
         numbers: dict[int, int] = {-1: -1}
         groups = [numbers.setdefault(a.group, len(numbers)) for a in self.actors]
         actors = tuple(actor.structure(group) for actor, group in zip(self.actors, groups, strict=True))
+        actors += attractors.structure(self)
         return actors if self.window is None else (*actors, self.window[2:])
 
     def variant(self) -> tuple:
-        return *(actor.variant() for actor in self.actors), self.window
+        return *(actor.variant() for actor in self.actors), self.window, attractors.variant(self)
 
     @property
     def num_bodies(self) -> int:
@@ -220,6 +223,7 @@ def build_model(env: Env, params: SimParams, ground: Ground, contact_sensors: bo
             for body, _ in _walk(root, False):
                 add_contact_sensor(spec, body.name)
     force_sensors.add_to(spec, env)
+    attractors.add_to(spec, env)
     classes.apply()
     try:
         model = spec.compile()
@@ -272,6 +276,7 @@ def with_properties(base: mujoco.MjModel, env: Env) -> mujoco.MjModel:
             m.dof_damping[adr : adr + 3] = o.linear_damping * m.body_subtreemass[body]
             m.dof_damping[adr + 3 : adr + 6] = o.angular_damping * m.dof_M0[adr + 3 : adr + 6]
         body += len(actor.asset.body_names)
+    attractors.write(m, env)
     return m
 
 

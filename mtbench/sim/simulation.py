@@ -97,10 +97,12 @@ class Simulation:
         """Compile the models and start an engine on them, which takes over the state of the one before."""
         before = self.engine
         if self.device.type != "cpu" or self.params.warp.enabled:
-            if any(actor.asset.force_sensors for actor in self.actors):
-                raise NotImplementedError(
-                    "force sensors are measured by the CPU engine alone; use pipeline and device cpu"
-                )
+            for part, there in (
+                ("force sensors are measured", any(actor.asset.force_sensors for actor in self.actors)),
+                ("attractors pull", any(env.attractors for env in self.envs)),
+            ):
+                if there:
+                    raise NotImplementedError(f"{part} on the CPU engine alone; use pipeline and device cpu")
         groups = build_groups(self.envs, self.params, self.ground, contact_sensors)
         self.engine, groups = make_engine(groups, self.params, self.device, contact_sensors)
         self.layout: Layout = build_layout(self.envs, groups, self.device)
