@@ -169,7 +169,7 @@ def _finish(spec: mujoco.MjSpec, options: AssetOptions, source: str) -> Asset:
     root = spec.worldbody.first_body()
     root.pos, root.quat = [0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]  # the actor's pose is the root's pose
     for joint in root.joints:
-        if joint.type == mujoco.mjtJoint.mjJNT_FREE:
+        if joint.type == mujoco.mjtJoint.mjJNT_FREE or not options.fix_base_link:  # a floating root needs no joints
             spec.delete(joint)
     if options.collapse_fixed_joints:
         guard = root.add_freejoint()  # keeps the root itself from being merged into the world

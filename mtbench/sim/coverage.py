@@ -9,7 +9,6 @@ PAGE = "docs/tensor_api.md"
 
 _SOFT = "there are no soft bodies, particles, cloth or pneumatics"
 _USD = "USD, Omniverse and OpenSim files are neither read nor written"
-_PENDING = "pending"
 
 #: Calls of ``gymapi.Gym`` that raise ``NotImplementedError``, by the reason.
 _CALLS = {
@@ -36,12 +35,6 @@ _CALLS = {
     "get_dof_frame gives a joint's place and axis": "get_actor_joint_transforms get_joint_transform",
     "Isaac Gym does not say what it does": "get_sensor",
     "there is no viewer": "write_viewer_image_to_file",
-    _PENDING: """
-        attach_camera_to_body create_camera_sensor destroy_camera_sensor end_access_image_tensors
-        start_access_image_tensors get_camera_image get_camera_image_gpu_tensor get_camera_proj_matrix
-        get_camera_transform get_camera_view_matrix render_all_camera_sensors set_camera_location set_camera_transform
-        write_camera_image_to_file get_rigid_body_segmentation_id set_rigid_body_segmentation_id
-    """,
 }
 MISSING_CALLS = {name: reason for reason, names in _CALLS.items() for name in names.split()}
 

@@ -20,6 +20,7 @@ import torch
 from . import component_types, datatypes, viewer_types
 from .assets import Asset, load, primitive
 from .attractor_calls import AttractorCalls
+from .camera_calls import CameraCalls
 from .component_types import *  # noqa: F403
 from .coverage import MISSING_CALLS, MISSING_TYPES, PAGE
 from .datatypes import *  # noqa: F403
@@ -80,7 +81,7 @@ def acquire_gym(*args: Any) -> Gym:
     return Gym()
 
 
-class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls):
+class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, CameraCalls):
     """The calls. Handles of actors count within their environment, in creation order."""
 
     def __getattr__(self, name: str) -> Any:
@@ -115,6 +116,7 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls):
         return Sim(params, f"cuda:{compute_device}" if params.use_gpu_pipeline else "cpu")
 
     def destroy_sim(self, sim: Sim) -> None:
+        sim.close_studio()
         if sim.engine is not None:
             sim.engine.close()
             sim.engine = None

@@ -11,6 +11,7 @@ import copy
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import mujoco
 import numpy as np
@@ -28,6 +29,9 @@ from .datatypes import (
     Vec3,
 )
 from .ground import Ground, Window
+
+if TYPE_CHECKING:
+    from .cameras import Camera
 
 #: Prefix of the sensors that measure the net contact force on each body.
 CONTACT_SENSOR = "contact/"
@@ -83,6 +87,8 @@ class Env:
     window: Window | None = None  #: the part of the ground it holds; None: all
     attractors: list[AttractorProperties] = field(default_factory=list)
     colors: dict[tuple[int, int], tuple[float, float, float]] = field(default_factory=dict)  #: of (actor, body)
+    segmentation: dict[tuple[int, int], int] = field(default_factory=dict)  #: ids of (actor, body)
+    cameras: list[Camera | None] = field(default_factory=list)  #: None where one was destroyed
     textures: dict[tuple[int, int], int] = field(default_factory=dict)  #: handles
 
     def structure(self) -> tuple:

@@ -12,6 +12,7 @@ import mujoco
 import torch
 from torch import Tensor
 
+from .cameras import Studio
 from .datatypes import FLT_MAX, CoordinateSpace, DofDriveMode, DofType, SimParams
 from .engines import make_engine
 from .engines.engine import Engine
@@ -49,6 +50,7 @@ class Simulation:
         self.created = time.monotonic()
         self.textures = 0  # handles given out
         self._force_sensors: ForceSensors | None = None
+        self._studio: Studio | None = None
         self.engine: Engine | None = None
         self._first: dict[str, list[int]] = {"actors": [0], "bodies": [0], "dofs": [0]}
 
@@ -114,6 +116,24 @@ class Simulation:
             for name in ("qpos", "qvel", "mocap_pos", "mocap_quat"):
                 getattr(self.engine, name).copy_(getattr(before, name))
             before.close()
+
+    def studio(self) -> Studio:
+        """What draws the cameras."""
+        if self._studio is None:
+            self._studio = Studio(self)
+        return self._studio
+
+    def close_studio(self) -> None:
+        """Free what draws, if anything was drawn."""
+        if self._studio is not None:
+            self._studio.close()
+
+    def body_pose(self, env: Env, body: int) -> list[float]:
+        """Position and quaternion xyzw of a body (its handle in the environment) now; no tensor changes."""
+        self.prepare()
+        self._engine.forward()
+        row = self.layout.body_row[[self.first(env, "bodies") + body]]
+        return self._engine.xpos[row][0].tolist() + self._engine.xquat[row][0, [1, 2, 3, 0]].tolist()
 
     def measure_forces(self) -> ForceSensors:
         """The force sensors, numbered at the first use."""
