@@ -22,7 +22,8 @@ from isaacgymenvs_tasks import pictures
 from isaacgymenvs_tasks.configuration import read_options
 from isaacgymenvs_tasks.metaworld.env import TABLE_TOP, MetaWorld
 from isaacgymenvs_tasks.metaworld.experts import Policy, expert_policy, make_env
-from isaacgymenvs_tasks.pictures import add_ball, make_renderer, mosaic
+from isaacgymenvs_tasks.pictures import add_ball, mosaic
+from mtbench.sim.cameras import make_renderer
 
 GOAL_COLOUR = np.array([0.1, 0.75, 0.2, 0.45], np.float32)
 BACKGROUND = 255

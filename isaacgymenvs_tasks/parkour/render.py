@@ -12,6 +12,7 @@ from isaacgymenvs_tasks import pictures
 from isaacgymenvs_tasks.metaworld.experts import Policy
 from isaacgymenvs_tasks.parkour.env import Parkour
 from isaacgymenvs_tasks.parkour.terrain.tile import NUM_GOALS
+from mtbench.sim.cameras import make_renderer
 
 GOAL_COLOUR = np.array([0.1, 0.75, 0.2, 0.8], np.float32)
 
@@ -35,7 +36,7 @@ class Camera:
         self.camera.distance, self.camera.azimuth, self.camera.elevation = distance, 60.0, -25.0
         self.option = mujoco.MjvOption()
         self.option.geomgroup[3] = 0
-        self.renderer = pictures.make_renderer(model, *size)
+        self.renderer = make_renderer(model, *size)
 
     def shoot(self) -> Image.Image:
         """The robot where it is."""
