@@ -62,10 +62,31 @@ NOTES = """
   effect and warns. Contact and rest offsets and `thickness` have no effect.
 - **Collision**: groups and filters as in Isaac Gym, on top of an MJCF file's own contype and conaffinity. Parent and
   child bodies, and two static shapes, never collide.
+- **URDF** files are loaded as they are found. An inertial without inertia gets that of the link's shapes (without shapes,
+  of a ball of the asset's density), `<density>` and links without an inertial the mass of their shapes; an inertia that no
+  body can have is balanced by raising its smaller moments, with one warning. The first of repeated links and inertials
+  counts. Meshes are found by `package://` and relative paths in the folder and up to eight above it; OBJ, STL, MSH, DAE,
+  GLB, GLTF, PLY and OFF are read, and collide as their convex hulls. Visuals are left out. What cannot be loaded is refused
+  with file, element and reason.
 - **MJCF** files may keep equality constraints and tendons; their actuators do not act (drives and efforts do), and ball
-  joints are refused.
+  joints are refused. Elements and attributes that MuJoCo does not know are left out with a warning; materials and textures
+  that are not there do not matter; names that are missing or repeated are completed. Joints of a floating root are dropped.
+- **Joints** of an asset are those on which its bodies hang, fixed ones too, in the order of the bodies: with a fixed base,
+  a joint's index is its body's row in the Jacobian.
+- **Force sensors** tell, as in Isaac Gym, the sum of all that acts on a body (zero at rest). Without forces of forward
+  dynamics they tell contacts alone. They read the last substep. CPU engine.
+- **Tendons.** Fixed tendons are MuJoCo's. Limits are as hard as MuJoCo's joint limits until a client gives a
+  `limit_stiffness` of its own, which then acts as an implicit spring.
+- **Attractors** are implicit springs of any stiffness, for `AXIS_TRANSLATION` and `AXIS_ALL`, made before `prepare_sim`.
+  CPU engine.
+- **Scale.** `set_actor_scale` comes before `prepare_sim`; masses grow by its cube, and each scale is a structure of its own.
+- **Cameras** are drawn by MuJoCo's renderer (EGL, or OSMesa with `MUJOCO_GL=osmesa`) from an asset's shapes, with the colours
+  of the file or of `set_rigid_body_color`; textures and lights that a client sets are not drawn. Image tensors are on the
+  CPU. CPU engine.
+- **Viewer.** There is none: `create_viewer` returns None with a warning, and the calls that take a viewer do nothing.
 - **Ground.** Every environment has the whole ground in its own world, at the same coordinates. A height field is linear
   between samples (PhysX: two triangles); a triangle mesh becomes the height field of its upper surface, measured every 5 cm.
+  It is compiled once for each structure and copied for each distinct set of properties.
 - **Divergence.** An environment whose state stops being finite shows NaN in every state tensor and is not stepped until
   its root and DOF states are set.
 - **Beyond Isaac Gym**: `gym.get_state(sim)` and `gym.set_state(sim, state)` save and restore the physics exactly;

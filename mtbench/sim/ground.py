@@ -142,31 +142,32 @@ def from_triangles(vertices: np.ndarray, triangles: np.ndarray, pose: Transform,
     extent = np.floor(most / MESH_CELL + 1e-6).astype(int) + 1 - begin
     heights = np.full(size[0] * size[1], low[2])
     # In steps of MESH_CELL from the mesh's corner: the barycentric coordinates u and v are linear in the point's place.
-    edges[..., :2] /= MESH_CELL
-    e, f, twice = edges[:, 0], edges[:, 1], area / MESH_CELL**2
-    origin = (a[:, :2] - low[:2]) / MESH_CELL
+    e, f, twice = edges[:, 0] / MESH_CELL, edges[:, 1] / MESH_CELL, area / MESH_CELL**2
     du = np.stack([f[:, 1], -f[:, 0]], axis=1) / twice[:, None]
     dv = np.stack([-e[:, 1], e[:, 0]], axis=1) / twice[:, None]
+    start = begin - (a[:, :2] - low[:2]) / MESH_CELL
+    u0, v0 = (start * du).sum(axis=1), (start * dv).sum(axis=1)
+    z0, ez, fz = a[:, 2], edges[:, 0, 2], edges[:, 1, 2]
+    first = begin[:, 0] * size[1] + begin[:, 1]
     # Triangles with equal extents are measured together, point by point of their boxes; few large ones one by one.
     kind = extent[:, 0] * (size[1] + 1) + extent[:, 1]
     order = np.argsort(kind, kind="stable")
-    ends = np.flatnonzero(np.diff(kind[order])) + 1
-    for group in np.split(order, ends):
-        n, m = extent[group[0]]
+    for group in np.split(order, np.flatnonzero(np.diff(kind[order])) + 1):
+        n, m = map(int, extent[group[0]])
         if n < 1 or m < 1:
             continue  # between the points
         if len(group) < n * m:
-            i, j = (g.ravel() for g in np.meshgrid(np.arange(n), np.arange(m), indexing="ij"))
-            pieces = [(group[k : k + 1], i, j) for k in range(len(group))]
+            steps, groups = [np.indices((n, m)).reshape(2, -1)], [group[k : k + 1] for k in range(len(group))]
         else:
-            pieces = [(group, np.array([i]), np.array([j])) for i in range(n) for j in range(m)]
-        for chosen, i, j in pieces:
-            at_x, at_y = begin[chosen, 0] + i, begin[chosen, 1] + j
-            x, y = at_x - origin[chosen, 0], at_y - origin[chosen, 1]
-            u, v = x * du[chosen, 0] + y * du[chosen, 1], x * dv[chosen, 0] + y * dv[chosen, 1]
-            inside = (u >= -1e-6) & (v >= -1e-6) & (u + v <= 1.0 + 1e-6)
-            z = a[chosen, 2] + u * e[chosen, 2] + v * f[chosen, 2]
-            np.maximum.at(heights, (at_x * size[1] + at_y)[inside], z[inside])
+            steps, groups = list(np.indices((n, m)).reshape(2, -1).T), [group]
+        for chosen in groups:
+            parts = u0, du[:, 0], du[:, 1], v0, dv[:, 0], dv[:, 1], z0, ez, fz, first
+            pu, pux, puy, pv, pvx, pvy, pz, pe, pf, at = (part[chosen] for part in parts)
+            for i, j in steps:
+                u, v = pu + i * pux + j * puy, pv + i * pvx + j * pvy
+                inside = (u >= -1e-6) & (v >= -1e-6) & (u + v <= 1.0 + 1e-6)
+                z = pz + u * pe + v * pf
+                np.maximum.at(heights, (at + (i * size[1] + j))[inside], z[inside])
     heights = heights.reshape(size)
     x, y, z = _level(pose)
     corner = float(low[0]) + x, float(low[1]) + y, z

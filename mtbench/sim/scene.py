@@ -152,7 +152,8 @@ def build_groups(envs: Sequence[Env], params: SimParams, ground: Ground, contact
         for env in members:
             if env.variant() not in variants:
                 model = variants[env.variant()] = with_properties(base, env)
-                ground.fill(model, env.window)
+                if env.window != members[0].window:
+                    ground.fill(model, env.window)
         sizes = base.nbody, base.njnt, base.nv, base.nq, base.ngeom, base.nu
         place = Place(*(np.arange(n) for n in sizes))
         models = [variants[env.variant()] for env in members]

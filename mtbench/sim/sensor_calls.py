@@ -44,10 +44,9 @@ class SensorCalls:
         before = [a for e in sim.envs[: env.index] for a in e.actors] + env.actors[: int(handle)]
         return ForceSensor(sim.measure_forces(), sum(len(a.asset.force_sensors) for a in before) + int(index))
 
-    def acquire_force_sensor_tensor(self, sim: Sim) -> Tensor | None:
-        """(sensors, 6): force (N) and torque (N m) of the last substep, in the sensor's frame or along world axes; None
-        without sensors, as in Isaac Gym."""
-        return Tensor(sim.measure_forces().values) if self.get_sim_force_sensor_count(sim) else None
+    def acquire_force_sensor_tensor(self, sim: Sim) -> Tensor:
+        """(sensors, 6): force (N) and torque (N m) of the last substep, in the sensor's frame or along world axes."""
+        return Tensor(sim.measure_forces().values)
 
     def refresh_force_sensor_tensor(self, sim: Sim) -> bool:
         """True if there are sensors."""

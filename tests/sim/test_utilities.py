@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from mtbench.sim import gymapi, gymtorch, gymutil, terrain_utils, torch_utils
+from mtbench.sim.ground import from_triangles
 from mtbench.sim.terrain_utils import SubTerrain
 
 
@@ -74,6 +75,23 @@ def test_triangles_of_a_height_field():
     a, b, c = (vertices[triangles[:, k]] for k in range(3))
     area = np.cross(b - a, c - a)[:, 2] / 2
     assert (area > 0).all() and area.sum() == pytest.approx(5 * 4 * 0.25**2)
+
+
+def test_the_ground_of_triangles_is_that_of_the_heights():
+    heights = np.random.default_rng(1).integers(-20, 20, (40, 30)).astype(np.int16)
+    vertices, triangles = terrain_utils.convert_heightfield_to_trimesh(heights, 0.1, 0.01)
+    large = np.array([[-1, -1, -1], [6, -1, -1], [-1, 6, -1]], dtype=np.float32)  # below all of it, and much larger
+    vertices = np.concatenate([vertices, large])
+    triangles = np.concatenate([triangles, [[1200, 1201, 1202]]])
+    ground = from_triangles(vertices.ravel(), triangles.ravel(), gymapi.Transform(), 1.0)
+    corner = round(1 / ground.step[0])
+    measured = ground.heights[corner : corner + 79, corner : corner + 59]
+    np.testing.assert_allclose(measured[::2, ::2], 0.01 * heights, atol=1e-5)
+    between = 0.005 * (heights[:-1].astype(float) + heights[1:])  # the middle of edges along x
+    np.testing.assert_allclose(measured[1::2, ::2], between, atol=1e-5)
+    diagonal = 0.005 * (heights[:-1, :-1].astype(float) + heights[1:, 1:])  # and of the diagonals
+    np.testing.assert_allclose(measured[1::2, 1::2], diagonal, atol=1e-5)
+    assert ground.heights[0, 0] == -1.0
 
 
 def test_steep_slopes_become_walls():
