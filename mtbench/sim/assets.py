@@ -7,6 +7,7 @@ later (drives, limits, friction, masses) is read out as properties here and writ
 from __future__ import annotations
 
 import itertools
+import warnings
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,6 +129,8 @@ def load(path: Path, options: AssetOptions) -> Asset:
         root = ElementTree.parse(path).getroot()
     except ElementTree.ParseError as error:
         raise ValueError(f"asset file {path} is not XML: {error}") from error
+    if options.vhacd_enabled:
+        warnings.warn("AssetOptions.vhacd_enabled has no effect: meshes collide as their convex hulls", stacklevel=3)
     repair = UrdfRepair(root, path, options) if path.suffix.lower() == ".urdf" else None
     try:
         if repair is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from . import attractors
 from .component_types import AttractorProperties
 from .datatypes import Transform
-from .handles import simulation
+from .handles import index_of, simulation
 
 if TYPE_CHECKING:
     from .scene import Env
@@ -34,7 +34,7 @@ class AttractorCalls:
         attractors.check(properties, env)
         if simulation(env).prepared and (old.rigid_handle, old.axes) != (properties.rigid_handle, properties.axes):
             raise RuntimeError("an attractor's body and axes cannot change after prepare_sim")
-        env.attractors[int(handle)] = copy.deepcopy(properties)
+        env.attractors[index_of(handle)] = copy.deepcopy(properties)
         simulation(env).properties_changed(env)
 
     def set_attractor_target(self, env: Env, handle: int, target: Transform) -> None:
@@ -44,8 +44,8 @@ class AttractorCalls:
 
 
 def _attractor(env: Env, handle: int) -> AttractorProperties:
-    if not 0 <= int(handle) < len(env.attractors):
+    if not 0 <= index_of(handle) < len(env.attractors):
         raise ValueError(
             f"environment {env.index} has {len(env.attractors)} attractors; there is none with handle {handle}"
         )
-    return env.attractors[int(handle)]
+    return env.attractors[index_of(handle)]

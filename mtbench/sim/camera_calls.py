@@ -11,7 +11,7 @@ from PIL import Image
 from .cameras import Camera, looking_at
 from .datatypes import Transform, UpAxis, Vec3
 from .gymtorch import Tensor
-from .handles import actor_of, body_of, simulation
+from .handles import actor_of, body_of, index_of, simulation
 from .viewer_types import CameraFollowMode, CameraProperties, ImageType
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class CameraCalls:
 
     def destroy_camera_sensor(self, sim: Sim, env: Env, handle: int) -> None:
         _camera(env, handle)
-        env.cameras[int(handle)] = None  # other handles stay
+        env.cameras[index_of(handle)] = None  # other handles stay
 
     def set_camera_location(self, handle: int, env: Env, position: Vec3, target: Vec3) -> None:
         """Put the camera at a position of the environment, looking at another. It leaves the body it was on."""
@@ -55,7 +55,7 @@ class CameraCalls:
         turn with it."""
         camera = _camera(env, handle)
         body_of(env, body)
-        camera.pose, camera.body, camera.follow = copy.deepcopy(local_pose), int(body), CameraFollowMode(follow)
+        camera.pose, camera.body, camera.follow = copy.deepcopy(local_pose), index_of(body), CameraFollowMode(follow)
 
     def get_camera_transform(self, sim: Sim, env: Env, handle: int) -> Transform:
         return copy.deepcopy(_camera(env, handle).placed(sim))
@@ -105,15 +105,15 @@ class CameraCalls:
     def get_rigid_body_segmentation_id(self, env: Env, handle: int, body: int) -> int:
         """The body's own, or its actor's."""
         actor = actor_of(env, handle)
-        return env.segmentation.get((int(handle), int(body)), actor.segmentation_id)
+        return env.segmentation.get((index_of(handle), index_of(body)), actor.segmentation_id)
 
     def set_rigid_body_segmentation_id(self, env: Env, handle: int, body: int, segmentation_id: int) -> None:
         actor_of(env, handle)
-        env.segmentation[int(handle), int(body)] = int(segmentation_id)
+        env.segmentation[index_of(handle), index_of(body)] = index_of(segmentation_id)
 
 
 def _camera(env: Env, handle: int) -> Camera:
-    camera = env.cameras[int(handle)] if 0 <= int(handle) < len(env.cameras) else None
+    camera = env.cameras[index_of(handle)] if 0 <= index_of(handle) < len(env.cameras) else None
     if camera is None:
         raise ValueError(f"environment {env.index} has no camera with handle {handle}")
     return camera

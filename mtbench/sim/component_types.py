@@ -1,5 +1,4 @@
-"""The value types of ``gymapi`` for parts that a client adds to bodies and joints: attractors, force sensors, tendons; and
-the settings of convex decomposition."""
+"""The value types of ``gymapi`` for parts that a client adds to bodies and joints: attractors, force sensors, tendons."""
 
 from __future__ import annotations
 
@@ -73,26 +72,6 @@ class TendonProperties(Numbers):
     num_joints: int = 0
     stiffness: float = 0.0
     type: TendonType = TendonType.TENDON_FIXED
-
-
-@dataclass
-class VhacdParams(Numbers):
-    """Settings of V-HACD. MuJoCo collides with the convex hull of each mesh; nothing is decomposed."""
-
-    alpha: float = 0.05
-    beta: float = 0.05
-    concavity: float = 0.0
-    convex_hull_approximation: bool = True
-    convex_hull_downsampling: int = 4
-    max_convex_hulls: int = 64
-    max_num_vertices_per_ch: int = 64
-    min_volume_per_ch: float = 0.0001
-    mode: int = 0
-    ocl_acceleration: bool = False
-    pca: int = 0
-    plane_downsampling: int = 4
-    project_hull_vertices: bool = True
-    resolution: int = 100000
 
 
 @dataclass

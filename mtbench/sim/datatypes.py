@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
 
 import numpy as np
 
@@ -359,6 +358,26 @@ class TriangleMeshParams(Numbers):
 
 
 @dataclass
+class VhacdParams(Numbers):
+    """Settings of V-HACD. MuJoCo collides with the convex hull of each mesh; nothing is decomposed."""
+
+    alpha: float = 0.05
+    beta: float = 0.05
+    concavity: float = 0.0
+    convex_hull_approximation: bool = True
+    convex_hull_downsampling: int = 4
+    max_convex_hulls: int = 64
+    max_num_vertices_per_ch: int = 64
+    min_volume_per_ch: float = 0.0001
+    mode: int = 0
+    ocl_acceleration: bool = False
+    pca: int = 0
+    plane_downsampling: int = 4
+    project_hull_vertices: bool = True
+    resolution: int = 100000
+
+
+@dataclass
 class AssetOptions(Numbers):
     """How an asset is imported; ``docs/tensor_api.md`` says which options act on MuJoCo."""
 
@@ -375,7 +394,7 @@ class AssetOptions(Numbers):
     linear_damping: float = 0.0
     max_angular_velocity: float = 64.0
     max_linear_velocity: float = 1000.0
-    mesh_normal_mode: Any = None
+    mesh_normal_mode: int = 0  # FROM_ASSET
     min_particle_mass: float = 1e-12
     override_com: bool = False
     override_inertia: bool = False
@@ -386,7 +405,7 @@ class AssetOptions(Numbers):
     use_mesh_materials: bool = False
     use_physx_armature: bool = True
     vhacd_enabled: bool = False
-    vhacd_params: Any = None
+    vhacd_params: VhacdParams = field(default_factory=VhacdParams)
 
 
 @dataclass

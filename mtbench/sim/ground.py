@@ -13,6 +13,7 @@ from .datatypes import PlaneParams, Transform
 Window = tuple[float, float, float, float]
 BASE = 0.5  #: m of solid below the lowest point of a height map
 MESH_CELL = 0.05  #: m between the points at which a triangle mesh is measured
+MESH_BLOCK = 1 << 14  #: triangles that are measured at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,53 +126,58 @@ def from_triangles(vertices: np.ndarray, triangles: np.ndarray, pose: Transform,
     Raises:
         ValueError: no triangle that can be seen from above, or a pose that turns.
     """
-    corners = vertices.reshape(-1, 3).astype(np.float64)[triangles.reshape(-1, 3).astype(np.int64)]
-    points = corners.reshape(-1, 3)
-    low, high = (np.array([bound(points[:, k]) for k in range(3)]) for bound in (np.min, np.max))
+    points, faces = vertices.reshape(-1, 3).astype(np.float64), triangles.reshape(-1, 3).astype(np.int64)
+    if not len(faces) or faces.min() < 0 or faces.max() >= len(points):
+        raise ValueError(f"add_triangle_mesh: triangles must name vertices 0..{len(points) - 1}")
+    used = np.zeros(len(points), dtype=bool)
+    used[faces.ravel()] = True
+    low, high = (np.array([bound(points[used, k]) for k in range(3)]) for bound in (np.min, np.max))
     size = np.ceil((high - low)[:2] / MESH_CELL).astype(int) + 1
-    a, edges = corners[:, 0], corners[:, 1:] - corners[:, :1]
-    area = edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0]
-    seen = np.abs(area) > 1e-12
-    if not seen.any() or size.min() < 2:
+    points[:, :2] = (points[:, :2] - low[:2]) / MESH_CELL
+    heights = np.full(size, low[2])
+    # Blocks whose numbers fit into a processor's cache take a third of the time of all at once.
+    blocks = range(0, len(faces), MESH_BLOCK)
+    seen = [_measure(heights, points[faces[k : k + MESH_BLOCK]]) for k in blocks] if size.min() > 1 else []
+    if not any(seen):
         raise ValueError("add_triangle_mesh: the mesh has no triangle that can be seen from above")
-    corners, a, edges, area = corners[seen], a[seen], edges[seen], area[seen]
-    flat = corners[..., :2] - low[:2]
-    least = np.minimum(np.minimum(flat[:, 0], flat[:, 1]), flat[:, 2])
-    most = np.maximum(np.maximum(flat[:, 0], flat[:, 1]), flat[:, 2])
-    begin = np.ceil(least / MESH_CELL - 1e-6).astype(int)
-    extent = np.floor(most / MESH_CELL + 1e-6).astype(int) + 1 - begin
-    heights = np.full(size[0] * size[1], low[2])
-    # In steps of MESH_CELL from the mesh's corner: the barycentric coordinates u and v are linear in the point's place.
-    e, f, twice = edges[:, 0] / MESH_CELL, edges[:, 1] / MESH_CELL, area / MESH_CELL**2
-    du = np.stack([f[:, 1], -f[:, 0]], axis=1) / twice[:, None]
-    dv = np.stack([-e[:, 1], e[:, 0]], axis=1) / twice[:, None]
-    start = begin - (a[:, :2] - low[:2]) / MESH_CELL
-    u0, v0 = (start * du).sum(axis=1), (start * dv).sum(axis=1)
-    z0, ez, fz = a[:, 2], edges[:, 0, 2], edges[:, 1, 2]
-    first = begin[:, 0] * size[1] + begin[:, 1]
-    # Triangles with equal extents are measured together, point by point of their boxes; few large ones one by one.
-    kind = extent[:, 0] * (size[1] + 1) + extent[:, 1]
-    order = np.argsort(kind, kind="stable")
-    for group in np.split(order, np.flatnonzero(np.diff(kind[order])) + 1):
-        n, m = map(int, extent[group[0]])
-        if n < 1 or m < 1:
-            continue  # between the points
-        if len(group) < n * m:
-            steps, groups = [np.indices((n, m)).reshape(2, -1)], [group[k : k + 1] for k in range(len(group))]
-        else:
-            steps, groups = list(np.indices((n, m)).reshape(2, -1).T), [group]
-        for chosen in groups:
-            parts = u0, du[:, 0], du[:, 1], v0, dv[:, 0], dv[:, 1], z0, ez, fz, first
-            pu, pux, puy, pv, pvx, pvy, pz, pe, pf, at = (part[chosen] for part in parts)
-            for i, j in steps:
-                u, v = pu + i * pux + j * puy, pv + i * pvx + j * pvy
-                inside = (u >= -1e-6) & (v >= -1e-6) & (u + v <= 1.0 + 1e-6)
-                z = pz + u * pe + v * pf
-                np.maximum.at(heights, (at + (i * size[1] + j))[inside], z[inside])
-    heights = heights.reshape(size)
     x, y, z = _level(pose)
     corner = float(low[0]) + x, float(low[1]) + y, z
     return HeightMap(heights.astype(np.float32), corner, (MESH_CELL, MESH_CELL), friction)
+
+
+def _measure(heights: np.ndarray, corners: np.ndarray) -> bool:
+    """Raise heights (n, m) to triangles (k, 3, 3) above them, x and y in steps of the heights; whether any can be seen from
+    above."""
+    e, f = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    area = e[:, 0] * f[:, 1] - e[:, 1] * f[:, 0]
+    seen = np.abs(area) > 1e-9
+    corners, e, f, area = corners[seen], e[seen], f[seen], area[seen]
+    x, y = corners[..., 0], corners[..., 1]
+    first_x, first_y = (np.ceil(c.min(axis=1) - 1e-6).astype(int) for c in (x, y))
+    n, m = (np.floor(c.max(axis=1) + 1e-6).astype(int) + 1 - c0 for c, c0 in ((x, first_x), (y, first_y)))
+    # The barycentric coordinates u and v, and the height, are linear in the point's place.
+    start_x, start_y = first_x - x[:, 0], first_y - y[:, 0]
+    u_x, u_y, v_x, v_y = f[:, 1] / area, -f[:, 0] / area, -e[:, 1] / area, e[:, 0] / area
+    u, v = start_x * u_x + start_y * u_y, start_x * v_x + start_y * v_y
+    columns = np.stack([u, u_x, u_y, v, v_x, v_y, corners[:, 0, 2], e[:, 2], f[:, 2]])
+    first = first_x * heights.shape[1] + first_y
+    flat = heights.reshape(-1)
+    # Triangles with equal extents are measured together, point by point of their boxes; few large ones one by one.
+    kind = n * (heights.shape[1] + 1) + m
+    order = np.argsort(kind, kind="stable")
+    for group in np.split(order, np.flatnonzero(np.diff(kind[order])) + 1):
+        if not len(group) or n[group[0]] < 1 or m[group[0]] < 1:
+            continue  # between the points
+        box = np.indices((n[group[0]], m[group[0]])).reshape(2, -1)
+        few = len(group) < box.shape[1]
+        for chosen in group[:, None] if few else [group]:
+            u, u_x, u_y, v, v_x, v_y, z, z_u, z_v = columns[:, chosen]
+            for i, j in [box] if few else box.T:
+                at_u, at_v = u + i * u_x + j * u_y, v + i * v_x + j * v_y
+                inside = (at_u >= -1e-6) & (at_v >= -1e-6) & (at_u + at_v <= 1.0 + 1e-6)
+                height = z + at_u * z_u + at_v * z_v
+                np.maximum.at(flat, (first[chosen] + (i * heights.shape[1] + j))[inside], height[inside])
+    return bool(seen.any())
 
 
 def _level(pose: Transform) -> tuple[float, float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import mujoco
 
@@ -18,13 +19,22 @@ def simulation(env: Env) -> Simulation:
     return env.sim  # type: ignore[attr-defined]
 
 
+def index_of(value: Any) -> int:
+    """A handle or an index as an integer, from whatever is one integer.
+
+    Raises:
+        TypeError: it is not.
+    """
+    return number(value, int, "a handle or an index")
+
+
 def actor_of(env: Env, handle: int) -> Actor:
     """The actor with a handle.
 
     Raises:
         ValueError: there is none.
     """
-    index = number(handle, int, "an actor's handle")
+    index = index_of(handle)
     if not 0 <= index < len(env.actors):
         raise ValueError(f"environment {env.index} has actors 0..{len(env.actors) - 1}, not {handle}")
     return env.actors[index]
@@ -51,7 +61,7 @@ def first_of(env: Env, actor: int, count: Callable[[Asset], int]) -> int:
 
 
 def _owner(env: Env, handle: int, what: str, count: Callable[[Asset], int]) -> tuple[int, Actor, int]:
-    at = number(handle, int, "a handle")
+    at = index_of(handle)
     for k, actor in enumerate(env.actors):
         if 0 <= at < count(actor.asset):
             return k, actor, at

@@ -20,6 +20,8 @@ from . import mesh_files
 #: Bodies that ``<replicate>`` may make in all.
 MOST_REPLICATES = 10_000
 _MOST_REPAIRS = 200
+#: MuJoCo's own name for the world's body.
+RESERVED = "world"
 #: Between limits that are equal, in the file's units.
 PLAY = 1e-6
 
@@ -178,7 +180,7 @@ def _name(root: Element, path: Path) -> bool:
     replicated = {e for r in root.iter("replicate") for e in r.iter()}
     repeated: list[str] = []
     for kind in ("body", "joint", "geom", "site"):
-        seen: set[str] = set()
+        seen = {RESERVED} if kind == "body" else set()
         for worldbody in root.iter("worldbody"):
             elements = [e for e in worldbody.iter(kind) if e not in replicated]
             given = {e.get("name") for e in elements}

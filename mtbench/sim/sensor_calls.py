@@ -9,7 +9,7 @@ from .component_types import ForceSensorProperties
 from .datatypes import INVALID_HANDLE, Transform
 from .force_sensors import AssetSensor, ForceSensor
 from .gymtorch import Tensor
-from .handles import actor_of, simulation
+from .handles import actor_of, index_of, simulation
 
 if TYPE_CHECKING:
     from .assets import Asset
@@ -24,9 +24,9 @@ class SensorCalls:
         self, asset: Asset, body_idx: int, local_pose: Transform, props: ForceSensorProperties | None = None
     ) -> int:
         """Give a body of an asset a sensor, before ``prepare_sim``; its index, or -1 where there is no such body."""
-        if not 0 <= int(body_idx) < len(asset.body_names):
+        if not 0 <= index_of(body_idx) < len(asset.body_names):
             return INVALID_HANDLE
-        sensor = AssetSensor(int(body_idx), copy.deepcopy(local_pose), copy.copy(props or ForceSensorProperties()))
+        sensor = AssetSensor(index_of(body_idx), copy.deepcopy(local_pose), copy.copy(props or ForceSensorProperties()))
         asset.force_sensors.append(sensor)
         return len(asset.force_sensors) - 1
 
@@ -38,11 +38,11 @@ class SensorCalls:
 
     def get_actor_force_sensor(self, env: Env, handle: int, index: int) -> ForceSensor | None:
         """One sensor, with ``get_forces`` and ``get_global_index``; None where there is no such one."""
-        if not 0 <= int(index) < self.get_actor_force_sensor_count(env, handle):
+        if not 0 <= index_of(index) < self.get_actor_force_sensor_count(env, handle):
             return None
         sim = simulation(env)
-        before = [a for e in sim.envs[: env.index] for a in e.actors] + env.actors[: int(handle)]
-        return ForceSensor(sim.measure_forces(), sum(len(a.asset.force_sensors) for a in before) + int(index))
+        before = [a for e in sim.envs[: env.index] for a in e.actors] + env.actors[: index_of(handle)]
+        return ForceSensor(sim.measure_forces(), sum(len(a.asset.force_sensors) for a in before) + index_of(index))
 
     def acquire_force_sensor_tensor(self, sim: Sim) -> Tensor:
         """(sensors, 6): force (N) and torque (N m) of the last substep, in the sensor's frame or along world axes."""

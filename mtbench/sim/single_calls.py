@@ -26,7 +26,8 @@ from .datatypes import (
     Transform,
     Vec3,
 )
-from .handles import actor_of, body_of, dof_of, first_of, joint_of, joints, simulation
+from .handles import actor_of, body_of, dof_of, first_of, index_of, joint_of, joints, simulation
+from .numbers import number
 
 if TYPE_CHECKING:
     from .scene import Env
@@ -114,7 +115,7 @@ class SingleCalls:
                 f"gym.set_actor_rigid_body_states: actor {actor.name!r} has {len(actor.asset.body_names)} bodies on "
                 "joints; set its root state and its DOF states"
             )
-        body = first_of(env, int(handle), lambda asset: len(asset.body_names))
+        body = first_of(env, index_of(handle), lambda asset: len(asset.body_names))
         numbers = np.ascontiguousarray(states, RigidBodyState.dtype).reshape(-1)[:1].view(np.float32)
         if flags & STATE_POS:
             self._write_root(env, body, slice(0, 7), numbers[:7].tolist(), "set_actor_rigid_body_states")
@@ -134,7 +135,7 @@ class SingleCalls:
         sim = simulation(env)
         sim.prepare()
         body_of(env, rigidHandle)
-        row = sim.first(env, "bodies") + int(rigidHandle)
+        row = sim.first(env, "bodies") + index_of(rigidHandle)
         values = torch.zeros(2, len(sim.body_state), 3, device=sim.body_state.device)
         for k, v in enumerate((force, pos or Vec3())):
             values[k, row] = torch.tensor([v.x, v.y, v.z])
@@ -151,7 +152,8 @@ class SingleCalls:
         return np.concatenate([self.get_env_rigid_contact_forces(env) for env in envs])
 
     def get_rigid_contact_forces(self, sim: Sim) -> np.ndarray:
-        """(bodies of the simulation,) as :meth:`get_env_rigid_contact_forces`."""
+        """(bodies of the simulation,) as :meth:`get_env_rigid_contact_forces`; measured from the first call on, unless the
+        tensor of contact forces was acquired."""
         sim.prepare()
         sim.measure_contacts()
         sim.refresh_contact_forces()
@@ -205,13 +207,13 @@ class SingleCalls:
         dof_of(env, handle)
         assert sim.engine is not None
         sim.engine.forward()
-        joint = sim.layout.dof_joint[sim.first(env, "dofs") + int(handle)]
+        joint = sim.layout.dof_joint[sim.first(env, "dofs") + index_of(handle)]
         origin, axis = sim.engine.xanchor[joint].tolist(), sim.engine.xaxis[joint].tolist()
         return DofFrame(Vec3(*origin), Vec3(*axis))
 
     def get_actor_dof_frames(self, env: Env, handle: int) -> np.ndarray:
         """(DOFs,) structured array with ``origin`` and ``axis``."""
-        first = first_of(env, int(handle), lambda asset: len(asset.dof_names))
+        first = first_of(env, index_of(handle), lambda asset: len(asset.dof_names))
         frames = [self.get_dof_frame(env, first + k) for k in range(len(actor_of(env, handle).asset.dof_names))]
         rows = [((f.origin.x, f.origin.y, f.origin.z), (f.axis.x, f.axis.y, f.axis.z)) for f in frames]
         return np.array(rows, dtype=DofFrame.dtype)
@@ -221,12 +223,12 @@ class SingleCalls:
         sim = simulation(env)
         sim.prepare()
         sim.refresh_dof_forces()
-        first = sim.first(env, "dofs") + first_of(env, int(handle), lambda asset: len(asset.dof_names))
+        first = sim.first(env, "dofs") + first_of(env, index_of(handle), lambda asset: len(asset.dof_names))
         return sim.dof_force[first : first + len(actor_of(env, handle).asset.dof_names)].cpu().numpy().copy()
 
     def get_vec_actor_dof_states(self, envs: Sequence[Env], handle: int | Sequence[int], flags: int) -> np.ndarray:
         """(envs, DOFs) structured array with ``pos`` and ``vel`` of one actor of each environment."""
-        handles = [handle] * len(envs) if isinstance(handle, int) else handle
+        handles = _one_each(envs, handle)
         states = [self.get_actor_dof_states(e, h, flags) for e, h in zip(envs, handles, strict=True)]  # type: ignore[attr-defined]
         return np.stack(states) if states else np.zeros((0, 0), DofState.dtype)
 
@@ -252,7 +254,7 @@ class SingleCalls:
     def get_actor_joint_index(self, env: Env, handle: int, index: int, domain: IndexDomain) -> int:
         if domain == IndexDomain.DOMAIN_ACTOR:
             return index
-        index += first_of(env, int(handle), lambda asset: len(joints(asset)))
+        index += first_of(env, index_of(handle), lambda asset: len(joints(asset)))
         if domain == IndexDomain.DOMAIN_SIM:
             before = simulation(env).envs[: env.index]
             index += sum(first_of(e, len(e.actors), lambda asset: len(joints(asset))) for e in before)
@@ -305,14 +307,19 @@ def _body_row(env: Env, handle: int) -> list[float]:
     body_of(env, handle)
     assert sim.engine is not None
     sim.engine.forward()
-    row = torch.tensor([sim.first(env, "bodies") + int(handle)], device=sim.device)
+    row = torch.tensor([sim.first(env, "bodies") + index_of(handle)], device=sim.device)
     return sim._read_bodies(sim.layout.body_row[row], sim.layout.body_tree[row])[0].tolist()
 
 
 def _bodies(envs: Sequence[Env], handle: int | Sequence[int]) -> np.ndarray:
-    handles = [handle] * len(envs) if isinstance(handle, int) else list(handle)
+    handles = _one_each(envs, handle)
     rows = [_body_row(e, h) for e, h in zip(envs, handles, strict=True)]
     return np.array(rows, dtype=np.float32).reshape(-1, 13)
+
+
+def _one_each(envs: Sequence[Env], handle: int | Sequence[int]) -> list[int]:
+    """One handle for each environment, given one for all or a sequence."""
+    return list(handle) if isinstance(handle, Sequence) else [index_of(handle)] * len(envs)
 
 
 def _dof_row(env: Env, handle: int) -> list[float]:
@@ -320,7 +327,7 @@ def _dof_row(env: Env, handle: int) -> list[float]:
     sim.prepare()
     dof_of(env, handle)
     assert sim.engine is not None
-    dof = sim.first(env, "dofs") + int(handle)
+    dof = sim.first(env, "dofs") + index_of(handle)
     return [float(sim.engine.qpos[sim.layout.dof_qpos[dof]]), float(sim.engine.qvel[sim.layout.dof_qvel[dof]])]
 
 
@@ -328,14 +335,14 @@ def _get_command(env: Env, handle: int, which: str) -> float:
     sim = simulation(env)
     sim.prepare()
     dof_of(env, handle)
-    return float(getattr(sim, which)[sim.first(env, "dofs") + int(handle)])
+    return float(getattr(sim, which)[sim.first(env, "dofs") + index_of(handle)])
 
 
 def _set_command(env: Env, handle: int, which: str, value: float) -> None:
     sim = simulation(env)
     sim.prepare()
     dof_of(env, handle)
-    getattr(sim, which)[sim.first(env, "dofs") + int(handle)] = float(value)
+    getattr(sim, which)[sim.first(env, "dofs") + index_of(handle)] = number(value, float, "a DOF's command")
 
 
 def _joint_dof(env: Env, handle: int) -> int | None:

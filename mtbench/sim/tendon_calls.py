@@ -111,4 +111,4 @@ def _set_properties(tendons: Sequence[Tendon], props: Sequence[TendonProperties]
 def _set_coefficients(tendon: Tendon, values: Sequence[float]) -> None:
     if len(values) != len(tendon.coefficients):
         raise ValueError(f"tendon {tendon.name!r} has {len(tendon.coefficients)} joints, not {len(values)}")
-    tendon.coefficients = [float(v) for v in values]
+    tendon.coefficients = [number(v, float, "a coefficient of a tendon") for v in values]

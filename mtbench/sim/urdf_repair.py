@@ -250,7 +250,7 @@ class UrdfRepair:
         path = mesh_files.find(filename, self.path.parent)
         if path is None:
             raise self.error(f"link {link!r}", f"its mesh {filename!r} is not there")
-        name = made[filename, *scale] = f"mesh{len(made)}"
+        name = made[filename, *scale] = f"{link}: {path.name} ({len(made)})"  # MuJoCo's errors name it
         mesh = spec.add_mesh(name=name, scale=scale, inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_CONVEX)
         if mesh_files.is_native(path):
             mesh.file = str(path)

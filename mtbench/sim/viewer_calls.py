@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .datatypes import INVALID_HANDLE, Transform, Vec3
+from .handles import index_of
 from .viewer_types import ActionEvent, CameraProperties, Int2, KeyboardInput, MeshType, MouseInput, Vec2, Viewer
 
 if TYPE_CHECKING:
@@ -105,23 +106,23 @@ class ViewerCalls:
 
     def set_rigid_body_texture(self, env: Env, handle: int, body: int, mesh_type: MeshType, texture: int) -> None:
         """Textures are not drawn."""
-        env.textures[int(handle), int(body)] = int(texture)
+        env.textures[index_of(handle), index_of(body)] = index_of(texture)
 
     def get_rigid_body_texture(self, env: Env, handle: int, body: int, mesh_type: MeshType) -> int:
-        return env.textures.get((int(handle), int(body)), INVALID_HANDLE)
+        return env.textures.get((index_of(handle), index_of(body)), INVALID_HANDLE)
 
     def reset_actor_materials(self, env: Env, handle: int, mesh_type: MeshType) -> None:
         """Forget colours that ``set_rigid_body_color`` gave."""
-        for key in [k for k in env.colors if k[0] == int(handle)]:
+        for key in [k for k in env.colors if k[0] == index_of(handle)]:
             del env.colors[key]
 
     def set_rigid_body_color(self, env: Env, handle: int, body: int, mesh_type: Any, color: Vec3) -> None:
         """The colour of a body's shapes in images of cameras."""
-        env.colors[int(handle), int(body)] = float(color.x), float(color.y), float(color.z)
+        env.colors[index_of(handle), index_of(body)] = float(color.x), float(color.y), float(color.z)
 
     def get_rigid_body_color(self, env: Env, handle: int, body: int, mesh_type: Any) -> Vec3:
         """The colour that was set, or white."""
-        return Vec3(*env.colors.get((int(handle), int(body)), (1.0, 1.0, 1.0)))
+        return Vec3(*env.colors.get((index_of(handle), index_of(body)), (1.0, 1.0, 1.0)))
 
 
 def _new_texture(sim: Sim) -> int:

@@ -269,6 +269,11 @@ ONE = "<mujoco><worldbody><body name='a' {}><geom size='.1' {}/></body></worldbo
             "r.urdf",
             "mesh 'r.urdf': meshes are read from .obj",
         ),
+        (
+            robot(link("a", "<collision><geometry><mesh filename='flat.obj'/></geometry></collision>")),
+            "r.urdf",
+            "a: flat.obj",
+        ),
         (ONE.format("", "mass='inf'"), "r.xml", "geom '': its mass is inf"),
         (ONE.format("pos='0 nan 0'", ""), "r.xml", "body 'a': its pos is 0 nan 0"),
         (ONE.format("", "type='mesh' mesh='no'"), "r.xml", "mesh 'no' not found"),
@@ -286,6 +291,7 @@ ONE = "<mujoco><worldbody><body name='a' {}><geom size='.1' {}/></body></worldbo
     ],
 )
 def test_what_is_refused_says_file_element_and_reason(world, text, name, said):
+    (world.tmp_path / "flat.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nv 1 1 0\nf 1 2 3\nf 2 4 3\n")
     with pytest.raises(ValueError) as caught:
         load(world, text, name)
     message = str(caught.value)
