@@ -140,7 +140,9 @@ class MetaWorld(VecTask):
         self.robot_bodies = gym.get_asset_rigid_body_dict(robot)
         drives = gym.get_asset_dof_properties(robot)
         drives["driveMode"][:7] = gymapi.DOF_MODE_POS
-        drives["stiffness"][:7], drives["damping"][:7] = STIFFNESS, DAMPING
+        # A drive acts on where the joint will be: over a substep its stiffness damps too. DAMPING is what both do together.
+        damping = DAMPING - STIFFNESS * self.sim_params.dt / self.sim_params.substeps
+        drives["stiffness"][:7], drives["damping"][:7] = STIFFNESS, damping
         drives["effort"][:7] = EFFORT
         drives["driveMode"][7:] = gymapi.DOF_MODE_EFFORT
         drives["effort"][7:] = GRIPPER_FORCE

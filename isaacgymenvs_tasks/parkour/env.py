@@ -177,7 +177,9 @@ class Parkour(VecTask):
         stiffness, damping = draw("motorStrength", 12), draw("motorStrength", 12)
         self._privileged = torch.cat((mass, centre, friction, stiffness - 1.0, damping - 1.0), 1)
         table = torch.cat((mass, centre, friction), 1).tolist()
-        gains = (STIFFNESS * stiffness).cpu().numpy(), (DAMPING * damping).cpu().numpy()
+        # The reference is an explicit PD. A drive acts on where the joint will be: over a substep its stiffness damps too.
+        step = self.sim_params.dt / self.sim_params.substeps
+        gains = (STIFFNESS * stiffness).cpu().numpy(), (DAMPING * damping - step * STIFFNESS * stiffness).cpu().numpy()
         places = self._origins[self.level, self.task_index].tolist()
         levels, tasks = self.level.tolist(), self.task_index.tolist()
         zero = gymapi.Vec3(0.0, 0.0, 0.0)  # all environments share one frame, that of the ground

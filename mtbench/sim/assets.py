@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,13 +17,14 @@ from xml.etree import ElementTree
 import mujoco
 import numpy as np
 
-from . import mjcf, tendons
+from . import inertia, mjcf, tendons, urdf
 from .datatypes import (
     DOF_PROPERTIES,
     FLT_MAX,
     ActuatorProperties,
     AssetOptions,
     DofType,
+    RigidBodyProperties,
     RigidShapeProperties,
 )
 from .force_sensors import AssetSensor
@@ -31,6 +33,9 @@ from .tendons import Tendon
 from .urdf_repair import UrdfRepair
 
 _ids = itertools.count()
+
+#: kg and kg m^2 of a link of a URDF that has none: it carries only a frame.
+FRAME_MASS = 1e-6
 
 
 def new_id() -> int:
@@ -42,14 +47,14 @@ def new_id() -> int:
 class Asset:
     """One robot or object, ready to be placed in environments.
 
-    Bodies, DOFs and shapes are listed in depth-first order of the file, which is the order of every tensor.
+    Bodies, DOFs and shapes are listed depth first, siblings as in an MJCF file or by the name of their joint in a URDF file,
+    which is the order of every tensor. ``velocity_limits`` (rad/s or m/s) has those DOFs that have one.
     """
 
     spec: mujoco.MjSpec
     options: AssetOptions
-    fixed_joints: dict[str, str] = field(
-        default_factory=dict
-    )  #: body -> the fixed joint it hangs on, if that has a name
+    velocity_limits: Mapping[str, float] = field(default_factory=dict)
+    fixed_joints: dict[str, str] = field(default_factory=dict)  #: body -> the named fixed joint it hangs on
     tendons: list[Tendon] = field(init=False)  #: the fixed ones
     force_sensors: list[AssetSensor] = field(default_factory=list)
     sizes: dict[float, Asset] = field(init=False)  #: the same at other scales, shared by all of them
@@ -59,6 +64,7 @@ class Asset:
     dof_names: list[str] = field(init=False)
     dof_types: list[DofType] = field(init=False)
     dof_props: np.ndarray = field(init=False)
+    body_props: list[RigidBodyProperties] = field(init=False)
     shape_props: list[RigidShapeProperties] = field(init=False)
     shape_body: list[int] = field(init=False)  #: body index of each shape
     actuators: list[tuple[str, str, ActuatorProperties]] = field(init=False)  #: (name, joint, properties)
@@ -87,19 +93,20 @@ class Asset:
             DofType.DOF_TRANSLATION if model.jnt_type[j] == slide else DofType.DOF_ROTATION for j in joints
         ]
         self.dof_props = np.zeros(len(joints), DOF_PROPERTIES)
-        for row, j in zip(self.dof_props, joints, strict=True):
+        for row, name, j in zip(self.dof_props, self.dof_names, joints, strict=True):
             dof = model.jnt_dofadr[j]
             limited = bool(model.jnt_limited[j])
             row["hasLimits"] = limited
             row["lower"], row["upper"] = model.jnt_range[j] if limited else (-FLT_MAX, FLT_MAX)
             row["driveMode"] = int(self.options.default_dof_drive_mode)
-            row["velocity"] = FLT_MAX
+            row["velocity"] = self.velocity_limits.get(name, FLT_MAX)
             row["effort"] = model.jnt_actfrcrange[j, 1] if model.jnt_actfrclimited[j] else FLT_MAX
             row["stiffness"] = model.jnt_stiffness[j]
             row["damping"] = model.dof_damping[dof]
             row["friction"] = model.dof_frictionloss[dof]
             row["armature"] = self.options.armature or model.dof_armature[dof]
         self.tendons = tendons.read(model, self.options.tendon_limit_stiffness)
+        self.body_props = inertia.read(model)
         shapes = [g for g in range(model.ngeom) if model.geom_contype[g] or model.geom_conaffinity[g]]
         self.shape_body = [int(model.geom_bodyid[g]) - 1 for g in shapes]
         self.shape_props = [
@@ -125,6 +132,7 @@ def load(path: Path, options: AssetOptions) -> Asset:
     """
     if not path.is_file():
         raise FileNotFoundError(f"asset file {path} does not exist")
+    notes = None
     try:
         root = ElementTree.parse(path).getroot()
     except ElementTree.ParseError as error:
@@ -136,16 +144,17 @@ def load(path: Path, options: AssetOptions) -> Asset:
         if repair is None:
             spec = mjcf.read(root, path)
         else:
+            notes = urdf.Notes.read(root)
+            urdf.arrange(root, options.collapse_fixed_joints)
             spec = mujoco.MjSpec.from_string(ElementTree.tostring(root, encoding="unicode"))
             repair.finish(spec)
-            spec.compiler.boundmass = spec.compiler.boundinertia = 1e-6  # links that carry only a frame
     except ValueError as error:
         said = " ".join(str(error).split())
         raise ValueError(said if str(path) in said else f"asset file {path} cannot be read: {said}") from error
     roots = [b for b in spec.bodies if b.parent == spec.worldbody]
     if len(roots) != 1:
         raise ValueError(f"asset file {path} has {len(roots)} root bodies; an asset needs exactly one")
-    asset = _finish(spec, options, str(path))
+    asset = _finish(spec, options, str(path), notes)
     if repair is not None:
         asset.fixed_joints = repair.fixed_joints
         asset.body_names = [repair.aliases.get(name, name) for name in asset.body_names]
@@ -165,7 +174,8 @@ def primitive(geom_type: mujoco.mjtGeom, size: list[float], name: str, options: 
     return _finish(spec, options, name)
 
 
-def _finish(spec: mujoco.MjSpec, options: AssetOptions, source: str) -> Asset:
+def _finish(spec: mujoco.MjSpec, options: AssetOptions, source: str, notes: urdf.Notes | None = None) -> Asset:
+    """Apply the options. ``notes`` are those of a URDF file."""
     options = deepcopy(options)
     for geom in spec.worldbody.geoms:  # a floor in the file is no part of the asset
         spec.delete(geom)
@@ -175,12 +185,17 @@ def _finish(spec: mujoco.MjSpec, options: AssetOptions, source: str) -> Asset:
         if joint.type == mujoco.mjtJoint.mjJNT_FREE or not options.fix_base_link:  # a floating root needs no joints
             spec.delete(joint)
     if options.collapse_fixed_joints:
-        guard = root.add_freejoint()  # keeps the root itself from being merged into the world
+        kept = notes.kept_links if notes else ()
+        # A joint keeps the root from being merged into the world, and others from being merged into their parents.
+        guards = [root.add_freejoint(), *(spec.body(name).add_joint() for name in kept if name != root.name)]
         spec.fuse_static()
-        spec.delete(guard)
+        for guard in guards:
+            spec.delete(guard)
     spec.compiler.fusestatic = False
     if options.override_inertia:
         spec.compiler.inertiafromgeom = mujoco.mjtInertiaFromGeom.mjINERTIAFROMGEOM_TRUE
+    if notes is not None:
+        _weigh_frames(spec)
     for body in spec.bodies:
         body.gravcomp = 1.0 if options.disable_gravity else body.gravcomp
         for geom in body.geoms:
@@ -189,9 +204,25 @@ def _finish(spec: mujoco.MjSpec, options: AssetOptions, source: str) -> Asset:
             if options.replace_cylinder_with_capsule and geom.type == mujoco.mjtGeom.mjGEOM_CYLINDER:
                 geom.type = mujoco.mjtGeom.mjGEOM_CAPSULE
     try:
-        return Asset(spec, options)
+        return Asset(spec, options, notes.velocity_limits if notes else {})
     except ValueError as error:
         raise ValueError(f"asset {source}: {' '.join(str(error).split())}") from error
+
+
+def _weigh_frames(spec: mujoco.MjSpec) -> None:
+    """MuJoCo wants every moving body to have mass and inertia: give ``FRAME_MASS`` to links without, and leave the others."""
+    for body in spec.bodies[1:]:
+        full = np.array(body.fullinertia)
+        moments = full[:3] if np.isfinite(full).all() else np.array(body.inertia)
+        if body.explicitinertial:
+            lacks_mass, lacks_inertia = not body.mass, not moments.any()
+        else:
+            lacks_mass = lacks_inertia = not any(g.contype or g.conaffinity for g in body.geoms)
+        if lacks_mass or lacks_inertia:
+            body.explicitinertial = True
+            body.mass = body.mass or FRAME_MASS
+            body.fullinertia = [np.nan] * 6
+            body.inertia = [FRAME_MASS] * 3
 
 
 def _actuator(a: mujoco.MjsActuator) -> tuple[str, str, ActuatorProperties]:

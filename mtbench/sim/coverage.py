@@ -51,10 +51,18 @@ NOTES = """
 - **Frames.** States are in each environment's own frame; `create_env`'s bounds do not shift it. Quaternions are xyzw.
 - **Velocities** of bodies and roots are those of the body's origin, world axes; the Jacobian maps to the same point.
 - **Freshness.** `refresh_*` returns poses and velocities that belong to the state it returns, also right after a setter.
-- **Order** of bodies and DOFs is depth first in the order of the file.
+  Tensors change on `refresh_*` alone.
+- **Order** of bodies and DOFs is depth first: siblings by the name of their joint in a URDF file, in the order of the file in
+  MJCF. `collapse_fixed_joints` merges first, and leaves links whose fixed joint says `dont_collapse="true"`.
 - **Fixed bases** can be moved with `set_actor_root_state_tensor(_indexed)`.
-- **Drives.** Stiffness and damping act implicitly; a DOF's `effort` limits the mean force over a step. In the modes none
-  and effort, stiffness and damping act passively about zero. The `velocity` limit has no effect.
+- **Drives** are implicit in stiffness and damping, as PhysX's: each substep applies kp (p* - p) + kd (v* - v) with the
+  position and velocity at its end, so stiffness damps by kp times the substep too. Efforts act in the modes none and effort;
+  damping acts passively in both, stiffness about zero in the mode none alone. A DOF's `effort` limits the mean force over a
+  step, before the drive's own damping takes its share: at its limit a drive moves a joint of inertia I as if the limit were
+  1 + h (kd + h kp) / I times less, in substeps of h (PhysX limits what remains). The `velocity` limit of a URDF file is read,
+  and has no effect.
+- **Masses** and inertias: `recomputeInertia` scales the inertia with the mass. The first change to bodies of an asset after
+  `prepare_sim` compiles the models again; later ones do not.
 - **Asset options that act**: `fix_base_link`, `disable_gravity`, `armature`, `density`, `linear_damping`,
   `angular_damping` (of a floating root), `collapse_fixed_joints`, `default_dof_drive_mode`, `override_inertia`,
   `replace_cylinder_with_capsule`. The others describe PhysX or rendering and have no effect.
@@ -69,8 +77,9 @@ NOTES = """
   GLB, GLTF, PLY and OFF are read, and collide as their convex hulls. Visuals are left out. What cannot be loaded is refused
   with file, element and reason.
 - **MJCF** files may keep equality constraints and tendons; their actuators do not act (drives and efforts do), and ball
-  joints are refused. Elements and attributes that MuJoCo does not know are left out with a warning; materials and textures
-  that are not there do not matter; names that are missing or repeated are completed. Joints of a floating root are dropped.
+  joints are refused. Geoms on the worldbody (floors) are left out. Elements and attributes that MuJoCo does not know are left
+  out with a warning; materials and textures that are not there do not matter; names that are missing or repeated are
+  completed. Joints of a floating root are dropped.
 - **Joints** of an asset are those on which its bodies hang, fixed ones too, in the order of the bodies: with a fixed base,
   a joint's index is its body's row in the Jacobian.
 - **Force sensors** tell, as in Isaac Gym, the sum of all that acts on a body (zero at rest). Without forces of forward
@@ -92,7 +101,8 @@ NOTES = """
 - **Beyond Isaac Gym**: `gym.get_state(sim)` and `gym.set_state(sim, state)` save and restore the physics exactly;
   `gym.set_env_ground(env, x, y, length, width)` lets an environment hold only a part of the height fields;
   `gym.settle(sim)` follows states that a replayed CUDA graph has set; `gym.take_overflow(sim)` counts lost contacts;
-  a negative index in `*_indexed` calls names no actor.
+  a negative index in `*_indexed` calls names no actor. One past the last actor is refused, on a GPU left out and counted by
+  `gym.take_refused(sim)`.
 """
 
 

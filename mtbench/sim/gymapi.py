@@ -6,8 +6,11 @@ names it; ``docs/tensor_api.md`` lists what is and what is not. States are in ea
 
 from __future__ import annotations
 
+import operator
+import sys
 import time
 from collections.abc import Sequence
+from copy import deepcopy
 from difflib import get_close_matches
 from enum import EnumType, IntEnum
 from pathlib import Path
@@ -17,7 +20,7 @@ import mujoco
 import numpy as np
 import torch
 
-from . import component_types, datatypes, viewer_types
+from . import component_types, datatypes, inertia, viewer_types
 from .assets import Asset, load, primitive
 from .attractor_calls import AttractorCalls
 from .camera_calls import CameraCalls
@@ -50,10 +53,10 @@ from .datatypes import (
 from .force_sensors import ForceSensor  # noqa: F401 (Isaac Gym has it here)
 from .ground import from_samples, from_triangles
 from .gymtorch import Tensor, unwrap_tensor
-from .handles import actor_of, joints
+from .handles import joints
 from .numbers import number
 from .scaling import scaled
-from .scene import Actor, Env, body_properties, warn_restitution
+from .scene import Actor, Env, warn_restitution
 from .sensor_calls import SensorCalls
 from .simulation import Simulation as Sim
 from .single_calls import SingleCalls
@@ -117,22 +120,21 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
 
     def destroy_sim(self, sim: Sim) -> None:
         sim.close_studio()
-        if sim.engine is not None:
-            sim.engine.close()
-            sim.engine = None
+        sim.destroy()
 
     def get_sim_params(self, sim: Sim) -> SimParams:
-        return sim.params
+        """A copy: changes act through ``set_sim_params``."""
+        return deepcopy(sim.params)
 
     def set_sim_params(self, sim: Sim, params: SimParams) -> None:
         """Before ``prepare_sim``: the parameters are compiled into the models."""
         if sim.prepared:
             raise NotImplementedError(f"gym.set_sim_params after prepare_sim is not available; see {PAGE}")
-        sim.params = params
+        sim.params = deepcopy(params)
 
     def add_ground(self, sim: Sim, params: PlaneParams) -> None:
         warn_restitution(params.restitution, "the ground")
-        sim.ground.plane = params
+        sim.ground.plane = deepcopy(params)
 
     def add_heightfield(self, sim: Sim, heightSamples: np.ndarray, params: HeightFieldParams) -> None:  # noqa: N803
         """A ground of integer heights, ``nbColumns`` (along x) times ``nbRows`` (along y, fastest) of them, for all
@@ -182,6 +184,11 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
     def take_overflow(self, sim: Sim) -> torch.Tensor:
         """How many environments lost contacts since the last call because MuJoCo Warp had no room. Not in Isaac Gym."""
         return sim.take_overflow()
+
+    def take_refused(self, sim: Sim) -> torch.Tensor:
+        """How many indices of ``*_indexed`` calls have named an actor that does not exist since the last call. They are left
+        out, and counted, where they lie on a GPU; elsewhere they are refused at once. Not in Isaac Gym."""
+        return sim.take_refused()
 
     def settle(self, sim: Sim) -> None:
         """Bring bodies up to date with states that a replayed CUDA graph has set. Not in Isaac Gym."""
@@ -255,7 +262,7 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         return list(asset.body_names)
 
     def get_asset_rigid_body_name(self, asset: Asset, index: int) -> str:
-        return asset.body_names[index]
+        return asset.body_names[_within(index, len(asset.body_names), "rigid bodies")]
 
     def get_asset_rigid_body_dict(self, asset: Asset) -> dict[str, int]:
         return _indices(asset.body_names)
@@ -271,7 +278,7 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         return [name for name, _ in joints(asset)]
 
     def get_asset_joint_name(self, asset: Asset, index: int) -> str:
-        return joints(asset)[index][0]
+        return joints(asset)[_within(index, len(joints(asset)), "joints")][0]
 
     def get_asset_joint_dict(self, asset: Asset) -> dict[str, int]:
         return _indices(self.get_asset_joint_names(asset))
@@ -280,7 +287,7 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         return _find(self.get_asset_joint_names(asset), name)
 
     def get_asset_joint_type(self, asset: Asset, index: int) -> JointType:
-        return joints(asset)[index][1]
+        return joints(asset)[_within(index, len(joints(asset)), "joints")][1]
 
     def get_asset_dof_count(self, asset: Asset) -> int:
         return len(asset.dof_names)
@@ -289,7 +296,7 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         return list(asset.dof_names)
 
     def get_asset_dof_name(self, asset: Asset, index: int) -> str:
-        return asset.dof_names[index]
+        return asset.dof_names[_within(index, len(asset.dof_names), "DOFs")]
 
     def get_asset_dof_dict(self, asset: Asset) -> dict[str, int]:
         return _indices(asset.dof_names)
@@ -298,7 +305,7 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         return _find(asset.dof_names, name)
 
     def get_asset_dof_type(self, asset: Asset, index: int) -> DofType:
-        return asset.dof_types[index]
+        return asset.dof_types[_within(index, len(asset.dof_types), "DOFs")]
 
     def get_dof_type_string(self, dof_type: DofType) -> str:
         return {DofType.DOF_ROTATION: "Rotation", DofType.DOF_TRANSLATION: "Translation"}.get(dof_type, "Invalid")
@@ -325,14 +332,14 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         return len(asset.actuators)
 
     def get_asset_actuator_name(self, asset: Asset, index: int) -> str:
-        return asset.actuators[index][0]
+        return asset.actuators[_within(index, len(asset.actuators), "actuators")][0]
 
     def get_asset_actuator_joint_name(self, asset: Asset, index: int) -> str:
-        return asset.actuators[index][1]
+        return asset.actuators[_within(index, len(asset.actuators), "actuators")][1]
 
     def get_asset_actuator_properties(self, asset: Asset) -> list[ActuatorProperties]:
         """What the MJCF says of its actuators. They do not act: drives and efforts do, as in Isaac Gym."""
-        return [props for _, _, props in asset.actuators]
+        return [deepcopy(props) for _, _, props in asset.actuators]
 
     def find_asset_actuator_index(self, asset: Asset, name: str) -> int:
         return _find([n for n, _, _ in asset.actuators], name)
@@ -352,7 +359,7 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         return len(sim.envs)
 
     def get_env(self, sim: Sim, index: int) -> Env:
-        return sim.envs[index]
+        return sim.envs[_within(index, len(sim.envs), "environments")]
 
     def get_env_origin(self, env: Env) -> Vec3:
         """Zero: states are in the environment's own frame."""
@@ -451,7 +458,7 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         return _indices(_actor(env, handle).asset.body_names)
 
     def get_actor_rigid_body_index(self, env: Env, handle: int, index: int, domain: IndexDomain) -> int:
-        _actor(env, handle)
+        index = _within(index, len(_actor(env, handle).asset.body_names), "rigid bodies")
         if domain == IndexDomain.DOMAIN_ACTOR:
             return index
         index += sum(len(a.asset.body_names) for a in env.actors[:handle])
@@ -480,7 +487,7 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         return _indices(_actor(env, handle).asset.dof_names)
 
     def get_actor_dof_index(self, env: Env, handle: int, index: int, domain: IndexDomain) -> int:
-        _actor(env, handle)
+        index = _within(index, len(_actor(env, handle).asset.dof_names), "DOFs")
         if domain == IndexDomain.DOMAIN_ACTOR:
             return index
         index += sum(len(a.asset.dof_names) for a in env.actors[:handle])
@@ -514,12 +521,16 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         """Drive mode, gains, limits, effort limit, dry friction and armature of every DOF of the actor.
 
         In position mode the drive applies stiffness * (target - q) + damping * (velocity target - qd), in velocity mode
-        damping * (velocity target - qd), both limited to ``effort``. In the modes none and effort stiffness and damping
-        act passively about zero. ``velocity`` (a limit) has no counterpart in MuJoCo.
+        damping * (velocity target - qd), both implicitly and limited to ``effort``. In the modes none and effort, efforts
+        act and damping acts passively; so does stiffness, about zero, in the mode none alone. ``velocity`` (a limit) has no
+        counterpart in MuJoCo.
         """
         actor = _actor(env, handle)
         if len(props) != len(actor.dof_props):
-            raise ValueError(f"actor {actor.name!r} has {len(actor.dof_props)} DOFs, not {len(props)}")
+            raise ValueError(f"{_call()}: actor {actor.name!r} has {len(actor.dof_props)} DOFs, not {len(props)}")
+        for name in ("stiffness", "damping", "friction", "armature"):
+            if not (props[name] >= 0.0).all():  # not a number neither
+                raise ValueError(f"{_call()}: {name} of actor {actor.name!r} is {props[name]}, but cannot be negative")
         for field in actor.dof_props.dtype.names or ():
             actor.dof_props[field] = props[field]
         _sim(env).properties_changed(env)
@@ -544,7 +555,8 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         return _shape_ranges(_actor(env, handle).asset)
 
     def get_actor_rigid_body_properties(self, env: Env, handle: int) -> list[RigidBodyProperties]:
-        return body_properties(_actor(env, handle))
+        actor = _actor(env, handle)
+        return [inertia.copied(actor.body_props.get(k, own)) for k, own in enumerate(actor.asset.body_props)]
 
     def set_actor_rigid_body_properties(
         self,
@@ -553,17 +565,15 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         props: list[RigidBodyProperties],
         recomputeInertia: bool = False,  # noqa: N803
     ) -> bool:
-        """Masses, centres of mass and inertias. ``recomputeInertia`` scales each inertia with its mass."""
+        """Masses, centres of mass and inertias. ``recomputeInertia`` scales each inertia as its mass has changed."""
         actor = _actor(env, actorHandle)
-        before = body_properties(actor)
-        if len(props) != len(before):
-            raise ValueError(f"actor {actor.name!r} has {len(before)} rigid bodies, not {len(props)}")
-        actor.body_props = [RigidBodyProperties(**vars(p)) for p in props]
-        for new, old in zip(actor.body_props, before, strict=True):
-            if recomputeInertia and old.mass:
-                rows = (v * (new.mass / old.mass) for v in (old.inertia.x, old.inertia.y, old.inertia.z))
-                new.inertia = datatypes.Mat33(*rows)
-        _sim(env).properties_changed(env)
+        own, whose = actor.asset.body_props, f"actor {actor.name!r}"
+        if len(props) != len(own):
+            raise ValueError(f"{_call()}: {whose} has {len(own)} rigid bodies, not {len(props)}")
+        changed = inertia.changes(props, actor.body_props, own, recomputeInertia, f"{whose} ({_call()})")
+        if changed != actor.body_props:
+            actor.body_props = changed
+            _sim(env).properties_changed(env)
         return True
 
     def get_actor_actuator_count(self, env: Env, handle: int) -> int:
@@ -684,22 +694,22 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         return True
 
     def set_actor_root_state_tensor(self, sim: Sim, state: Tensor) -> bool:
-        sim.set_roots(_values(state, (len(sim.actors), 13), "set_actor_root_state_tensor"), None)
+        sim.set_roots(_values(state, (len(sim.actors), 13), sim, "set_actor_root_state_tensor"), None)
         return True
 
     def set_actor_root_state_tensor_indexed(self, sim: Sim, state: Tensor, actors: Tensor, count: int) -> bool:
         """``state`` is the whole (actors, 13) tensor; only rows ``actors[:count]`` (int32) are taken."""
         call = "set_actor_root_state_tensor_indexed"
-        sim.set_roots(_values(state, (len(sim.actors), 13), call), _index(sim, actors, count, call))
+        sim.set_roots(_values(state, (len(sim.actors), 13), sim, call), _index(sim, actors, count, call))
         return True
 
     def set_dof_state_tensor(self, sim: Sim, state: Tensor) -> bool:
-        sim.set_dofs(_values(state, (len(sim.dof_state), 2), "set_dof_state_tensor"), None)
+        sim.set_dofs(_values(state, (len(sim.dof_state), 2), sim, "set_dof_state_tensor"), None)
         return True
 
     def set_dof_state_tensor_indexed(self, sim: Sim, state: Tensor, actors: Tensor, count: int) -> bool:
         call = "set_dof_state_tensor_indexed"
-        sim.set_dofs(_values(state, (len(sim.dof_state), 2), call), _index(sim, actors, count, call))
+        sim.set_dofs(_values(state, (len(sim.dof_state), 2), sim, call), _index(sim, actors, count, call))
         return True
 
     def set_dof_position_target_tensor(self, sim: Sim, targets: Tensor) -> bool:
@@ -715,7 +725,7 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         return _command(sim, sim.velocity_target, targets, "set_dof_velocity_target_tensor_indexed", actors, count)
 
     def set_dof_actuation_force_tensor(self, sim: Sim, forces: Tensor) -> bool:
-        """Acts on DOFs in effort mode, until it is set again."""
+        """Acts on DOFs in the modes none and effort, until it is set again."""
         return _command(sim, sim.effort, forces, "set_dof_actuation_force_tensor")
 
     def set_dof_actuation_force_tensor_indexed(self, sim: Sim, forces: Tensor, actors: Tensor, count: int) -> bool:
@@ -730,8 +740,8 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
     ) -> bool:
         """Forces at the centres of mass and torques, each (bodies, 3), during the next ``simulate`` only."""
         shape, call = (len(sim.body_state), 3), "apply_rigid_body_force_tensors"
-        force = None if forceTensor is None else _values(forceTensor, shape, call)
-        torque = None if torqueTensor is None else _values(torqueTensor, shape, call)
+        force = None if forceTensor is None else _values(forceTensor, shape, sim, call)
+        torque = None if torqueTensor is None else _values(torqueTensor, shape, sim, call)
         sim.apply_forces(force, torque, None, space)
         return True
 
@@ -744,8 +754,8 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
     ) -> bool:
         """Forces (bodies, 3) at positions (bodies, 3), during the next ``simulate`` only."""
         shape, call = (len(sim.body_state), 3), "apply_rigid_body_force_at_pos_tensors"
-        position = None if posTensor is None else _values(posTensor, shape, call)
-        sim.apply_forces(_values(forceTensor, shape, call), None, position, space)
+        position = None if posTensor is None else _values(posTensor, shape, sim, call)
+        sim.apply_forces(_values(forceTensor, shape, sim, call), None, position, space)
         return True
 
     # -- one actor at a time -------------------------------------------------------------------------------------
@@ -754,29 +764,29 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         """Structured array with ``pos`` and ``vel``."""
         sim = _sim(env)
         sim.prepare()
-        sim.refresh_dofs()
-        return sim.dof_state[_dofs(env, handle)].cpu().numpy().copy().view(datatypes.DofState.dtype)[:, 0]
+        return sim.dofs_at(_dofs(env, handle)).cpu().numpy().view(datatypes.DofState.dtype)[:, 0]
 
     def set_actor_dof_states(self, env: Env, handle: int, states: np.ndarray, flags: int) -> bool:
         sim = _sim(env)
         sim.prepare()
-        sim.refresh_dofs()
-        values, rows = sim.dof_state.clone(), _dofs(env, handle)
+        rows = _dofs(env, handle)
+        values = sim.dofs_at(rows)
+        if len(states) != len(values):
+            raise ValueError(f"{_call()}: {len(values)} DOFs have states, not {len(states)}")
         if flags & STATE_POS:
-            values[rows, 0] = torch.as_tensor(np.ascontiguousarray(states["pos"]), device=values.device)
+            values[:, 0] = torch.as_tensor(np.ascontiguousarray(states["pos"]), device=values.device)
         if flags & STATE_VEL:
-            values[rows, 1] = torch.as_tensor(np.ascontiguousarray(states["vel"]), device=values.device)
-        sim.set_dofs(values, _sim_index(self, env, handle))
+            values[:, 1] = torch.as_tensor(np.ascontiguousarray(states["vel"]), device=values.device)
+        sim.set_dofs_at(rows, values, env)
         return True
 
     def get_actor_rigid_body_states(self, env: Env, handle: int, flags: int) -> np.ndarray:
         """Structured array with ``pose`` and ``vel``."""
         sim = _sim(env)
         sim.prepare()
-        sim.refresh_bodies()
         first = self.get_actor_rigid_body_index(env, handle, 0, IndexDomain.DOMAIN_SIM)
-        rows = sim.body_state[first : first + self.get_actor_rigid_body_count(env, handle)]
-        return rows.cpu().numpy().copy().view(RigidBodyState.dtype)[:, 0]
+        states = sim.bodies_at(slice(first, first + self.get_actor_rigid_body_count(env, handle)))
+        return states.float().cpu().numpy().view(RigidBodyState.dtype)[:, 0]
 
     def get_env_rigid_body_states(self, env: Env, flags: int) -> np.ndarray:
         return np.concatenate([self.get_actor_rigid_body_states(env, h, flags) for h in range(len(env.actors))])
@@ -791,9 +801,11 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         return _actor_command(self, env, handle, "effort", efforts)
 
     def get_actor_dof_position_targets(self, env: Env, handle: int) -> np.ndarray:
+        _sim(env).prepare()
         return _sim(env).position_target[_dofs(env, handle)].cpu().numpy().copy()
 
     def get_actor_dof_velocity_targets(self, env: Env, handle: int) -> np.ndarray:
+        _sim(env).prepare()
         return _sim(env).velocity_target[_dofs(env, handle)].cpu().numpy().copy()
 
     def apply_body_forces(
@@ -807,12 +819,12 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         """A force at the centre of mass and a torque on one body (handle within the environment), for the next step."""
         sim = _sim(env)
         sim.prepare()
-        row = _sim(env).first(env, "bodies") + rigidHandle
-        values = torch.zeros(2, len(sim.body_state), 3, device=sim.body_state.device)
+        row = sim.first(env, "bodies") + _within(rigidHandle, env.num_bodies, "rigid bodies")
+        values = torch.zeros(2, 1, 3, device=sim.device)
         for k, v in enumerate((force, torque)):
             if v is not None:
-                values[k, row] = torch.tensor([v.x, v.y, v.z])
-        sim.apply_forces(values[0], values[1], None, space)
+                values[k, 0] = torch.tensor([v.x, v.y, v.z])
+        sim.apply_forces(values[0], values[1], None, space, row)
 
     # -- beyond Isaac Gym ----------------------------------------------------------------------------------------
 
@@ -829,8 +841,27 @@ def _sim(env: Env) -> Sim:
     return env.sim  # type: ignore[attr-defined]
 
 
+def _call() -> str:
+    """The call of the gym that is under way, for messages."""
+    frame, name = sys._getframe(), ""
+    while frame := frame.f_back:  # type: ignore[assignment]
+        if frame.f_code.co_qualname.startswith("Gym."):
+            name = frame.f_code.co_name
+    return f"gym.{name}"
+
+
+def _within(index: int, count: int, what: str) -> int:
+    """``index``, which must be one of ``count`` things; none is counted from the end."""
+    index = operator.index(index)
+    if not 0 <= index < count:
+        has = f"0..{count - 1}" if count else "none"
+        raise IndexError(f"{_call()}: there is no {index} among the {what}, which are {has}")
+    return index
+
+
 def _actor(env: Env, handle: int) -> Actor:
-    return actor_of(env, handle)
+    handle = number(handle, int, "an actor's handle")
+    return env.actors[_within(handle, len(env.actors), f"actors of environment {env.index}")]
 
 
 def _find(names: Sequence[str], name: str) -> int:
@@ -851,49 +882,57 @@ def _shape_ranges(asset: Asset) -> list[IndexRange]:
 
 def _checked_shapes(props: list[RigidShapeProperties], expected: int) -> list[RigidShapeProperties]:
     if len(props) != expected:
-        raise ValueError(f"there are {expected} rigid shapes, not {len(props)}")
+        raise ValueError(f"{_call()}: there are {expected} rigid shapes, not {len(props)}")
     warn_restitution(max((p.restitution for p in props), default=0.0), "a shape")
     return [RigidShapeProperties(**vars(p)) for p in props]
 
 
-def _values(tensor: Tensor, shape: tuple[int, ...], call: str) -> torch.Tensor:
+def _values(tensor: Tensor, shape: tuple[int, ...], sim: Sim, call: str) -> torch.Tensor:
     values = unwrap_tensor(tensor).values
     if values.dtype != torch.float32 or values.numel() != int(np.prod(shape)):
         raise ValueError(
             f"gym.{call} takes a float32 tensor of shape {shape}, not {values.dtype} {tuple(values.shape)}"
         )
+    if values.device.type != sim.device.type:
+        raise ValueError(f"gym.{call} takes a tensor on {sim.device}, not on {values.device}")
     return values.reshape(shape)
 
 
 def _index(sim: Sim, tensor: Tensor, count: int, call: str) -> torch.Tensor:
     index = unwrap_tensor(tensor).values
-    if index.dtype != torch.int32:
-        raise ValueError(f"gym.{call} takes actor indices as an int32 tensor, not {index.dtype}")
-    if count > len(index):
-        raise ValueError(f"gym.{call}: {count} actors asked for, but only {len(index)} indices given")
-    return index[:count]
+    if index.dtype != torch.int32 or index.ndim != 1:
+        raise ValueError(
+            f"gym.{call} takes actor indices as an int32 tensor of one dimension, not {index.dtype} {tuple(index.shape)}"
+        )
+    if not 0 <= operator.index(count) <= len(index):
+        raise ValueError(f"gym.{call}: {count} actors asked for, but {len(index)} indices given")
+    index = index[:count]
+    if index.device.type == "cpu" and count:  # on a GPU they are left out and counted
+        largest = int(index.max())
+        if largest >= len(sim.actors):
+            raise IndexError(f"gym.{call}: there is no actor {largest}; actors are 0..{len(sim.actors) - 1}")
+    return index
 
 
 def _command(
     sim: Sim, target: torch.Tensor, values: Tensor, call: str, actors: Tensor | None = None, count: int = 0
 ) -> bool:
     index = None if actors is None else _index(sim, actors, count, call)
-    sim.set_command(target, _values(values, (len(sim.dof_state),), call), index)
+    sim.set_command(target, _values(values, (len(sim.dof_state),), sim, call), index)
     return True
 
 
 def _dofs(env: Env, handle: int) -> slice:
+    count = len(_actor(env, handle).asset.dof_names)
     first = _sim(env).first(env, "dofs") + sum(len(a.asset.dof_names) for a in env.actors[:handle])
-    return slice(first, first + len(_actor(env, handle).asset.dof_names))
-
-
-def _sim_index(gym: Gym, env: Env, handle: int) -> torch.Tensor:
-    return torch.tensor([gym.get_actor_index(env, handle, IndexDomain.DOMAIN_SIM)])
+    return slice(first, first + count)
 
 
 def _actor_command(gym: Gym, env: Env, handle: int, which: str, values: np.ndarray) -> bool:
     sim = _sim(env)
     sim.prepare()
-    target = getattr(sim, which)
-    target[_dofs(env, handle)] = torch.as_tensor(np.asarray(values, dtype=np.float32), device=target.device)
+    target, rows, values = getattr(sim, which), _dofs(env, handle), np.asarray(values, dtype=np.float32).reshape(-1)
+    if len(values) != rows.stop - rows.start:
+        raise ValueError(f"{_call()}: the actor has {rows.stop - rows.start} DOFs, not {len(values)}")
+    target[rows] = torch.as_tensor(values, device=target.device)
     return True

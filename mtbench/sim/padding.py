@@ -21,6 +21,7 @@ import mujoco
 import numpy as np
 
 from .datatypes import SimParams
+from .inertia import TILTED_POS, TILTED_QUAT
 from .scene import MAX_CLASSES, Group, Place, add_contact_sensor, empty_spec
 
 #: Groups are merged as long as a model has at most so many times the DOFs of the largest of its scenes.
@@ -30,8 +31,8 @@ GROWTH = 1.25
 POINT, MARGIN, ABOVE, APART = 1e-6, -1e-3, 50.0, 0.1
 #: kg and kg m^2 of an unused body; its joints have an armature, so that the inertia matrix stays well conditioned.
 INERT_MASS, INERT_ARMATURE = 1e-9, 1.0
-#: Metres and wxyz: frames that are neither the body's nor parallel to it, nor to each other.
-TILTED_POS, TILTED_QUAT, TURNED_QUAT = [1e-6, 2e-6, 3e-6], [0.5, 0.5, 0.5, 0.5], [0.5, -0.5, 0.5, 0.5]
+#: wxyz: a frame parallel neither to the body's nor to that of ``TILTED_QUAT``.
+TURNED_QUAT = [0.5, -0.5, 0.5, 0.5]
 #: Unlimited joints in a model in which others are limited.
 NO_LIMIT = 1e6
 

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import mujoco
 import numpy as np
 
-from . import attractors, force_sensors, tendons
+from . import attractors, force_sensors, inertia, tendons
 from .assets import Asset
 from .component_types import AttractorProperties
 from .datatypes import (
     DofDriveMode,
-    Mat33,
+    Quat,
     RigidBodyProperties,
     RigidShapeProperties,
     SimParams,
@@ -39,6 +39,7 @@ CONTACT_SENSOR = "contact/"
 CONES = {"elliptic": (mujoco.mjtCone.mjCONE_ELLIPTIC, 10.0), "pyramidal": (mujoco.mjtCone.mjCONE_PYRAMIDAL, 1.0)}
 #: Bytes of MuJoCo's arena for each environment. MT10's scenes use 15 kB of it; its own guess, 14 MB each, adds up.
 ARENA = 4 << 20
+NONE, POSITION, VELOCITY, EFFORT = (mode.value for mode in DofDriveMode)
 MAX_CLASSES = 31  # collision classes are bits of a signed 32-bit mask
 
 
@@ -56,9 +57,11 @@ class Actor:
     shape_props: list[RigidShapeProperties] = field(init=False)
     tendons: list[tendons.Tendon] = field(init=False)
     scale: float = 1.0  #: of the asset that the client gave; ``asset`` is that size
-    body_props: list[RigidBodyProperties] | None = None  #: None: as in the asset
+    body_props: dict[int, RigidBodyProperties] = field(default_factory=dict)  #: by body, where not the asset's
 
     def __post_init__(self) -> None:
+        p, r = self.pose.p, self.pose.r  # copied, since clients go on to use theirs for the next actor
+        self.pose = Transform(Vec3(p.x, p.y, p.z), Quat(r.x, r.y, r.z, r.w))
         self.dof_props = self.asset.dof_props.copy()
         self.shape_props = [copy.copy(p) for p in self.asset.shape_props]
         self.tendons = [tendon.copy() for tendon in self.asset.tendons]
@@ -73,7 +76,7 @@ class Actor:
     def variant(self) -> tuple:
         """What may differ within a group, as a hashable value."""
         shapes = tuple((p.friction, p.torsion_friction, p.rolling_friction) for p in self.shape_props)
-        bodies = None if self.body_props is None else tuple(repr(p) for p in self.body_props)
+        bodies = repr(sorted(self.body_props.items())) if self.body_props else ""
         return self.dof_props.tobytes(), shapes, bodies, tuple(tendon.variant() for tendon in self.tendons)
 
 
@@ -145,20 +148,29 @@ def build_groups(envs: Sequence[Env], params: SimParams, ground: Ground, contact
     by_structure: dict[tuple, list[Env]] = {}
     for env in envs:
         by_structure.setdefault(env.structure(), []).append(env)
+    changed = changed_inertias(envs)
     groups = []
     for members in by_structure.values():
-        base = build_model(members[0], params, ground, contact_sensors)
+        base = build_model(members[0], params, ground, contact_sensors, changed)
+        scratch = mujoco.MjData(base)
         variants: dict[tuple, mujoco.MjModel] = {}
+        models = []
         for env in members:
-            if env.variant() not in variants:
-                model = variants[env.variant()] = with_properties(base, env)
+            variant = env.variant()
+            if variant not in variants:
+                variants[variant] = with_properties(base, env, scratch)
                 if env.window != members[0].window:
-                    ground.fill(model, env.window)
+                    ground.fill(variants[variant], env.window)
+            models.append(variants[variant])
         sizes = base.nbody, base.njnt, base.nv, base.nq, base.ngeom, base.nu
         place = Place(*(np.arange(n) for n in sizes))
-        models = [variants[env.variant()] for env in members]
         groups.append(Group(members, base, models, [place] * len(members)))
     return groups
+
+
+def changed_inertias(envs: Iterable[Env]) -> set[int]:
+    """``uid`` of the assets of which an actor has masses, centres of mass or inertias of its own."""
+    return {actor.asset.uid for env in envs for actor in env.actors if actor.body_props}
 
 
 def add_contact_sensor(spec: mujoco.MjSpec, body: str) -> None:
@@ -192,10 +204,17 @@ def empty_spec(params: SimParams) -> mujoco.MjSpec:
     return spec
 
 
-def build_model(env: Env, params: SimParams, ground: Ground, contact_sensors: bool = False) -> mujoco.MjModel:
+def build_model(
+    env: Env,
+    params: SimParams,
+    ground: Ground,
+    contact_sensors: bool = False,
+    changed: Set[int] = frozenset(),
+) -> mujoco.MjModel:
     """Compile the structure of ``env``. Bodies 1.. are the actors' bodies in creation order, depth first.
 
-    With ``contact_sensors``, one sensor a body, in that order, gives the net contact force on it.
+    With ``contact_sensors``, one sensor a body, in that order, gives the net contact force on it. Assets whose ``uid`` is in
+    ``changed`` are compiled so that :func:`with_properties` can give their bodies any inertia.
     """
     spec = empty_spec(params)
     classes = _CollisionClasses()
@@ -207,6 +226,8 @@ def build_model(env: Env, params: SimParams, ground: Ground, contact_sensors: bo
         spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_NATIVECCD
     for i, actor in enumerate(env.actors):
         child = actor.asset.spec.copy()
+        if actor.asset.uid in changed:
+            inertia.tilt(child, actor.asset.model)
         root = spec.worldbody.add_frame().attach_body(child.worldbody.first_body(), f"{i}/", "")
         if actor.asset.fixed:
             if root.joints:
@@ -241,40 +262,47 @@ def build_model(env: Env, params: SimParams, ground: Ground, contact_sensors: bo
         raise ValueError(f"environment {env.index} with actors {names} cannot be compiled: {error}") from error
 
 
-def with_properties(base: mujoco.MjModel, env: Env) -> mujoco.MjModel:
-    """A copy of ``base`` with the properties of ``env``'s actors.
+def with_properties(
+    base: mujoco.MjModel, env: Env, scratch: mujoco.MjData | None = None, in_place: bool = False
+) -> mujoco.MjModel:
+    """A copy of ``base``, or itself, with the properties of ``env``'s actors. ``scratch``: any data of the structure, to work
+    in.
 
-    A drive is one affine actuator a DOF: force = ctrl - kp * q - kd * qd (see ``Simulation.simulate``). Joint stiffness
-    and damping act passively in the modes none and effort, and as the drive's gains in the modes position and velocity.
+    A drive is one affine actuator a DOF: force = ctrl - kp q - (kd + h kp) qd (see ``Simulation.simulate``) in steps of h.
+    MuJoCo takes the damping of what it is at the end of the step and the stiffness of what it was at the beginning; with
+    h kp more damping both act at the end, on q + h qd, as PhysX's drives do, and no stiffness is too much for a light joint.
+    The same goes for the spring of a joint that has no drive. A DOF in effort mode keeps its damping and has no stiffness.
     """
-    m = copy.copy(base)
-    body, shape, dof = 1, 0, 0
+    m = base if in_place else copy.copy(base)
+    body = 1
     collides = (m.geom_contype | m.geom_conaffinity).astype(bool) & (m.geom_bodyid > 0)
-    colliding = np.flatnonzero(collides)
+    shapes = [p for actor in env.actors for p in actor.shape_props]
+    if shapes:
+        m.geom_friction[collides] = [(p.friction, p.torsion_friction, p.rolling_friction) for p in shapes]
     for actor in env.actors:
-        if actor.body_props is not None:
-            for k, props in enumerate(actor.body_props):
-                _write_inertia(m, body + k, props)
-        for k, p in enumerate(actor.shape_props):
-            m.geom_friction[colliding[shape + k]] = p.friction, p.torsion_friction, p.rolling_friction
-        for p in actor.dof_props:
-            joint = m.actuator_trnid[dof, 0]
-            adr = m.jnt_dofadr[joint]
-            drive_kp, drive_kd = drive_gains(p)
-            driven = p["driveMode"] in (DofDriveMode.DOF_MODE_POS, DofDriveMode.DOF_MODE_VEL)
-            m.jnt_limited[joint] = p["hasLimits"]
-            if p["hasLimits"]:
-                m.jnt_range[joint] = p["lower"], p["upper"]
-            m.jnt_stiffness[joint] = 0.0 if driven else p["stiffness"]
-            m.dof_damping[adr] = 0.0 if driven else p["damping"]
-            m.dof_frictionloss[adr] = p["friction"]
-            m.dof_armature[adr] = p["armature"]
-            m.jnt_actfrclimited[joint] = False  # limits are applied to the command
-            m.actuator_biasprm[dof, :3] = 0.0, -drive_kp, -drive_kd
-            dof += 1
-        body += len(actor.asset.body_names)
-        shape += len(actor.shape_props)
-    mujoco.mj_setConst(m, mujoco.MjData(m))
+        own, last = actor.asset.model, body + len(actor.asset.body_names)
+        for name in ("body_mass", "body_ipos", "body_iquat", "body_inertia"):
+            getattr(m, name)[body:last] = getattr(own, name)[1:]
+        for k, props in actor.body_props.items():
+            inertia.write(m, body + k, props)
+        body = last
+    if m.nu:
+        dofs = np.concatenate([actor.dof_props for actor in env.actors])
+        joint, h = m.actuator_trnid[:, 0], m.opt.timestep
+        dof, mode = m.jnt_dofadr[joint], dofs["driveMode"]
+        kp, kd = drive_gains(dofs)
+        spring = np.where(mode == NONE, dofs["stiffness"], 0.0)
+        passive = (mode == NONE) | (mode == EFFORT)
+        limited = dofs["hasLimits"]
+        m.jnt_limited[joint] = limited
+        m.jnt_range[joint[limited]] = np.stack([dofs["lower"], dofs["upper"]], 1)[limited]
+        m.jnt_stiffness[joint] = spring
+        m.dof_damping[dof] = np.where(passive, dofs["damping"], 0.0) + h * spring
+        m.dof_frictionloss[dof] = dofs["friction"]
+        m.dof_armature[dof] = dofs["armature"]
+        m.jnt_actfrclimited[joint] = False  # limits are applied to the command
+        m.actuator_biasprm[:, :3] = np.stack([np.zeros_like(kp), -kp, -(kd + h * kp)], 1)
+    mujoco.mj_setConst(m, scratch or mujoco.MjData(m))
     body = 1
     for i, actor in enumerate(env.actors):
         tendons.write(m, f"{i}/", actor.tendons)
@@ -287,31 +315,11 @@ def with_properties(base: mujoco.MjModel, env: Env) -> mujoco.MjModel:
     return m
 
 
-def drive_gains(props: np.ndarray) -> tuple[float, float]:
-    """(kp, kd) of the drive of one DOF, zero where its mode does not use them."""
+def drive_gains(props: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(kp, kd) of the drives of DOFs, float64, zero where the mode does not use them."""
     mode = props["driveMode"]
-    kp = float(props["stiffness"]) if mode == DofDriveMode.DOF_MODE_POS else 0.0
-    kd = float(props["damping"]) if mode in (DofDriveMode.DOF_MODE_POS, DofDriveMode.DOF_MODE_VEL) else 0.0
-    return kp, kd
-
-
-def body_properties(actor: Actor) -> list[RigidBodyProperties]:
-    """The actor's masses (kg), centres of mass (m) and inertias (kg m^2, about the centre, body axes)."""
-    if actor.body_props is not None:
-        return [copy.deepcopy(p) for p in actor.body_props]
-    m, out = actor.asset.model, []
-    for b in range(1, m.nbody):
-        flat = np.empty(9)
-        mujoco.mju_quat2Mat(flat, m.body_iquat[b])
-        rotation = flat.reshape(3, 3)
-        inertia = rotation @ np.diag(m.body_inertia[b]) @ rotation.T
-        mass = float(m.body_mass[b])
-        props = RigidBodyProperties(com=Vec3(*map(float, m.body_ipos[b])), mass=mass, invMass=1 / mass if mass else 0.0)
-        props.inertia = Mat33(*(Vec3(*map(float, row)) for row in inertia))
-        if mass:
-            props.invInertia = Mat33(*(Vec3(*map(float, row)) for row in np.linalg.pinv(inertia)))
-        out.append(props)
-    return out
+    kp = np.where(mode == POSITION, props["stiffness"], 0.0).astype(float)
+    return kp, np.where((mode == POSITION) | (mode == VELOCITY), props["damping"], 0.0).astype(float)
 
 
 def warn_restitution(restitution: float, where: str) -> None:
@@ -357,17 +365,6 @@ def _walk(body: mujoco.MjsBody, moving: bool):
     yield body, moving
     for child in body.bodies:
         yield from _walk(child, moving)
-
-
-def _write_inertia(m: mujoco.MjModel, body: int, props: RigidBodyProperties) -> None:
-    i = props.inertia
-    values, vectors = np.linalg.eigh(np.array([_xyz(i.x), _xyz(i.y), _xyz(i.z)]))
-    if np.linalg.det(vectors) < 0:
-        vectors[:, 0] *= -1
-    m.body_mass[body] = props.mass
-    m.body_ipos[body] = _xyz(props.com)
-    m.body_inertia[body] = values
-    mujoco.mju_mat2Quat(m.body_iquat[body], np.ascontiguousarray(vectors).ravel())
 
 
 def _xyz(v: Vec3) -> list[float]:

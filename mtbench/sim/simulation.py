@@ -6,20 +6,23 @@ Everything here is a gather, a scatter or plain arithmetic over whole tensors; e
 from __future__ import annotations
 
 import time
+from collections import Counter
+from copy import deepcopy
 from dataclasses import dataclass
 
 import mujoco
+import numpy as np
 import torch
 from torch import Tensor
 
 from .cameras import Studio
-from .datatypes import FLT_MAX, CoordinateSpace, DofDriveMode, DofType, SimParams
+from .datatypes import DOF_PROPERTIES, FLT_MAX, CoordinateSpace, DofDriveMode, DofType, SimParams
 from .engines import make_engine
 from .engines.engine import Engine
 from .force_sensors import ForceSensors
 from .ground import Ground
 from .layout import Layout, build_layout
-from .scene import Actor, Env, build_groups, drive_gains, with_properties
+from .scene import Actor, Env, build_groups, changed_inertias, drive_gains, with_properties
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Simulation:
     """Environments under construction until :meth:`prepare`, then flat tensors over an engine."""
 
     def __init__(self, params: SimParams, device: str = "cpu") -> None:
-        self.params = params
+        self.params = deepcopy(params)
         self.device = torch.device(device)
         self.ground = Ground()
         self.envs: list[Env] = []
@@ -52,6 +55,8 @@ class Simulation:
         self._force_sensors: ForceSensors | None = None
         self._studio: Studio | None = None
         self.engine: Engine | None = None
+        self.destroyed = False
+        self._changed_envs: dict[int, Env] = {}  # by index: those with properties that the engine has not been given
         self._first: dict[str, list[int]] = {"actors": [0], "bodies": [0], "dofs": [0]}
 
     def first(self, env: Env, what: str) -> int:
@@ -76,6 +81,8 @@ class Simulation:
         """Group environments, compile models and allocate every tensor."""
         if self.prepared:
             return
+        if self.destroyed:
+            raise RuntimeError("the simulation has been destroyed (destroy_sim)")
         if not self.envs:
             raise ValueError("the simulation has no environments; create_env and create_actor come before prepare_sim")
         # Actors may have been created in any order; tensors go env by env.
@@ -85,19 +92,28 @@ class Simulation:
         n, b, d = len(self.actors), len(self.layout.body_row), len(self.layout.dof_qpos) - 1
         self.root_state, self.dof_state = self._zeros(n, 13), self._zeros(d, 2)
         self.body_state, self.contact_force = self._zeros(b, 13), self._zeros(b, 3)
+        self._bodies = self._zeros(b, 13)  # what the client's tensor will be filled with
         self.dof_force = self._zeros(d)
         # One spare entry, so that padded indices of actors with fewer DOFs have somewhere to go.
         self.position_target, self.velocity_target, self.effort = (self._zeros(d + 1) for _ in range(3))
         self.articulations: dict[str, Articulation] = {}
-        self._read_drives()
+        #: actors named that do not exist, counted on a GPU, where refusing them at once would be to wait for it
+        self.refused = torch.zeros((), dtype=torch.int64, device=self.device)
+        self._kp, self._kd, self._takes_effort, self._limit = self._zeros(4, d).to(self._engine.qpos.dtype)
+        self._read_drives(self.envs)
         self._set_initial_state()
         self.refresh_bodies()
         self.refresh_roots()
         self.refresh_dofs()
 
+    def destroy(self) -> None:
+        """Free the engine; nothing can be done with the simulation afterwards."""
+        if self.engine is not None:
+            self.engine.close()
+        self.engine, self.destroyed = None, True
+
     def _start_engine(self, contact_sensors: bool) -> None:
         """Compile the models and start an engine on them, which takes over the state of the one before."""
-        before = self.engine
         if self.device.type != "cpu" or self.params.warp.enabled:
             for part, there in (
                 ("force sensors are measured", any(actor.asset.force_sensors for actor in self.actors)),
@@ -105,17 +121,29 @@ class Simulation:
             ):
                 if there:
                     raise NotImplementedError(f"{part} on the CPU engine alone; use pipeline and device cpu")
+        state = {}
+        if self.engine is not None:
+            names = "qpos", "qvel", "mocap_pos", "mocap_quat", "force"
+            state = {name: getattr(self.engine, name).clone() for name in names}
+            self.engine.close()
+            self.engine = None  # before the next one needs the room
+        self._changed_envs.clear()
+        self._changed_inertias = changed_inertias(self.envs)
         groups = build_groups(self.envs, self.params, self.ground, contact_sensors)
         self.engine, groups = make_engine(groups, self.params, self.device, contact_sensors)
+        models = [model for group in groups for model in group.models]
+        shared = Counter(map(id, models))
+        self._own_models = {
+            rank for rank, model in enumerate(models) if shared[id(model)] == 1
+        }  # may be written in place
         self.layout: Layout = build_layout(self.envs, groups, self.device)
         self.contact_sensors = contact_sensors
-        #: whose bodies moved since ``body_state`` was filled: "all" environments, "some" (marked in ``_changed``), or ""
+        #: whose bodies moved since ``_bodies`` was filled: "all" environments, "some" (marked in ``_changed``), or ""
         self._moved = "all"
         self._changed = torch.zeros(len(self.envs) + 1, dtype=torch.bool, device=self.device)  # by engine rank
-        if before is not None:
-            for name in ("qpos", "qvel", "mocap_pos", "mocap_quat"):
-                getattr(self.engine, name).copy_(getattr(before, name))
-            before.close()
+        for name, values in state.items():
+            getattr(self.engine, name).copy_(values)
+            self.engine.mark_force()
 
     def studio(self) -> Studio:
         """What draws the cameras."""
@@ -145,6 +173,7 @@ class Simulation:
     def measure_contacts(self) -> None:
         """Contact forces cost time in every step, so models have the sensors only once a client asks for the tensor."""
         if not self.contact_sensors:
+            self._engine  # noqa: B018 (properties first, on the structure they were set on)
             self._start_engine(contact_sensors=True)
 
     def _zeros(self, *shape: int) -> Tensor:
@@ -154,20 +183,31 @@ class Simulation:
     @property
     def _engine(self) -> Engine:
         if self.engine is None:
-            raise RuntimeError("call prepare_sim before using tensors or stepping")
+            raise RuntimeError(
+                "the simulation has been destroyed (destroy_sim)"
+                if self.destroyed
+                else "call prepare_sim before using tensors or stepping"
+            )
+        if self._changed_envs:
+            self._give_properties(self.engine)
         return self.engine
 
-    def _read_drives(self) -> None:
-        props = [p for a in self.actors for p in a.dof_props]
-        engine = self._engine
-
-        def column(values: list[float]) -> Tensor:
-            return torch.tensor(values, dtype=engine.qpos.dtype, device=engine.device)
-
-        gains = [drive_gains(p) for p in props]
-        self._kp, self._kd = column([kp for kp, _ in gains]), column([kd for _, kd in gains])
-        self._takes_effort = column([float(p["driveMode"] == DofDriveMode.DOF_MODE_EFFORT) for p in props])
-        self._limit = column([float(p["effort"]) if p["effort"] > 0 else FLT_MAX for p in props])
+    def _read_drives(self, envs: list[Env]) -> None:
+        """Take the drives in some environments from their properties."""
+        first = [self.first(env, "dofs") for env in envs]
+        rows = np.concatenate([np.arange(k, k + env.num_dofs) for k, env in zip(first, envs, strict=True)])
+        props = np.concatenate([np.zeros(0, DOF_PROPERTIES), *(a.dof_props for env in envs for a in env.actors)])
+        kp, kd = drive_gains(props)
+        mode, effort = props["driveMode"], props["effort"].astype(float)
+        takes_effort = (mode == DofDriveMode.DOF_MODE_NONE) | (mode == DofDriveMode.DOF_MODE_EFFORT)
+        limit = np.where(effort > 0.0, effort, FLT_MAX)
+        for column, values in (
+            (self._kp, kp),
+            (self._kd, kd),
+            (self._takes_effort, takes_effort),
+            (self._limit, limit),
+        ):
+            column[torch.from_numpy(rows).to(self.device)] = torch.from_numpy(values).to(column)
 
     def _set_initial_state(self) -> None:
         rows = []
@@ -181,22 +221,23 @@ class Simulation:
     def simulate(self) -> None:
         """Step by ``dt``.
 
-        A drive's force is kp (p* - q) + kd (v* - v), or the effort, and its mean over the step (the joint moving on at
-        its present velocity) is limited to the DOF's effort. The limit is part of the command, ctrl = force + kp q +
+        A drive's force is kp (p* - q) + kd (v* - v), with the position and velocity at the end of each substep (see
+        ``with_properties``), or the effort, and its mean over the step (the joint moving on at its present velocity) is
+        limited to the DOF's effort. The limit is part of the command, ctrl = force + kp q +
         kd v, not of MuJoCo's actuator: where MuJoCo limits a force it no longer integrates the damping implicitly, and
         a stiff drive that saturates chatters.
         """
         engine, layout = self._engine, self.layout
         engine.forward()
         q, v = engine.qpos[layout.dof_qpos[:-1]], engine.qvel[layout.dof_qvel[:-1]]
-        force = self._kp * (self.position_target[:-1] - q) + self._kd * (self.velocity_target[:-1] - v)
-        force += self._takes_effort * self.effort[:-1]
         substeps = self.params.substeps
-        drift = (
-            self._kp * v * (self.params.dt * (substeps - 1) / (2 * substeps))
-        )  # what the mean falls short of the start
-        force = torch.minimum(torch.maximum(force - drift, -self._limit), self._limit) + drift
-        engine.ctrl[layout.dof_ctrl[:-1]] = force + self._kp * q + self._kd * v
+        spring = self._kp * q + (self._kd + self._kp * (self.params.dt / substeps)) * v  # what the actuators take off
+        command = self._kp * self.position_target[:-1] + self._kd * self.velocity_target[:-1]
+        command += self._takes_effort * self.effort[:-1]
+        # What the mean falls short of the force at the start
+        drift = self._kp * v * (self.params.dt * (substeps - 1) / (2 * substeps))
+        mean = torch.minimum(torch.maximum(command - spring - drift, -self._limit), self._limit)
+        engine.ctrl[layout.dof_ctrl[:-1]] = mean + drift + spring
         engine.step(self.params.substeps)
         self._moved = "all"
         self.frame += 1
@@ -204,15 +245,26 @@ class Simulation:
     # -- reading -------------------------------------------------------------------------------------------------
 
     def refresh_bodies(self) -> None:
+        self.body_state.copy_(self.bodies())
+
+    def bodies(self) -> Tensor:
+        """The bodies' states of this moment, (B, 13); the client's tensor stays as it is."""
         engine, layout = self._engine, self.layout
         engine.forward()
         if self._moved == "all" or (self._moved and self.device.type != "cpu"):
-            self.body_state[:] = self._read_bodies(layout.body_row, layout.body_tree)
+            self._bodies[:] = self._read_bodies(layout.body_row, layout.body_tree)
         elif self._moved:  # after a reset of a few environments, their rows; on a GPU finding them costs more
             rows = self._changed[layout.body_env].nonzero().squeeze(1)
-            self.body_state[rows] = self._read_bodies(layout.body_row[rows], layout.body_tree[rows])
+            self._bodies[rows] = self._read_bodies(layout.body_row[rows], layout.body_tree[rows])
         self._changed.fill_(False)
         self._moved = ""
+        return self._bodies
+
+    def bodies_at(self, rows: slice) -> Tensor:
+        """States of some bodies of this moment, (rows, 13)."""
+        engine, layout = self._engine, self.layout
+        engine.forward()
+        return self._read_bodies(layout.body_row[rows], layout.body_tree[rows])
 
     def refresh_roots(self) -> None:
         self._engine.forward()
@@ -233,6 +285,11 @@ class Simulation:
         self.dof_state[:, 0] = engine.qpos[layout.dof_qpos[:-1]]
         self.dof_state[:, 1] = engine.qvel[layout.dof_qvel[:-1]]
 
+    def dofs_at(self, rows: slice) -> Tensor:
+        """States of some DOFs of this moment, (rows, 2)."""
+        engine, layout = self._engine, self.layout
+        return torch.stack([engine.qpos[layout.dof_qpos[rows]], engine.qvel[layout.dof_qvel[rows]]], 1).float()
+
     def refresh_dof_forces(self) -> None:
         self.dof_force[:] = self._engine.dof_force[self.layout.dof_qvel[:-1]]
 
@@ -246,6 +303,12 @@ class Simulation:
         overflow = self._engine.overflow
         count = (overflow != 0).sum()
         overflow.zero_()
+        return count
+
+    def take_refused(self) -> Tensor:
+        """Indices left out since the last call because they named no actor (on a GPU), scalar."""
+        count = self.refused.clone()
+        self.refused.zero_()
         return count
 
     def settle(self) -> None:
@@ -282,9 +345,18 @@ class Simulation:
         engine.qvel[layout.dof_qvel[dofs]] = values[:, 1]
         self._mark(index)
 
+    def set_dofs_at(self, rows: slice, state: Tensor, env: Env) -> None:
+        """Write the states (rows, 2) of some DOFs of one environment."""
+        engine, layout = self._engine, self.layout
+        engine.qpos[layout.dof_qpos[rows]] = state[:, 0].to(engine.qpos)
+        engine.qvel[layout.dof_qvel[rows]] = state[:, 1].to(engine.qvel)
+        self._mark_ranks(layout.env_rank[env.index : env.index + 1])
+
     def _mark(self, actors: Tensor) -> None:
         """The client wrote states of these actors."""
-        ranks = self.layout.actor_env[actors]
+        self._mark_ranks(self.layout.actor_env[actors])
+
+    def _mark_ranks(self, ranks: Tensor) -> None:
         self._changed.index_fill_(0, ranks, True)  # the spare rank too
         self._moved = self._moved or "some"
         self._engine.mark(ranks)
@@ -298,11 +370,15 @@ class Simulation:
             target[dofs] = values.reshape(-1)[dofs.clamp(max=len(self.dof_state) - 1)]
 
     def _actor_index(self, actors: Tensor | None) -> Tensor:
-        """Rows of the layout's tables; a negative index names no actor and gives the spare row."""
+        """Rows of the layout's tables; a negative index names no actor and gives the spare row. So does one past the end,
+        which the CPU has refused before and a GPU counts, since to look at it would be to wait for it."""
+        count = len(self.actors)
         if actors is None:
-            return torch.arange(len(self.actors), device=self.device)
+            return torch.arange(count, device=self.device)
         index = actors.to(self.device, torch.long)
-        return torch.where(index < 0, len(self.actors), index)
+        if self.device.type != "cpu":
+            self.refused += (index >= count).sum()
+        return torch.where((index < 0) | (index >= count), count, index)
 
     def _actor_dofs(self, actors: Tensor | None) -> tuple[Tensor, Tensor]:
         """Actors, and their DOFs, among which the spare one fills up."""
@@ -310,13 +386,20 @@ class Simulation:
         return index, self.layout.actor_dofs[index].reshape(-1)
 
     def apply_forces(
-        self, force: Tensor | None, torque: Tensor | None, position: Tensor | None, space: CoordinateSpace
+        self,
+        force: Tensor | None,
+        torque: Tensor | None,
+        position: Tensor | None,
+        space: CoordinateSpace,
+        body: int | None = None,
     ) -> None:
-        """Add forces (B, 3) at the centres of mass, or at ``position`` (B, 3), and torques (B, 3), for the next step."""
+        """Add forces (B, 3) at the centres of mass, or at ``position`` (B, 3), and torques (B, 3), for the next step; with
+        ``body`` to this one alone, (1, 3)."""
         engine, layout = self._engine, self.layout
-        self.refresh_bodies()
-        quat = self.body_state[:, 3:7]
-        total = self._zeros(len(layout.body_row), 6)
+        rows = layout.body_row if body is None else layout.body_row[body : body + 1]
+        state = self.bodies() if body is None else self.bodies_at(slice(body, body + 1))
+        quat = state[:, 3:7]
+        total = self._zeros(len(rows), 6)
         if force is not None:
             force = force.reshape(-1, 3)
             total[:, :3] = _rotate(quat, force) if space == CoordinateSpace.LOCAL_SPACE else force
@@ -326,10 +409,9 @@ class Simulation:
         if position is not None:
             position = position.reshape(-1, 3)
             if space == CoordinateSpace.LOCAL_SPACE:
-                position = self.body_state[:, :3] + _rotate(quat, position)
-            centre = engine.xipos[layout.body_row]
-            total[:, 3:] += torch.linalg.cross(position - centre, total[:, :3])
-        engine.force[layout.body_row] += total.to(engine.force.dtype)
+                position = state[:, :3] + _rotate(quat, position)
+            total[:, 3:] += torch.linalg.cross(position - engine.xipos[rows], total[:, :3])
+        engine.force[rows] += total.to(engine.force.dtype)
         engine.mark_force()
 
     # -- Jacobian and mass matrix --------------------------------------------------------------------------------
@@ -425,14 +507,34 @@ class Simulation:
     # -- changes after preparation -------------------------------------------------------------------------------
 
     def properties_changed(self, env: Env) -> None:
-        """Properties of one of ``env``'s actors were set: give the environment a model with them."""
+        """Properties of one of ``env``'s actors were set. The environment is given a model with them before the engine is
+        used again, once for all calls until then."""
         if self.prepared:
-            engine, rank = self._engine, int(self.layout.env_rank[env.index])
-            engine.replace_model(rank, with_properties(engine.model(rank), env))
-            self._moved = "all"
-            self._read_drives()
-            if self._force_sensors is not None:
-                self._force_sensors.read_masses()
+            self._changed_envs[env.index] = env
+
+    def _give_properties(self, engine: Engine) -> None:
+        """Pass on what :meth:`properties_changed` has noted."""
+        changed = list(self._changed_envs.values())
+        if changed_inertias(changed) - self._changed_inertias:
+            # Their bodies were compiled for the inertia they had (see ``build_model``): once for each asset, start anew.
+            self._read_drives(changed)
+            self._start_engine(self.contact_sensors)
+        else:
+            self._changed_envs.clear()
+            self._read_drives(changed)
+            ranks = self.layout.env_rank[[env.index for env in changed]].tolist()
+            scratch: dict[tuple, mujoco.MjData] = {}  # by structure
+            models = {}
+            for rank, env in zip(ranks, changed, strict=True):
+                base, structure = engine.model(rank), env.structure()
+                if structure not in scratch:
+                    scratch[structure] = mujoco.MjData(base)
+                models[rank] = with_properties(base, env, scratch[structure], in_place=rank in self._own_models)
+            self._own_models.update(ranks)
+            engine.replace_models(models)
+        self._moved = "all"
+        if self._force_sensors is not None:
+            self._force_sensors.read_masses()
 
     def inspect(self, env: int) -> tuple[mujoco.MjModel, mujoco.MjData]:
         """MuJoCo's model of an environment (by index) and a copy of its data, poses and contacts up to date."""

@@ -315,3 +315,109 @@ def test_domain_indices_follow_actors_that_are_added_late(make_world):
     assert begins() == [2, 5]
     w.prepare()
     assert begins() == [2, 5] and len(w.root) == 3 and len(w.body) == 6
+
+
+def test_tensors_change_on_refresh_alone(make_world):
+    """Not on a step, a setter, a force or a look at one actor; a refresh also undoes what the client wrote into them."""
+    w = make_world()
+    w.ground()
+    _mixed(w)
+    gym, sim = w.gym, w.sim
+    env = gym.get_env(sim, 1)
+    more = {
+        "contact": gymtorch.wrap_tensor(gym.acquire_net_contact_force_tensor(sim)),
+        "force": gymtorch.wrap_tensor(gym.acquire_dof_force_tensor(sim)),
+        "jacobian": gymtorch.wrap_tensor(gym.acquire_jacobian_tensor(sim, "arm")),
+        "mass": gymtorch.wrap_tensor(gym.acquire_mass_matrix_tensor(sim, "arm")),
+    }
+    tensors = {"root": w.root, "dof": w.dof, "body": w.body, **more}
+    for tensor in tensors.values():
+        tensor.fill_(-3.0)
+    roots = torch.zeros(6, 13)
+    roots[:, 2], roots[:, 6] = 0.5, 1.0
+    w.set_roots(roots)
+    w.set_dofs(torch.full((12, 2), 0.1))
+    gym.set_dof_actuation_force_tensor(sim, gymtorch.unwrap_tensor(torch.ones(12)))
+    gym.apply_rigid_body_force_tensors(sim, gymtorch.unwrap_tensor(torch.ones(18, 3)), None, gymapi.LOCAL_SPACE)
+    gym.simulate(sim)
+    gym.fetch_results(sim, True)
+    states = gym.get_actor_dof_states(env, 0, gymapi.STATE_ALL)
+    gym.set_actor_dof_states(env, 0, states, gymapi.STATE_ALL)
+    assert abs(gym.get_actor_rigid_body_states(env, 1, gymapi.STATE_ALL)["pose"]["p"]["z"][0] - 0.5) < 0.1
+    gym.apply_body_forces(env, 0, gymapi.Vec3(1, 0, 0))
+    props = gym.get_actor_rigid_body_properties(env, 1)
+    props[0].mass *= 2
+    gym.set_actor_rigid_body_properties(env, 1, props)
+    gym.simulate(sim)
+    for name, tensor in tensors.items():
+        assert (tensor == -3.0).all(), name
+    w.refresh()
+    gym.refresh_net_contact_force_tensor(sim)
+    gym.refresh_dof_force_tensor(sim)
+    gym.refresh_jacobian_tensors(sim)
+    gym.refresh_mass_matrix_tensors(sim)
+    for name, tensor in tensors.items():
+        assert not (tensor == -3.0).any(), name
+    shown = w.body.clone()
+    w.body.zero_()
+    w.refresh()
+    assert torch.equal(w.body, shown)
+
+
+def test_indices_shapes_and_handles_are_refused_by_the_name_of_the_call(make_world):
+    w = make_world()
+    _mixed(w)  # 6 actors, 12 DOFs, 18 bodies; environment 0 has an arm alone
+    gym, sim, env = w.gym, w.sim, w.gym.get_env(w.sim, 0)
+
+    def ids(*index: int) -> gymtorch.Tensor:
+        return gymtorch.unwrap_tensor(torch.tensor(index, dtype=torch.int32))
+
+    roots, dofs, values = (gymtorch.unwrap_tensor(torch.zeros(s)) for s in ((6, 13), (12, 2), (12,)))
+    indexed = {
+        "set_actor_root_state_tensor_indexed": roots,
+        "set_dof_state_tensor_indexed": dofs,
+        "set_dof_position_target_tensor_indexed": values,
+        "set_dof_velocity_target_tensor_indexed": values,
+        "set_dof_actuation_force_tensor_indexed": values,
+    }
+
+    def state() -> torch.Tensor:
+        w.refresh()
+        commands = (sim.position_target[:-1], sim.velocity_target[:-1], sim.effort[:-1])
+        return torch.cat([w.root.flatten(), w.dof.flatten(), *commands])
+
+    before = state()
+    for name, tensor in indexed.items():
+        call = getattr(gym, name)
+        for index in (6, 7, 1000):
+            with pytest.raises(IndexError, match=rf"gym.{name}: there is no actor {index}; actors are 0\.\.5"):
+                call(sim, tensor, ids(0, index), 2)
+        call(sim, tensor, ids(-1, 1000), 1)  # a negative one names none, and only the first counts
+        for count in (-1, 3):
+            with pytest.raises(ValueError, match=f"gym.{name}: {count} actors"):
+                call(sim, tensor, ids(0, 1), count)
+        with pytest.raises(ValueError, match=f"gym.{name} takes actor indices"):
+            call(sim, tensor, gymtorch.unwrap_tensor(torch.zeros(1, 1, dtype=torch.int32)), 1)
+        with pytest.raises(ValueError, match=f"gym.{name} takes a float32 tensor"):
+            call(sim, gymtorch.unwrap_tensor(torch.zeros(5)), ids(0), 1)
+    assert torch.equal(before, state())
+    refused = {
+        "get_env": (sim, -1),
+        "get_actor_name": (env, 1),
+        "get_actor_dof_properties": (env, -1),
+        "get_actor_rigid_body_index": (env, 0, 4, gymapi.DOMAIN_SIM),
+        "get_actor_dof_handle": (env, 0, 3),
+        "get_actor_dof_states": (env, 2, gymapi.STATE_ALL),
+        "apply_body_forces": (env, 4, gymapi.Vec3(1, 0, 0)),
+        "get_asset_rigid_body_name": (gym.get_actor_asset(env, 0), 4),
+        "get_asset_dof_type": (gym.get_actor_asset(env, 0), -1),
+    }
+    for name, arguments in refused.items():
+        with pytest.raises(IndexError, match=f"gym.{name}: there is no"):
+            getattr(gym, name)(*arguments)
+    for name in ("set_actor_dof_position_targets", "apply_actor_dof_efforts"):
+        with pytest.raises(ValueError, match=f"gym.{name}: the actor has 3 DOFs, not 2"):
+            getattr(gym, name)(env, 0, np.zeros(2))
+    gym.destroy_sim(sim)
+    with pytest.raises(RuntimeError, match="destroyed"):
+        gym.simulate(sim)

@@ -9,7 +9,8 @@ substep behind), and the next step continues from them, so fresh poses cost noth
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import mujoco
@@ -26,6 +27,9 @@ from .engine import Engine
 
 #: At least so many batches for each thread, so that the last ones to finish leave little idle.
 BATCHES_A_THREAD = 4
+#: And at most so many environments in each: MuJoCo copies out a whole batch whatever part of it is asked for, and a call on
+#: one actor shall not take longer among more environments.
+LARGEST_BATCH = 64
 #: A coordinate or velocity beyond this is a diverged simulation, as in MuJoCo (mjMAXVAL).
 MAX_VALUE = 1e10
 INPUTS = ("qpos", "qvel", "ctrl", "mocap_pos", "mocap_quat", "force")
@@ -75,12 +79,13 @@ class CpuEngine(Engine):
         self._has_force = False
         threads = num_threads or available_cores()
         at = dict.fromkeys([*shapes, "env"], 0)
-        size = max(1, -(-count // (BATCHES_A_THREAD * threads)))
+        size = min(max(1, -(-count // (BATCHES_A_THREAD * threads))), LARGEST_BATCH)
         self._batches = [
             _Batch(models[first : first + size], at, self._buffers, self._dirty, self._diverged)
             for models in map(run_models, groups)
             for first in range(0, len(models), size)
         ]
+        self._first_env = [batch.first["env"] for batch in self._batches]
         self._largest_first = sorted(self._batches, key=lambda batch: -len(batch.models))
         self._pool = ThreadPoolExecutor(threads, "physics") if threads > 1 else None
 
@@ -109,11 +114,8 @@ class CpuEngine(Engine):
             pass
 
     def _find(self, env: int) -> tuple[_Batch, int]:
-        for batch in self._batches:
-            if env < len(batch.dirty):
-                return batch, env
-            env -= len(batch.dirty)
-        raise IndexError("environment rank out of range")
+        batch = self._batches[bisect_right(self._first_env, env) - 1]
+        return batch, env - batch.first["env"]
 
     def model(self, env: int) -> mujoco.MjModel:
         """The model of one environment (engine rank)."""
@@ -134,14 +136,19 @@ class CpuEngine(Engine):
 
     def first_qvel(self, env: int) -> int:
         """Entry of ``qvel`` at which an environment (engine rank) begins."""
-        return sum(self.model(e).nv for e in range(env))
-
-    def replace_model(self, env: int, model: mujoco.MjModel) -> None:
-        """Give one environment (engine rank) a model with other properties; its state stays."""
         batch, row = self._find(env)
-        batch.models[row] = model
-        batch.batch.set_models(batch.models)
-        self._dirty[env] = True
+        return batch.first["qvel"] + row * batch.models[row].nv
+
+    def replace_models(self, models: Mapping[int, mujoco.MjModel]) -> None:
+        """Give environments (engine ranks) models with other properties; their states stay."""
+        touched = set()
+        for env, model in models.items():
+            batch, row = self._find(env)
+            batch.models[row] = model
+            touched.add(batch)
+            self._dirty[env] = True
+        for batch in touched:
+            batch.batch.set_models(batch.models)
 
     def get_state(self) -> Tensor:
         """Everything the next step depends on, all environments in one float64 vector."""
@@ -187,6 +194,7 @@ class _Batch:
         diverged: np.ndarray,
     ) -> None:
         self.models, n, m = list(models), len(models), models[0]
+        self.first = dict(at)  #: its first rows
         self.batch = Batch(m, nsim=n, nthread=1, persistent=True)
         self.batch.set_models(self.models)
         counts = {"qpos": m.nq, "qvel": m.nv, "ctrl": m.nu, "dof_force": m.nv, "env": 1}

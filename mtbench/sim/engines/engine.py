@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 import mujoco
 import numpy as np
@@ -79,8 +80,8 @@ class Engine(ABC):
         """Entry of ``qvel`` at which an environment (rank) begins."""
 
     @abstractmethod
-    def replace_model(self, env: int, model: mujoco.MjModel) -> None:
-        """Give one environment (rank) a model with other properties; its state stays."""
+    def replace_models(self, models: Mapping[int, mujoco.MjModel]) -> None:
+        """Give environments (ranks) models with other properties; their states stay."""
 
     @abstractmethod
     def get_state(self) -> Tensor:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -223,10 +223,14 @@ class WarpEngine(Engine):
         worlds, row = self._find(env)
         return worlds.first["qvel"] + row * worlds.base.nv
 
-    def replace_model(self, env: int, model: mujoco.MjModel) -> None:
-        """Give one environment (engine rank) a model with other properties; its state stays."""
-        worlds, row = self._find(env)
-        worlds.replace_model(row, model)
+    def replace_models(self, models: Mapping[int, mujoco.MjModel]) -> None:
+        """Give environments (engine ranks) models with other properties; their states stay."""
+        parts: dict[_Worlds, dict[int, mujoco.MjModel]] = {}
+        for env, model in models.items():
+            worlds, row = self._find(env)
+            parts.setdefault(worlds, {})[row] = model
+        for worlds, rows in parts.items():
+            worlds.replace_models(rows)
         self._stale = True
 
     # -- saving --------------------------------------------------------------------------------------------------
@@ -400,11 +404,15 @@ class _Worlds:
             kernels.hide, dim=shape, inputs=[self._diverged], outputs=[d.xpos, d.xquat, d.cvel], device=self._device
         )
 
-    def replace_model(self, row: int, model: mujoco.MjModel) -> None:
-        self.models[row] = model
-        m = padded(self.base, model, self.places[row]) if self.merged else model
+    def replace_models(self, models: Mapping[int, mujoco.MjModel]) -> None:
+        rows, run = list(models), []
+        for row, model in models.items():
+            self.models[row] = model
+            run.append(padded(self.base, model, self.places[row]) if self.merged else model)
         for name, tensor in self._fields.items():
-            tensor[row] = torch.from_numpy(getattr(m, name).astype(np.float32)).to(tensor.device).view_as(tensor[row])
+            values = np.stack([getattr(m, name) for m in run]).astype(np.float32)
+            index = torch.tensor(rows, device=tensor.device)
+            tensor[index] = torch.from_numpy(values).to(tensor.device).view(len(rows), *tensor.shape[1:])
 
 
 def _entry(dtype: type) -> tuple[int, ...]:

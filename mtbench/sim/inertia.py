@@ -1,0 +1,128 @@
+"""Masses, centres of mass and inertias of bodies: read from a model, changed by a client, and written into models.
+
+kg, metres and kg m^2; the inertia is about the centre of mass, in the body's axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import mujoco
+import numpy as np
+
+from .datatypes import Mat33, RigidBodyProperties, Vec3
+
+#: Metres and wxyz: a frame that is neither the body's nor parallel to it.
+TILTED_POS, TILTED_QUAT = [1e-6, 2e-6, 3e-6], [0.5, 0.5, 0.5, 0.5]
+
+
+def read(m: mujoco.MjModel) -> list[RigidBodyProperties]:
+    """Of all bodies but the world."""
+    out = []
+    for b in range(1, m.nbody):
+        flat = np.empty(9)
+        mujoco.mju_quat2Mat(flat, m.body_iquat[b])
+        rotation = flat.reshape(3, 3)
+        matrix = rotation @ np.diag(m.body_inertia[b]) @ rotation.T
+        mass = float(m.body_mass[b])
+        props = RigidBodyProperties(com=Vec3(*map(float, m.body_ipos[b])), mass=mass, inertia=_mat33(matrix))
+        if mass:
+            props.invMass, props.invInertia = 1.0 / mass, _mat33(np.linalg.pinv(matrix))
+        out.append(props)
+    return out
+
+
+def copied(p: RigidBodyProperties) -> RigidBodyProperties:
+    """A copy that shares nothing (``copy.deepcopy`` takes twenty times as long)."""
+    i, j = p.inertia, p.invInertia
+    rows = [Vec3(v.x, v.y, v.z) for v in (p.com, i.x, i.y, i.z, j.x, j.y, j.z)]
+    return RigidBodyProperties(rows[0], p.flags, Mat33(*rows[1:4]), Mat33(*rows[4:]), p.invMass, p.mass)
+
+
+def changes(
+    props: Sequence[RigidBodyProperties],
+    before: Mapping[int, RigidBodyProperties],
+    own: Sequence[RigidBodyProperties],
+    scale_inertia: bool,
+    whose: str,
+) -> dict[int, RigidBodyProperties]:
+    """Properties by body, where ``props`` differ from the asset's ``own``; ``before`` are the changes until now.
+
+    With ``scale_inertia`` inertias are those of before, times what the mass has grown by, whatever ``props`` say of them.
+
+    Raises:
+        ValueError: a number that is not finite, or a mass or principal inertia that is not positive.
+    """
+    after = {}
+    for k, (new, asset) in enumerate(zip(props, own, strict=True)):
+        old = before.get(k, asset)
+        inertia = old.inertia if scale_inertia else new.inertia
+        if scale_inertia and old.mass and new.mass != old.mass:
+            inertia = Mat33(*(row * (new.mass / old.mass) for row in (inertia.x, inertia.y, inertia.z)))
+        value = new.mass, new.com, inertia, new.flags
+        if value == (asset.mass, asset.com, asset.inertia, asset.flags):
+            continue
+        if value == (old.mass, old.com, old.inertia, old.flags):
+            after[k] = old
+            continue
+        matrix = _checked(new.mass, new.com, inertia, f"body {k} of {whose}")
+        after[k] = RigidBodyProperties(
+            com=Vec3(*_xyz(new.com)),
+            flags=new.flags,
+            inertia=_mat33(matrix),
+            invInertia=_mat33(np.linalg.inv(matrix)),
+            invMass=1.0 / float(new.mass),
+            mass=float(new.mass),
+        )
+    return after
+
+
+def write(m: mujoco.MjModel, body: int, props: RigidBodyProperties) -> None:
+    """Write one body's into a model that was compiled with :func:`tilt`."""
+    values, vectors = np.linalg.eigh(_matrix(props.inertia))
+    if np.linalg.det(vectors) < 0:
+        vectors[:, 0] *= -1
+    m.body_mass[body] = props.mass
+    m.body_ipos[body] = _xyz(props.com)
+    m.body_inertia[body] = values
+    mujoco.mju_mat2Quat(m.body_iquat[body], np.ascontiguousarray(vectors).ravel())
+
+
+def tilt(spec: mujoco.MjSpec, own: mujoco.MjModel) -> None:
+    """Let a specification, of which ``own`` is the model, compile into a model whose bodies can be given any inertia.
+
+    MuJoCo notes in a model which inertial frames equal the body's or a geom's, and then does without their values; so none
+    is equal here. The true values have to be written afterwards.
+    """
+    if spec.compiler.inertiafromgeom == mujoco.mjtInertiaFromGeom.mjINERTIAFROMGEOM_TRUE:
+        spec.compiler.inertiafromgeom = mujoco.mjtInertiaFromGeom.mjINERTIAFROMGEOM_AUTO
+    for b, body in enumerate(spec.bodies[1:], 1):
+        body.explicitinertial = True
+        body.fullinertia = [np.nan] * 6
+        body.mass = own.body_mass[b]
+        body.ipos, body.iquat = own.body_ipos[b] + TILTED_POS, TILTED_QUAT
+        body.inertia = [own.body_inertia[b].max()] * 3
+
+
+def _checked(mass: float, com: Vec3, inertia: Mat33, whose: str) -> np.ndarray:
+    """The inertia as a matrix."""
+    centre, matrix = np.array(_xyz(com)), _matrix(inertia)
+    if not (mass > 0.0 and np.isfinite([mass, *centre, *matrix.flat]).all()):
+        raise ValueError(f"{whose} cannot have mass {mass} kg, centre of mass {centre} m and inertia {matrix.tolist()}")
+    if np.linalg.eigvalsh(matrix)[0] <= 0.0:
+        raise ValueError(
+            f"{whose} cannot have inertia {matrix.tolist()} kg m^2: its principal inertias must be positive"
+        )
+    return matrix
+
+
+def _matrix(m: Mat33) -> np.ndarray:
+    return np.array([_xyz(m.x), _xyz(m.y), _xyz(m.z)], dtype=float)
+
+
+def _mat33(matrix: np.ndarray) -> Mat33:
+    return Mat33(*(Vec3(*map(float, row)) for row in matrix))
+
+
+def _xyz(v: Vec3) -> list[float]:
+    return [float(v.x), float(v.y), float(v.z)]
