@@ -148,8 +148,7 @@ class Studio:
             return []
         sim, env, props = self.sim, camera.env, camera.props
         sim.prepare()
-        assert sim.engine is not None
-        sim.engine.forward()  # states that were set show at once
+        sim._engine.forward()  # states that were set show at once
         model, data = sim.inspect(env.index)
         drawer = self._renderer(model, props.width, props.height)
         near, far = camera.planes()

@@ -75,7 +75,6 @@ class ForceSensors:
     """
 
     def __init__(self, sim: Simulation) -> None:
-        assert sim.engine is not None
         self.sim, rank = sim, sim.layout.env_rank.tolist()
         count = {env.index: sum(len(_bodies(a.asset.force_sensors)) for a in env.actors) for env in sim.envs}
         by_rank = sorted(sim.envs, key=lambda env: rank[env.index])
@@ -105,7 +104,7 @@ class ForceSensors:
         """Take over masses and inertias from the models."""
         mass, inertia, frame = [], [], []
         for rank, body in self._owners:
-            m = self.sim.engine.model(rank)  # type: ignore[union-attr]
+            m = self.sim._engine.model(rank)
             mass.append(float(m.body_mass[body]))
             inertia.append(m.body_inertia[body].tolist())
             w, x, y, z = m.body_iquat[body].tolist()
@@ -116,8 +115,7 @@ class ForceSensors:
     def refresh(self) -> None:
         """Fill ``values`` with what acted in the last substep."""
         sim = self.sim
-        engine = sim.engine
-        assert engine is not None
+        engine = sim._engine
         data = engine.force_sensor[self._row]  # type: ignore[attr-defined]
         row = sim.layout.body_row[self._body]
         position, centre = engine.xpos[row], engine.xipos[row]

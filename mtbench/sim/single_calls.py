@@ -169,8 +169,7 @@ class SingleCalls:
         sim = simulation(env)
         sim.prepare()
         row = sim.first(env, "actors") + index
-        assert sim.engine is not None
-        sim.engine.forward()
+        sim._engine.forward()
         roots = sim.layout.root_body
         state = sim._read_bodies(sim.layout.body_row[roots], sim.layout.body_tree[roots])
         state[row, part] = torch.tensor(values, device=state.device)
@@ -205,10 +204,9 @@ class SingleCalls:
         sim = simulation(env)
         sim.prepare()
         dof_of(env, handle)
-        assert sim.engine is not None
-        sim.engine.forward()
+        sim._engine.forward()
         joint = sim.layout.dof_joint[sim.first(env, "dofs") + index_of(handle)]
-        origin, axis = sim.engine.xanchor[joint].tolist(), sim.engine.xaxis[joint].tolist()
+        origin, axis = sim._engine.xanchor[joint].tolist(), sim._engine.xaxis[joint].tolist()
         return DofFrame(Vec3(*origin), Vec3(*axis))
 
     def get_actor_dof_frames(self, env: Env, handle: int) -> np.ndarray:
@@ -296,8 +294,7 @@ class SingleCalls:
 
 def _read_bodies(sim: Sim) -> np.ndarray:
     """(bodies, 13) now, leaving the client's tensor alone."""
-    assert sim.engine is not None
-    sim.engine.forward()
+    sim._engine.forward()
     return sim._read_bodies(sim.layout.body_row, sim.layout.body_tree).float().cpu().numpy()
 
 
@@ -305,8 +302,7 @@ def _body_row(env: Env, handle: int) -> list[float]:
     sim = simulation(env)
     sim.prepare()
     body_of(env, handle)
-    assert sim.engine is not None
-    sim.engine.forward()
+    sim._engine.forward()
     row = torch.tensor([sim.first(env, "bodies") + index_of(handle)], device=sim.device)
     return sim._read_bodies(sim.layout.body_row[row], sim.layout.body_tree[row])[0].tolist()
 
@@ -326,9 +322,8 @@ def _dof_row(env: Env, handle: int) -> list[float]:
     sim = simulation(env)
     sim.prepare()
     dof_of(env, handle)
-    assert sim.engine is not None
     dof = sim.first(env, "dofs") + index_of(handle)
-    return [float(sim.engine.qpos[sim.layout.dof_qpos[dof]]), float(sim.engine.qvel[sim.layout.dof_qvel[dof]])]
+    return [float(sim._engine.qpos[sim.layout.dof_qpos[dof]]), float(sim._engine.qvel[sim.layout.dof_qvel[dof]])]
 
 
 def _get_command(env: Env, handle: int, which: str) -> float:
