@@ -5,9 +5,6 @@
 
 from __future__ import annotations
 
-import importlib
-import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +13,6 @@ from typing import Any, NamedTuple, Protocol
 import imageio
 import mujoco
 import numpy as np
-from mujoco.rendering.classic import gl_context, renderer
 from PIL import Image, ImageDraw, ImageFont
 
 from isaacgymenvs_tasks.configuration import whole
@@ -56,25 +52,6 @@ class Shot(Protocol):
 
     def close(self) -> None:
         """Free what draws."""
-
-
-def make_renderer(model: mujoco.MjModel, width: int, height: int) -> Any:
-    """MuJoCo's renderer for pictures of this size.
-
-    Raises:
-        RuntimeError: there is no OpenGL to draw with.
-    """
-    shown = any(os.environ.get(name) for name in ("MUJOCO_GL", "DISPLAY", "WAYLAND_DISPLAY"))
-    if sys.platform == "linux" and not shown:
-        os.environ["MUJOCO_GL"] = "egl"  # MuJoCo reads it when it is imported, which has happened
-        importlib.reload(gl_context)
-        importlib.reload(renderer)
-    try:
-        return renderer.Renderer(model, height, width)
-    except Exception as error:  # what is missing shows in many ways
-        raise RuntimeError(
-            f"drawing needs OpenGL, and MuJoCo cannot start it ({error}); install EGL (libegl1) or set MUJOCO_GL=osmesa"
-        ) from error
 
 
 def add_ball(scene: mujoco.MjvScene, position: np.ndarray, radius: float, colour: np.ndarray) -> None:

@@ -32,7 +32,8 @@ from isaacgymenvs_tasks.metaworld.experts import (
     expert_policy,
     make_env,
 )
-from isaacgymenvs_tasks.pictures import add_ball, make_renderer, mark, mosaic
+from isaacgymenvs_tasks.pictures import add_ball, mark, mosaic
+from mtbench.sim.cameras import make_renderer
 
 GOAL_COLOUR = np.array([0.1, 0.75, 0.2, 0.45], np.float32)
 BACKGROUND = 255

@@ -13,6 +13,7 @@ from isaacgymenvs_tasks import pictures
 from isaacgymenvs_tasks.metaworld.experts import Policy
 from isaacgymenvs_tasks.parkour.env import Parkour
 from isaacgymenvs_tasks.parkour.terrain.tile import NUM_GOALS
+from mtbench.sim.cameras import make_renderer
 
 GOAL_COLOUR = np.array([0.1, 0.75, 0.2, 0.8], np.float32)
 
@@ -38,7 +39,7 @@ class Camera:
         self.camera.distance, self.camera.azimuth, self.camera.elevation = distance, 60.0, -25.0
         self.option = mujoco.MjvOption()
         self.option.geomgroup[3] = 0
-        self.renderer = pictures.make_renderer(model, *size)
+        self.renderer = make_renderer(model, *size)
 
     def look(self) -> Seen:
         """What there is to draw now, for a picture that may be wanted later."""

@@ -7,6 +7,7 @@ later (drives, limits, friction, masses) is read out as properties here and writ
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from xml.etree import ElementTree
 import mujoco
 import numpy as np
 
-from . import inertia, urdf
+from . import inertia, mjcf, tendons, urdf
 from .datatypes import (
     DOF_PROPERTIES,
     FLT_MAX,
@@ -26,11 +27,20 @@ from .datatypes import (
     RigidBodyProperties,
     RigidShapeProperties,
 )
+from .force_sensors import AssetSensor
+from .numbers import number
+from .tendons import Tendon
+from .urdf_repair import UrdfRepair
 
 _ids = itertools.count()
 
 #: kg and kg m^2 of a link of a URDF that has none: it carries only a frame.
 FRAME_MASS = 1e-6
+
+
+def new_id() -> int:
+    """A number that no asset has."""
+    return next(_ids)
 
 
 @dataclass(eq=False)
@@ -44,7 +54,11 @@ class Asset:
     spec: mujoco.MjSpec
     options: AssetOptions
     velocity_limits: Mapping[str, float] = field(default_factory=dict)
-    uid: int = field(default_factory=lambda: next(_ids))
+    fixed_joints: dict[str, str] = field(default_factory=dict)  #: body -> the named fixed joint it hangs on
+    tendons: list[Tendon] = field(init=False)  #: the fixed ones
+    force_sensors: list[AssetSensor] = field(default_factory=list)
+    sizes: dict[float, Asset] = field(init=False)  #: the same at other scales, shared by all of them
+    uid: int = field(default_factory=new_id)
     model: mujoco.MjModel = field(init=False)  #: the asset alone, its root fixed to the world
     body_names: list[str] = field(init=False)
     dof_names: list[str] = field(init=False)
@@ -56,6 +70,7 @@ class Asset:
     actuators: list[tuple[str, str, ActuatorProperties]] = field(init=False)  #: (name, joint, properties)
 
     def __post_init__(self) -> None:
+        self.sizes = {1.0: self}
         self.actuators = [_actuator(a) for a in self.spec.actuators]
         for actuator in self.spec.actuators:
             self.spec.delete(actuator)
@@ -90,6 +105,7 @@ class Asset:
             row["damping"] = model.dof_damping[dof]
             row["friction"] = model.dof_frictionloss[dof]
             row["armature"] = self.options.armature or model.dof_armature[dof]
+        self.tendons = tendons.read(model, self.options.tendon_limit_stiffness)
         self.body_props = inertia.read(model)
         shapes = [g for g in range(model.ngeom) if model.geom_contype[g] or model.geom_conaffinity[g]]
         self.shape_body = [int(model.geom_bodyid[g]) - 1 for g in shapes]
@@ -118,24 +134,38 @@ def load(path: Path, options: AssetOptions) -> Asset:
         raise FileNotFoundError(f"asset file {path} does not exist")
     notes = None
     try:
-        if path.suffix.lower() == ".urdf":
-            robot = ElementTree.parse(path).getroot()
-            notes = urdf.Notes.read(robot)
-            urdf.arrange(robot, options.collapse_fixed_joints)
-            spec = mujoco.MjSpec.from_string(ElementTree.tostring(robot, encoding="unicode"))
-            spec.modelfiledir = str(path.parent)
+        root = ElementTree.parse(path).getroot()
+    except ElementTree.ParseError as error:
+        raise ValueError(f"asset file {path} is not XML: {error}") from error
+    if options.vhacd_enabled:
+        warnings.warn("AssetOptions.vhacd_enabled has no effect: meshes collide as their convex hulls", stacklevel=3)
+    repair = UrdfRepair(root, path, options) if path.suffix.lower() == ".urdf" else None
+    try:
+        if repair is None:
+            spec = mjcf.read(root, path)
         else:
-            spec = mujoco.MjSpec.from_file(str(path))
-    except (ValueError, ElementTree.ParseError) as error:
-        raise ValueError(f"asset file {path} cannot be read: {error}") from error
+            notes = urdf.Notes.read(root)
+            urdf.arrange(root, options.collapse_fixed_joints)
+            spec = mujoco.MjSpec.from_string(ElementTree.tostring(root, encoding="unicode"))
+            repair.finish(spec)
+    except ValueError as error:
+        said = " ".join(str(error).split())
+        raise ValueError(said if str(path) in said else f"asset file {path} cannot be read: {said}") from error
     roots = [b for b in spec.bodies if b.parent == spec.worldbody]
     if len(roots) != 1:
         raise ValueError(f"asset file {path} has {len(roots)} root bodies; an asset needs exactly one")
-    return _finish(spec, options, str(path), notes)
+    asset = _finish(spec, options, str(path), notes)
+    if repair is not None:
+        asset.fixed_joints = repair.fixed_joints
+        asset.body_names = [repair.aliases.get(name, name) for name in asset.body_names]
+    return asset
 
 
 def primitive(geom_type: mujoco.mjtGeom, size: list[float], name: str, options: AssetOptions) -> Asset:
     """A single body of one shape; ``size`` as in MuJoCo (half lengths, metres)."""
+    size = [number(x, float, f"the size of a {name}") for x in size]
+    if not all(0.0 < x < np.inf for x in size):
+        raise ValueError(f"the size of a {name} is positive and finite (metres), not {size}")
     spec = mujoco.MjSpec()
     body = spec.worldbody.add_body(name=name)
     geom = body.add_geom(type=geom_type, size=size + [0.0] * (3 - len(size)))
@@ -152,7 +182,7 @@ def _finish(spec: mujoco.MjSpec, options: AssetOptions, source: str, notes: urdf
     root = spec.worldbody.first_body()
     root.pos, root.quat = [0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]  # the actor's pose is the root's pose
     for joint in root.joints:
-        if joint.type == mujoco.mjtJoint.mjJNT_FREE:
+        if joint.type == mujoco.mjtJoint.mjJNT_FREE or not options.fix_base_link:  # a floating root needs no joints
             spec.delete(joint)
     if options.collapse_fixed_joints:
         kept = notes.kept_links if notes else ()
@@ -176,7 +206,7 @@ def _finish(spec: mujoco.MjSpec, options: AssetOptions, source: str, notes: urdf
     try:
         return Asset(spec, options, notes.velocity_limits if notes else {})
     except ValueError as error:
-        raise ValueError(f"asset {source}: {error}") from error
+        raise ValueError(f"asset {source}: {' '.join(str(error).split())}") from error
 
 
 def _weigh_frames(spec: mujoco.MjSpec) -> None:

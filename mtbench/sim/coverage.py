@@ -7,83 +7,44 @@ from __future__ import annotations
 
 PAGE = "docs/tensor_api.md"
 
-#: Calls of ``gymapi.Gym`` that raise ``NotImplementedError``.
-MISSING_CALLS = frozenset(
-    """
-    acquire_force_sensor_tensor acquire_particle_state_tensor acquire_pneumatic_pressure_tensor
-    acquire_pneumatic_target_tensor add_lines apply_body_force_at_pos
-    apply_dof_effort attach_camera_to_body attach_sim clear_lines create_aggregate create_asset_force_sensor
-    create_camera_sensor create_cloth_grid create_performance_timers create_rigid_body_attractor create_tet_grid
-    create_texture_from_buffer create_texture_from_file create_usd_exporter create_viewer debug_print_asset
-    destroy_camera_sensor destroy_env destroy_performance_timers destroy_usd_exporter destroy_viewer
-    draw_env_rigid_contacts draw_env_soft_contacts draw_viewer end_access_image_tensors export_usd_asset
-    export_usd_sim find_actor_actuator_index find_actor_fixed_tendon_joint_index find_actor_joint_handle
-    find_actor_joint_index find_actor_tendon_index find_asset_tendon_index free_texture
-    get_actor_actuator_joint_name get_actor_actuator_name get_actor_dof_forces get_actor_dof_frames
-    get_actor_fixed_tendon_joint_coefficients get_actor_fixed_tendon_joint_name get_actor_force_sensor
-    get_actor_force_sensor_count get_actor_joint_handle get_actor_joint_index get_actor_joint_transforms
-    get_actor_soft_body_count get_actor_soft_materials get_actor_tendon_count get_actor_tendon_name
-    get_actor_tendon_offset get_actor_tendon_properties get_actor_tetrahedra_range get_actor_triangle_range
-    get_asset_fixed_tendon_joint_coefficients get_asset_fixed_tendon_joint_name get_asset_soft_body_count
-    get_asset_soft_materials get_asset_tendon_count get_asset_tendon_name get_asset_tendon_properties
-    get_attractor_properties get_camera_image get_camera_image_gpu_tensor get_camera_proj_matrix
-    get_camera_transform get_camera_view_matrix get_dof_frame get_dof_position get_dof_target_position
-    get_dof_target_velocity get_dof_velocity get_elapsed_time get_env_rigid_contact_forces
-    get_env_rigid_contacts get_joint_handle get_joint_name get_joint_position get_joint_target_position
-    get_joint_target_velocity get_joint_transform get_joint_type_string get_joint_velocity
-    get_performance_timers get_pneumatic_pressure get_pneumatic_target get_rigid_angular_velocity
-    get_rigid_body_color get_rigid_body_segmentation_id get_rigid_body_texture get_rigid_contact_forces
-    get_rigid_contacts get_rigid_handle get_rigid_linear_velocity get_rigid_name get_rigid_transform get_sensor
-    get_sim_force_sensor_count get_sim_rigid_body_states get_sim_tetrahedra get_sim_tetrahedra_count
-    get_sim_triangle_count get_sim_triangles get_soft_contacts get_usd_export_root get_vec_actor_dof_states
-    get_vec_env_rigid_contact_forces get_vec_rigid_angular_velocity get_vec_rigid_linear_velocity
-    get_vec_rigid_transform get_viewer_camera_handle get_viewer_camera_transform get_viewer_mouse_position
-    get_viewer_size load_opensim load_sim load_usd omni_connect omni_disconnect poll_viewer_events
-    query_viewer_action_events query_viewer_has_closed refresh_force_sensor_tensor refresh_particle_state_tensor
-    refresh_pneumatic_pressure_tensor refresh_pneumatic_target_tensor render_all_camera_sensors
-    reset_actor_materials reset_actor_particles_to_rest set_actor_fixed_tendon_joint_coefficients
-    set_actor_rigid_body_states set_actor_scale set_actor_soft_materials set_actor_tendon_offset
-    set_actor_tendon_properties set_asset_fixed_tendon_joint_coefficients set_asset_tendon_properties
-    set_attractor_properties set_attractor_target set_camera_location set_camera_transform
-    set_dof_target_position set_dof_target_velocity set_env_rigid_body_states set_joint_target_position
-    set_joint_target_velocity set_light_parameters set_particle_state_tensor set_particle_state_tensor_indexed
-    set_pneumatic_pressure set_pneumatic_pressure_tensor set_pneumatic_pressure_tensor_indexed
-    set_pneumatic_target set_pneumatic_target_tensor set_pneumatic_target_tensor_indexed
-    set_rigid_angular_velocity set_rigid_body_segmentation_id set_rigid_body_state_tensor set_rigid_body_texture
-    set_rigid_linear_velocity set_rigid_transform set_sim_device set_sim_rigid_body_states set_usd_export_root
-    start_access_image_tensors subscribe_viewer_keyboard_event subscribe_viewer_mouse_event
-    viewer_camera_look_at write_camera_image_to_file write_viewer_image_to_file
-    """.split()
-)
+_SOFT = "there are no soft bodies, particles, cloth or pneumatics"
+_USD = "USD, Omniverse and OpenSim files are neither read nor written"
 
-#: Classes and constants of ``gymapi`` that raise ``NotImplementedError``.
-MISSING_TYPES = frozenset(
-    """
-    ActionEvent AttractorProperties CameraFollowMode CameraProperties DofFrame FlexParams ForceSensor
-    ForceSensorProperties ImageType Int2 Int3 KeyboardInput Mat44 MeshNormalMode MeshType
-    MouseInput OmniConnectionParams ParticleState PerformanceTimers RigidContact SoftContact SoftMaterial
-    SoftMaterialType SpatialForce TendonProperties TendonType UsdExportOptions UsdExporter
-    UsdMaterialMode Vec2 VhacdParams Viewer AXIS_ALL AXIS_NONE AXIS_ROTATION AXIS_SWING_1 AXIS_SWING_2
-    AXIS_TRANSLATION AXIS_TWIST AXIS_X AXIS_Y AXIS_Z COMPUTE_PER_FACE COMPUTE_PER_VERTEX DEFAULT_VIEWER_HEIGHT
-    DEFAULT_VIEWER_WIDTH FOLLOW_POSITION FOLLOW_TRANSFORM FROM_ASSET IMAGE_COLOR IMAGE_DEPTH IMAGE_OPTICAL_FLOW
-    IMAGE_SEGMENTATION KEY_0 KEY_1 KEY_2 KEY_3 KEY_4 KEY_5 KEY_6 KEY_7 KEY_8 KEY_9 KEY_A KEY_APOSTROPHE KEY_B
-    KEY_BACKSLASH KEY_BACKSPACE KEY_C KEY_CAPS_LOCK KEY_COMMA KEY_D KEY_DEL KEY_DOWN KEY_E KEY_END KEY_ENTER
-    KEY_EQUAL KEY_ESCAPE KEY_F KEY_F1 KEY_F10 KEY_F11 KEY_F12 KEY_F2 KEY_F3 KEY_F4 KEY_F5 KEY_F6 KEY_F7 KEY_F8
-    KEY_F9 KEY_G KEY_GRAVE_ACCENT KEY_H KEY_HOME KEY_I KEY_INSERT KEY_J KEY_K KEY_L KEY_LEFT KEY_LEFT_ALT
-    KEY_LEFT_BRACKET KEY_LEFT_CONTROL KEY_LEFT_SHIFT KEY_LEFT_SUPER KEY_M KEY_MENU KEY_MINUS KEY_N KEY_NUMPAD_0
-    KEY_NUMPAD_1 KEY_NUMPAD_2 KEY_NUMPAD_3 KEY_NUMPAD_4 KEY_NUMPAD_5 KEY_NUMPAD_6 KEY_NUMPAD_7 KEY_NUMPAD_8
-    KEY_NUMPAD_9 KEY_NUMPAD_ADD KEY_NUMPAD_DEL KEY_NUMPAD_DIVIDE KEY_NUMPAD_ENTER KEY_NUMPAD_EQUAL
-    KEY_NUMPAD_MULTIPLY KEY_NUMPAD_SUBTRACT KEY_NUM_LOCK KEY_O KEY_P KEY_PAGE_DOWN KEY_PAGE_UP KEY_PAUSE
-    KEY_PERIOD KEY_PRINT_SCREEN KEY_Q KEY_R KEY_RIGHT KEY_RIGHT_ALT KEY_RIGHT_BRACKET KEY_RIGHT_CONTROL
-    KEY_RIGHT_SHIFT KEY_RIGHT_SUPER KEY_S KEY_SCROLL_LOCK KEY_SEMICOLON KEY_SLASH KEY_SPACE KEY_T KEY_TAB KEY_U
-    KEY_UP KEY_V KEY_W KEY_X KEY_Y KEY_Z MAT_COROTATIONAL MAT_NEOHOOKEAN MESH_COLLISION MESH_NONE MESH_VISUAL
-    MESH_VISUAL_AND_COLLISION MOUSE_BACK_BUTTON MOUSE_FORWARD_BUTTON MOUSE_LEFT_BUTTON MOUSE_MIDDLE_BUTTON
-    MOUSE_MOVE_DOWN MOUSE_MOVE_LEFT MOUSE_MOVE_RIGHT MOUSE_MOVE_UP MOUSE_RIGHT_BUTTON MOUSE_SCROLL_DOWN
-    MOUSE_SCROLL_LEFT MOUSE_SCROLL_RIGHT MOUSE_SCROLL_UP RIGID_BODY_DISABLE_GRAVITY
-    RIGID_BODY_DISABLE_SIMULATION RIGID_BODY_ENABLE_GYROSCOPIC_FORCES RIGID_BODY_NONE TENDON_FIXED
-    TENDON_SPATIAL USD_MATERIAL_DISPLAY_COLOR USD_MATERIAL_MDL USD_MATERIAL_PREVIEW_SURFACE
-    """.split()
-)
+#: Calls of ``gymapi.Gym`` that raise ``NotImplementedError``, by the reason.
+_CALLS = {
+    _SOFT: """
+        acquire_particle_state_tensor acquire_pneumatic_pressure_tensor acquire_pneumatic_target_tensor create_cloth_grid
+        create_tet_grid get_actor_soft_materials get_actor_tetrahedra_range get_actor_triangle_range
+        get_asset_soft_materials get_pneumatic_pressure get_pneumatic_target get_sim_tetrahedra get_sim_tetrahedra_count
+        get_sim_triangle_count get_sim_triangles get_soft_contacts refresh_particle_state_tensor
+        refresh_pneumatic_pressure_tensor refresh_pneumatic_target_tensor reset_actor_particles_to_rest
+        set_actor_soft_materials set_particle_state_tensor set_particle_state_tensor_indexed set_pneumatic_pressure
+        set_pneumatic_pressure_tensor set_pneumatic_pressure_tensor_indexed set_pneumatic_target
+        set_pneumatic_target_tensor set_pneumatic_target_tensor_indexed
+    """,
+    _USD: """
+        attach_sim create_usd_exporter destroy_usd_exporter export_usd_asset export_usd_sim get_usd_export_root
+        load_opensim load_sim load_usd omni_connect omni_disconnect set_usd_export_root
+    """,
+    "states of bodies follow from root and DOF states, which have setters": """
+        set_env_rigid_body_states set_rigid_body_state_tensor set_sim_rigid_body_states
+    """,
+    "contacts are given as net forces on bodies": "get_env_rigid_contacts get_rigid_contacts",
+    "nothing is timed": "create_performance_timers destroy_performance_timers get_performance_timers",
+    "environments are compiled together and end with destroy_sim": "destroy_env",
+    "get_dof_frame gives a joint's place and axis": "get_actor_joint_transforms get_joint_transform",
+    "Isaac Gym does not say what it does": "get_sensor",
+    "there is no viewer": "write_viewer_image_to_file",
+}
+MISSING_CALLS = {name: reason for reason, names in _CALLS.items() for name in names.split()}
+
+#: Classes of ``gymapi`` whose construction raises ``NotImplementedError``, by the reason.
+_TYPES = {
+    _SOFT: "ParticleState SoftContact SoftMaterial",
+    _USD: "OmniConnectionParams UsdExportOptions UsdExporter",
+    "contacts are given as net forces on bodies": "RigidContact",
+}
+MISSING_TYPES = {name: reason for reason, names in _TYPES.items() for name in names.split()}
 
 #: What acts differently from PhysX, or not at all.
 NOTES = """
@@ -109,10 +70,32 @@ NOTES = """
   effect and warns. Contact and rest offsets and `thickness` have no effect.
 - **Collision**: groups and filters as in Isaac Gym, on top of an MJCF file's own contype and conaffinity. Parent and
   child bodies, and two static shapes, never collide.
+- **URDF** files are loaded as they are found. An inertial without inertia gets that of the link's shapes (without shapes,
+  of a ball of the asset's density), `<density>` and links without an inertial the mass of their shapes; an inertia that no
+  body can have is balanced by raising its smaller moments, with one warning. The first of repeated links and inertials
+  counts. Meshes are found by `package://` and relative paths in the folder and up to eight above it; OBJ, STL, MSH, DAE,
+  GLB, GLTF, PLY and OFF are read, and collide as their convex hulls. Visuals are left out. What cannot be loaded is refused
+  with file, element and reason.
 - **MJCF** files may keep equality constraints and tendons; their actuators do not act (drives and efforts do), and ball
-  joints are refused. Geoms on the worldbody (floors) are left out.
+  joints are refused. Geoms on the worldbody (floors) are left out. Elements and attributes that MuJoCo does not know are left
+  out with a warning; materials and textures that are not there do not matter; names that are missing or repeated are
+  completed. Joints of a floating root are dropped.
+- **Joints** of an asset are those on which its bodies hang, fixed ones too, in the order of the bodies: with a fixed base,
+  a joint's index is its body's row in the Jacobian.
+- **Force sensors** tell, as in Isaac Gym, the sum of all that acts on a body (zero at rest). Without forces of forward
+  dynamics they tell contacts alone. They read the last substep. CPU engine.
+- **Tendons.** Fixed tendons are MuJoCo's. Limits are as hard as MuJoCo's joint limits until a client gives a
+  `limit_stiffness` of its own, which then acts as an implicit spring.
+- **Attractors** are implicit springs of any stiffness, for `AXIS_TRANSLATION` and `AXIS_ALL`, made before `prepare_sim`.
+  CPU engine.
+- **Scale.** `set_actor_scale` comes before `prepare_sim`; masses grow by its cube, and each scale is a structure of its own.
+- **Cameras** are drawn by MuJoCo's renderer (EGL, or OSMesa with `MUJOCO_GL=osmesa`) from an asset's shapes, with the colours
+  of the file or of `set_rigid_body_color`; textures and lights that a client sets are not drawn. Image tensors are on the
+  CPU. CPU engine.
+- **Viewer.** There is none: `create_viewer` returns None with a warning, and the calls that take a viewer do nothing.
 - **Ground.** Every environment has the whole ground in its own world, at the same coordinates. A height field is linear
   between samples (PhysX: two triangles); a triangle mesh becomes the height field of its upper surface, measured every 5 cm.
+  It is compiled once for each structure and copied for each distinct set of properties.
 - **Divergence.** An environment whose state stops being finite shows NaN in every state tensor and is not stepped until
   its root and DOF states are set.
 - **Beyond Isaac Gym**: `gym.get_state(sim)` and `gym.set_state(sim, state)` save and restore the physics exactly;
@@ -123,19 +106,29 @@ NOTES = """
 """
 
 
-def page() -> str:
-    """The text of ``docs/tensor_api.md``."""
+def calls() -> dict[str, object]:
+    """The calls of ``gymapi.Gym`` that are here, by name."""
     from .gymapi import Gym
 
-    calls = sorted(n for n, f in vars(Gym).items() if callable(f) and not n.startswith("_"))
-    missing = ", ".join(f"`{n}`" for n in sorted(MISSING_CALLS))
-    types = ", ".join(f"`{n}`" for n in sorted(MISSING_TYPES))
+    return {n: getattr(Gym, n) for n in sorted(dir(Gym)) if callable(getattr(Gym, n)) and not n.startswith("_")}
+
+
+def page() -> str:
+    """The text of ``docs/tensor_api.md``."""
+    here = list(calls())
+
+    def by_reason(groups: dict[str, str]) -> str:
+        lines = (
+            f"- {reason}: " + ", ".join(f"`{n}`" for n in sorted(names.split())) for reason, names in groups.items()
+        )
+        return "\n".join(lines)
+
     return (
         "# Tensor API coverage\n\nWritten by `python -m mtbench.sim.coverage`; a test keeps it current.\n\n"
         f"## What differs from PhysX\n{NOTES}\n"
-        f"## Calls that are here ({len(calls)})\n\n" + "\n".join(f"- `{n}`" for n in calls) + "\n\n"
-        f"## Calls that raise `NotImplementedError` ({len(MISSING_CALLS)})\n\n{missing}\n\n"
-        f"## Names of `gymapi` that raise `NotImplementedError`\n\n{types}\n"
+        f"## Calls that are here ({len(here)})\n\n" + "\n".join(f"- `{n}`" for n in here) + "\n\n"
+        f"## Calls that raise `NotImplementedError` when called ({len(MISSING_CALLS)})\n\n{by_reason(_CALLS)}\n\n"
+        f"## Classes of `gymapi` that raise `NotImplementedError` when constructed\n\n{by_reason(_TYPES)}\n"
     )
 
 

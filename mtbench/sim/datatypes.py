@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
 
 import numpy as np
+
+from .numbers import Numbers
 
 _VEC3 = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4")])
 _QUAT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("w", "<f4")])
@@ -21,7 +22,7 @@ FLT_MAX = float(np.finfo(np.float32).max)
 
 
 @dataclass(slots=True)
-class Vec3:
+class Vec3(Numbers):
     """A vector of three numbers."""
 
     x: float = 0.0
@@ -64,7 +65,7 @@ class Vec3:
 
 
 @dataclass(slots=True)
-class Quat:
+class Quat(Numbers):
     """A rotation as a quaternion, xyzw."""
 
     x: float = 0.0
@@ -234,7 +235,7 @@ INVALID_HANDLE = -1
 
 
 @dataclass
-class PhysXParams:
+class PhysXParams(Numbers):
     """Solver settings. On MuJoCo only ``num_threads`` has a meaning (0: every core); the rest describe PhysX's solver."""
 
     always_use_articulations: bool = False
@@ -256,6 +257,29 @@ class PhysXParams:
 
 
 @dataclass
+class FlexParams(Numbers):
+    """Settings of FleX, another engine, which ``create_sim`` refuses; clients fill them in all the same."""
+
+    contact_regularization: float = 1.0e-6
+    deterministic_mode: bool = False
+    dynamic_friction: float = 0.0
+    friction_mode: int = 2
+    geometric_stiffness: float = 0.0
+    max_rigid_contacts: int = 0
+    max_soft_contacts: int = 0
+    num_inner_iterations: int = 20
+    num_outer_iterations: int = 4
+    particle_friction: float = 0.0
+    relaxation: float = 0.75
+    return_contacts: bool = False
+    shape_collision_distance: float = 0.0
+    shape_collision_margin: float = 0.0
+    solver_type: int = 5
+    static_friction: float = 0.0
+    warm_start: float = 0.4
+
+
+@dataclass
 class WarpParams:
     """Settings of MuJoCo Warp, which steps every simulation with ``use_gpu_pipeline``. Not in Isaac Gym.
 
@@ -270,7 +294,7 @@ class WarpParams:
 
 
 @dataclass
-class SimParams:
+class SimParams(Numbers):
     """``dt`` (seconds) is divided into ``substeps`` physics steps.
 
     ``friction_cone``, not in Isaac Gym: ``elliptic`` holds what is grasped, ``pyramidal`` is quicker and does for walking.
@@ -278,6 +302,7 @@ class SimParams:
 
     dt: float = 1.0 / 60.0
     enable_actor_creation_warning: bool = True
+    flex: FlexParams = field(default_factory=FlexParams)
     friction_cone: str = "elliptic"
     gravity: Vec3 = field(default_factory=lambda: Vec3(0.0, -9.8, 0.0))
     num_client_threads: int = 0
@@ -292,7 +317,7 @@ class SimParams:
 
 
 @dataclass
-class PlaneParams:
+class PlaneParams(Numbers):
     """A ground plane: points x with ``normal . x = -distance`` (metres, PhysX's sign) bound the half space of bodies."""
 
     distance: float = 0.0
@@ -304,7 +329,7 @@ class PlaneParams:
 
 
 @dataclass
-class HeightFieldParams:
+class HeightFieldParams(Numbers):
     """A ground of integer heights, ``column_scale`` and ``row_scale`` metres apart; columns go along x, rows along y."""
 
     column_scale: float = 1.0
@@ -320,7 +345,7 @@ class HeightFieldParams:
 
 
 @dataclass
-class TriangleMeshParams:
+class TriangleMeshParams(Numbers):
     """A ground of triangles."""
 
     dynamic_friction: float = 1.0
@@ -333,7 +358,27 @@ class TriangleMeshParams:
 
 
 @dataclass
-class AssetOptions:
+class VhacdParams(Numbers):
+    """Settings of V-HACD. MuJoCo collides with the convex hull of each mesh; nothing is decomposed."""
+
+    alpha: float = 0.05
+    beta: float = 0.05
+    concavity: float = 0.0
+    convex_hull_approximation: bool = True
+    convex_hull_downsampling: int = 4
+    max_convex_hulls: int = 64
+    max_num_vertices_per_ch: int = 64
+    min_volume_per_ch: float = 0.0001
+    mode: int = 0
+    ocl_acceleration: bool = False
+    pca: int = 0
+    plane_downsampling: int = 4
+    project_hull_vertices: bool = True
+    resolution: int = 100000
+
+
+@dataclass
+class AssetOptions(Numbers):
     """How an asset is imported; ``docs/tensor_api.md`` says which options act on MuJoCo."""
 
     angular_damping: float = 0.5
@@ -349,7 +394,7 @@ class AssetOptions:
     linear_damping: float = 0.0
     max_angular_velocity: float = 64.0
     max_linear_velocity: float = 1000.0
-    mesh_normal_mode: Any = None
+    mesh_normal_mode: int = 0  # FROM_ASSET
     min_particle_mass: float = 1e-12
     override_com: bool = False
     override_inertia: bool = False
@@ -360,7 +405,7 @@ class AssetOptions:
     use_mesh_materials: bool = False
     use_physx_armature: bool = True
     vhacd_enabled: bool = False
-    vhacd_params: Any = None
+    vhacd_params: VhacdParams = field(default_factory=VhacdParams)
 
 
 @dataclass
@@ -373,7 +418,7 @@ class Mat33:
 
 
 @dataclass
-class RigidBodyProperties:
+class RigidBodyProperties(Numbers):
     """Mass (kg), centre of mass (m, body frame) and inertia about it (kg m^2, body axes)."""
 
     com: Vec3 = field(default_factory=Vec3)
@@ -385,7 +430,7 @@ class RigidBodyProperties:
 
 
 @dataclass
-class RigidShapeProperties:
+class RigidShapeProperties(Numbers):
     """Contact properties of one collision shape; ``filter``: shapes whose filters share a bit do not collide."""
 
     compliance: float = 0.0

@@ -13,6 +13,7 @@ from .datatypes import PlaneParams, Transform
 Window = tuple[float, float, float, float]
 BASE = 0.5  #: m of solid below the lowest point of a height map
 MESH_CELL = 0.05  #: m between the points at which a triangle mesh is measured
+MESH_BLOCK = 1 << 14  #: triangles that are measured at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,37 +126,58 @@ def from_triangles(vertices: np.ndarray, triangles: np.ndarray, pose: Transform,
     Raises:
         ValueError: no triangle that can be seen from above, or a pose that turns.
     """
-    corners = vertices.reshape(-1, 3).astype(np.float64)[triangles.reshape(-1, 3).astype(np.int64)]
-    low = corners.min((0, 1))
-    size = np.ceil((corners.max((0, 1)) - low)[:2] / MESH_CELL).astype(int) + 1
-    a, edges = corners[:, 0], corners[:, 1:] - corners[:, :1]
-    area = edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0]
-    seen = np.abs(area) > 1e-12
-    if not seen.any() or size.min() < 2:
-        raise ValueError("add_triangle_mesh: the mesh has no triangle that can be seen from above")
-    corners, a, edges, area = corners[seen], a[seen], edges[seen], area[seen]
-    begin = np.ceil((corners.min(1)[:, :2] - low[:2]) / MESH_CELL - 1e-6).astype(int)
-    extent = np.floor((corners.max(1)[:, :2] - low[:2]) / MESH_CELL + 1e-6).astype(int) + 1 - begin
+    points, faces = vertices.reshape(-1, 3).astype(np.float64), triangles.reshape(-1, 3).astype(np.int64)
+    if not len(faces) or faces.min() < 0 or faces.max() >= len(points):
+        raise ValueError(f"add_triangle_mesh: triangles must name vertices 0..{len(points) - 1}")
+    used = np.zeros(len(points), dtype=bool)
+    used[faces.ravel()] = True
+    low, high = (np.array([bound(points[used, k]) for k in range(3)]) for bound in (np.min, np.max))
+    size = np.ceil((high - low)[:2] / MESH_CELL).astype(int) + 1
+    points[:, :2] = (points[:, :2] - low[:2]) / MESH_CELL
     heights = np.full(size, low[2])
-    # Triangles with equal extents are measured together, point by point of their boxes.
-    shapes, member = np.unique(extent, axis=0, return_inverse=True)
-    for shape, group in ((shape, np.flatnonzero(member == k)) for k, shape in enumerate(shapes)):
-        few = len(group) < shape[0] * shape[1]
-        boxes = [group[k : k + 1] for k in range(len(group))] if few else [group]
-        offsets = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1).reshape(-1, 2)
-        for chosen in boxes:
-            for points in [offsets[None]] if few else offsets[:, None, None]:
-                ij = begin[chosen][:, None] + points
-                p = ij * MESH_CELL + low[:2] - a[chosen][:, None, :2]
-                e, f, twice = edges[chosen][:, None, 0], edges[chosen][:, None, 1], area[chosen][:, None]
-                u = (p[..., 0] * f[..., 1] - p[..., 1] * f[..., 0]) / twice
-                v = (e[..., 0] * p[..., 1] - e[..., 1] * p[..., 0]) / twice
-                z = a[chosen][:, None, 2] + u * e[..., 2] + v * f[..., 2]
-                inside = (u >= -1e-6) & (v >= -1e-6) & (u + v <= 1.0 + 1e-6)
-                np.maximum.at(heights, (ij[inside][:, 0], ij[inside][:, 1]), z[inside])
+    # Blocks whose numbers fit into a processor's cache take a third of the time of all at once.
+    blocks = range(0, len(faces), MESH_BLOCK)
+    seen = [_measure(heights, points[faces[k : k + MESH_BLOCK]]) for k in blocks] if size.min() > 1 else []
+    if not any(seen):
+        raise ValueError("add_triangle_mesh: the mesh has no triangle that can be seen from above")
     x, y, z = _level(pose)
     corner = float(low[0]) + x, float(low[1]) + y, z
     return HeightMap(heights.astype(np.float32), corner, (MESH_CELL, MESH_CELL), friction)
+
+
+def _measure(heights: np.ndarray, corners: np.ndarray) -> bool:
+    """Raise heights (n, m) to triangles (k, 3, 3) above them, x and y in steps of the heights; whether any can be seen from
+    above."""
+    e, f = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    area = e[:, 0] * f[:, 1] - e[:, 1] * f[:, 0]
+    seen = np.abs(area) > 1e-9
+    corners, e, f, area = corners[seen], e[seen], f[seen], area[seen]
+    x, y = corners[..., 0], corners[..., 1]
+    first_x, first_y = (np.ceil(c.min(axis=1) - 1e-6).astype(int) for c in (x, y))
+    n, m = (np.floor(c.max(axis=1) + 1e-6).astype(int) + 1 - c0 for c, c0 in ((x, first_x), (y, first_y)))
+    # The barycentric coordinates u and v, and the height, are linear in the point's place.
+    start_x, start_y = first_x - x[:, 0], first_y - y[:, 0]
+    u_x, u_y, v_x, v_y = f[:, 1] / area, -f[:, 0] / area, -e[:, 1] / area, e[:, 0] / area
+    u, v = start_x * u_x + start_y * u_y, start_x * v_x + start_y * v_y
+    columns = np.stack([u, u_x, u_y, v, v_x, v_y, corners[:, 0, 2], e[:, 2], f[:, 2]])
+    first = first_x * heights.shape[1] + first_y
+    flat = heights.reshape(-1)
+    # Triangles with equal extents are measured together, point by point of their boxes; few large ones one by one.
+    kind = n * (heights.shape[1] + 1) + m
+    order = np.argsort(kind, kind="stable")
+    for group in np.split(order, np.flatnonzero(np.diff(kind[order])) + 1):
+        if not len(group) or n[group[0]] < 1 or m[group[0]] < 1:
+            continue  # between the points
+        box = np.indices((n[group[0]], m[group[0]])).reshape(2, -1)
+        few = len(group) < box.shape[1]
+        for chosen in group[:, None] if few else [group]:
+            u, u_x, u_y, v, v_x, v_y, z, z_u, z_v = columns[:, chosen]
+            for i, j in [box] if few else box.T:
+                at_u, at_v = u + i * u_x + j * u_y, v + i * v_x + j * v_y
+                inside = (at_u >= -1e-6) & (at_v >= -1e-6) & (at_u + at_v <= 1.0 + 1e-6)
+                height = z + at_u * z_u + at_v * z_v
+                np.maximum.at(flat, (first[chosen] + (i * heights.shape[1] + j))[inside], height[inside])
+    return bool(seen.any())
 
 
 def _level(pose: Transform) -> tuple[float, float, float]:

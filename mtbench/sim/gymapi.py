@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import operator
 import sys
+import time
 from collections.abc import Sequence
 from copy import deepcopy
 from difflib import get_close_matches
+from enum import EnumType, IntEnum
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,11 @@ import mujoco
 import numpy as np
 import torch
 
-from . import datatypes, inertia
+from . import component_types, datatypes, inertia, viewer_types
 from .assets import Asset, load, primitive
+from .attractor_calls import AttractorCalls
+from .camera_calls import CameraCalls
+from .component_types import *  # noqa: F403
 from .coverage import MISSING_CALLS, MISSING_TYPES, PAGE
 from .datatypes import *  # noqa: F403
 from .datatypes import (
@@ -28,9 +33,7 @@ from .datatypes import (
     STATE_VEL,
     ActuatorProperties,
     AssetOptions,
-    ContactCollection,
     CoordinateSpace,
-    DofDriveMode,
     DofType,
     HeightFieldParams,
     IndexDomain,
@@ -42,27 +45,38 @@ from .datatypes import (
     RigidShapeProperties,
     SimParams,
     SimType,
-    TensorDataType,
     Transform,
     TriangleMeshParams,
-    UpAxis,
     Vec3,
     Version,
 )
+from .force_sensors import ForceSensor  # noqa: F401 (Isaac Gym has it here)
 from .ground import from_samples, from_triangles
 from .gymtorch import Tensor, unwrap_tensor
+from .handles import joints
+from .numbers import number
+from .scaling import scaled
 from .scene import Actor, Env, warn_restitution
+from .sensor_calls import SensorCalls
 from .simulation import Simulation as Sim
+from .single_calls import SingleCalls
+from .tendon_calls import TendonCalls
+from .viewer_calls import ViewerCalls
+from .viewer_types import *  # noqa: F403
 
-for _enum in (SimType, UpAxis, DofDriveMode, DofType, JointType, CoordinateSpace, IndexDomain, ContactCollection,
-              TensorDataType):  # fmt: skip
-    globals().update(_enum.__members__)  # gymapi.SIM_PHYSX is gymapi.SimType.SIM_PHYSX
+for _module in (datatypes, component_types, viewer_types):
+    for _enum in [t for t in vars(_module).values() if isinstance(t, EnumType) and t is not IntEnum]:
+        globals().update(_enum.__members__)  # gymapi.SIM_PHYSX is gymapi.SimType.SIM_PHYSX
 
 
 def __getattr__(name: str) -> Any:
-    if name in MISSING_TYPES:
-        raise NotImplementedError(f"gymapi.{name} is not available; see {PAGE}")
-    raise AttributeError(f"module 'gymapi' has no attribute {name!r}")
+    if name not in MISSING_TYPES:
+        raise AttributeError(f"module 'gymapi' has no attribute {name!r}")
+
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise NotImplementedError(f"gymapi.{name} is not available: {MISSING_TYPES[name]}; see {PAGE}")
+
+    return type(name, (), {"__init__": refuse})
 
 
 def acquire_gym(*args: Any) -> Gym:
@@ -70,12 +84,16 @@ def acquire_gym(*args: Any) -> Gym:
     return Gym()
 
 
-class Gym:
+class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, CameraCalls):
     """The calls. Handles of actors count within their environment, in creation order."""
 
     def __getattr__(self, name: str) -> Any:
         if name in MISSING_CALLS:
-            raise NotImplementedError(f"gym.{name} is not available; see {PAGE}")
+
+            def refuse(*args: Any, **kwargs: Any) -> None:
+                raise NotImplementedError(f"gym.{name} is not available: {MISSING_CALLS[name]}; see {PAGE}")
+
+            return refuse  # raises when it is called: clients collect calls in tables, and ask hasattr
         near = get_close_matches(name, [n for n in dir(type(self)) if not n.startswith("_")], 1)
         raise AttributeError(f"Isaac Gym has no call {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
 
@@ -101,6 +119,7 @@ class Gym:
         return Sim(params, f"cuda:{compute_device}" if params.use_gpu_pipeline else "cpu")
 
     def destroy_sim(self, sim: Sim) -> None:
+        sim.close_studio()
         sim.destroy()
 
     def get_sim_params(self, sim: Sim) -> SimParams:
@@ -175,15 +194,18 @@ class Gym:
         """Bring bodies up to date with states that a replayed CUDA graph has set. Not in Isaac Gym."""
         sim.settle()
 
-    def step_graphics(self, sim: Sim) -> None:
-        """Nothing is drawn while stepping."""
-
-    def sync_frame_time(self, sim: Sim) -> None:
-        """No viewer, no real time to wait for."""
-
     def get_sim_time(self, sim: Sim) -> float:
         """Simulated seconds."""
         return sim.frame * sim.params.dt
+
+    def get_elapsed_time(self, sim: Sim) -> float:
+        """Wall-clock seconds since the simulation was created."""
+        return time.monotonic() - sim.created
+
+    def set_sim_device(self, sim: Sim) -> None:
+        """Make the simulation's device PyTorch's current CUDA device; nothing on a CPU."""
+        if sim.device.type == "cuda":
+            torch.cuda.set_device(sim.device)
 
     def get_frame_count(self, sim: Sim) -> int:
         return sim.frame
@@ -221,6 +243,18 @@ class Gym:
         size = [radius, width / 2]
         return primitive(mujoco.mjtGeom.mjGEOM_CAPSULE, size, "capsule", options or AssetOptions())
 
+    def debug_print_asset(self, asset: Asset, outpath: str | None = None) -> None:
+        """Print bodies, joints and DOFs, or write them to a file."""
+        lines = [f"{len(asset.body_names)} rigid bodies: {', '.join(asset.body_names)}"]
+        lines += [f"joint {name!r}: {kind.name}" for name, kind in joints(asset)]
+        for name, row in zip(asset.dof_names, asset.dof_props, strict=True):
+            lines.append(f"DOF {name!r}: {row['lower']:g} ... {row['upper']:g}, effort {row['effort']:g}")
+        text = "\n".join(lines)
+        if outpath is None:
+            print(text)
+        else:
+            Path(outpath).write_text(text + "\n")
+
     def get_asset_rigid_body_count(self, asset: Asset) -> int:
         return len(asset.body_names)
 
@@ -237,23 +271,23 @@ class Gym:
         return _find(asset.body_names, name)
 
     def get_asset_joint_count(self, asset: Asset) -> int:
-        return len(asset.dof_names)
+        """Joints, the fixed ones too: every body but the root hangs on one."""
+        return len(joints(asset))
 
     def get_asset_joint_names(self, asset: Asset) -> list[str]:
-        return list(asset.dof_names)
+        return [name for name, _ in joints(asset)]
 
     def get_asset_joint_name(self, asset: Asset, index: int) -> str:
-        return asset.dof_names[_within(index, len(asset.dof_names), "joints")]
+        return joints(asset)[_within(index, len(joints(asset)), "joints")][0]
 
     def get_asset_joint_dict(self, asset: Asset) -> dict[str, int]:
-        return _indices(asset.dof_names)
+        return _indices(self.get_asset_joint_names(asset))
 
     def find_asset_joint_index(self, asset: Asset, name: str) -> int:
-        return _find(asset.dof_names, name)
+        return _find(self.get_asset_joint_names(asset), name)
 
     def get_asset_joint_type(self, asset: Asset, index: int) -> JointType:
-        rotation = asset.dof_types[_within(index, len(asset.dof_types), "joints")] == DofType.DOF_ROTATION
-        return JointType.JOINT_REVOLUTE if rotation else JointType.JOINT_PRISMATIC
+        return joints(asset)[_within(index, len(joints(asset)), "joints")][1]
 
     def get_asset_dof_count(self, asset: Asset) -> int:
         return len(asset.dof_names)
@@ -335,7 +369,7 @@ class Gym:
         return env.num_dofs
 
     def get_env_joint_count(self, env: Env) -> int:
-        return env.num_dofs
+        return sum(len(joints(a.asset)) for a in env.actors)
 
     def get_env_rigid_body_count(self, env: Env) -> int:
         return env.num_bodies
@@ -345,6 +379,12 @@ class Gym:
         if env.in_aggregate:
             return False
         env.in_aggregate = True
+        return True
+
+    def create_aggregate(self, env: Env, actors: Sequence[int]) -> bool:
+        """As :meth:`begin_aggregate`: nothing to speed up."""
+        for handle in actors:
+            _actor(env, handle)
         return True
 
     def end_aggregate(self, env: Env) -> bool:
@@ -367,7 +407,9 @@ class Gym:
         if sim.prepared:
             raise RuntimeError("actors cannot be added after prepare_sim")
         handle = len(env.actors)
-        env.actors.append(Actor(asset, pose, name or f"actor_{handle}", group, filter, segmentationId))
+        given = {"group": group, "filter": filter, "segmentationId": segmentationId}
+        numbers = (number(value, int, f"create_actor's {key}") for key, value in given.items())
+        env.actors.append(Actor(asset, pose, name or f"actor_{handle}", *numbers))
         sim.actor_created(env)
         return handle
 
@@ -381,7 +423,7 @@ class Gym:
         return sum(env.num_dofs for env in sim.envs)
 
     def get_sim_joint_count(self, sim: Sim) -> int:
-        return self.get_sim_dof_count(sim)
+        return sum(self.get_env_joint_count(env) for env in sim.envs)
 
     def get_sim_rigid_body_count(self, sim: Sim) -> int:
         return sum(env.num_bodies for env in sim.envs)
@@ -462,13 +504,13 @@ class Gym:
         return self.get_actor_dof_index(env, handle, index, IndexDomain.DOMAIN_ENV)
 
     def get_actor_joint_count(self, env: Env, handle: int) -> int:
-        return self.get_actor_dof_count(env, handle)
+        return self.get_asset_joint_count(_actor(env, handle).asset)
 
     def get_actor_joint_names(self, env: Env, handle: int) -> list[str]:
-        return self.get_actor_dof_names(env, handle)
+        return self.get_asset_joint_names(_actor(env, handle).asset)
 
     def get_actor_joint_dict(self, env: Env, handle: int) -> dict[str, int]:
-        return self.get_actor_dof_dict(env, handle)
+        return self.get_asset_joint_dict(_actor(env, handle).asset)
 
     # -- properties ----------------------------------------------------------------------------------------------
 
@@ -540,11 +582,45 @@ class Gym:
     def get_actor_actuator_properties(self, env: Env, handle: int) -> list[ActuatorProperties]:
         return self.get_asset_actuator_properties(_actor(env, handle).asset)
 
-    def get_actor_scale(self, env: Env, handle: int) -> float:
-        return 1.0
+    def get_actor_actuator_name(self, env: Env, handle: int, index: int) -> str:
+        return self.get_asset_actuator_name(_actor(env, handle).asset, index)
 
-    def set_rigid_body_color(self, env: Env, handle: int, body: int, mesh_type: Any, color: Vec3) -> None:
-        """Colours come from the asset; nothing is drawn while stepping."""
+    def get_actor_actuator_joint_name(self, env: Env, handle: int, index: int) -> str:
+        return self.get_asset_actuator_joint_name(_actor(env, handle).asset, index)
+
+    def find_actor_actuator_index(self, env: Env, handle: int, name: str) -> int:
+        return self.find_asset_actuator_index(_actor(env, handle).asset, name)
+
+    def get_asset_soft_body_count(self, asset: Asset) -> int:
+        return 0
+
+    def get_actor_soft_body_count(self, env: Env, handle: int) -> int:
+        return 0
+
+    def get_actor_scale(self, env: Env, handle: int) -> float:
+        return _actor(env, handle).scale
+
+    def set_actor_scale(self, env: Env, handle: int, scale: float) -> bool:
+        """Multiply all lengths of an actor, and its masses by the cube, before ``prepare_sim``. Each scale is another
+        structure, compiled on its own: a few sizes among many environments are cheap, thousands are not."""
+        actor, scale = _actor(env, handle), number(scale, float, "a scale")
+        if not 0.0 < scale < float("inf"):
+            raise ValueError(f"gym.set_actor_scale: a scale is positive and finite, not {scale}")
+        if scale == actor.scale:
+            return True
+        if _sim(env).prepared:
+            raise RuntimeError("gym.set_actor_scale comes before prepare_sim: sizes are compiled into the models")
+        sizes = actor.asset.sizes
+        if scale not in sizes:
+            sizes[scale] = scaled(sizes[1.0], scale)
+            sizes[scale].sizes = sizes
+        limits = actor.dof_props["hasLimits"] & np.array(
+            [t == DofType.DOF_TRANSLATION for t in actor.asset.dof_types], bool
+        )
+        for key in ("lower", "upper"):
+            actor.dof_props[key][limits] *= scale / actor.scale
+        actor.asset, actor.scale = sizes[scale], scale
+        return True
 
     def enable_actor_dof_force_sensors(self, env: Env, handle: int) -> bool:
         """DOF forces are always available."""
@@ -784,6 +860,7 @@ def _within(index: int, count: int, what: str) -> int:
 
 
 def _actor(env: Env, handle: int) -> Actor:
+    handle = number(handle, int, "an actor's handle")
     return env.actors[_within(handle, len(env.actors), f"actors of environment {env.index}")]
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import torch
 
+#: ``from isaacgym.gymtorch import *`` must not replace a client's ``torch.Tensor``.
+__all__ = ["torch", "unwrap_tensor", "wrap_tensor"]
+
 
 class Tensor:
     """A handle to a buffer of the simulation."""

@@ -11,12 +11,14 @@ import copy
 import warnings
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import mujoco
 import numpy as np
 
-from . import inertia
+from . import attractors, force_sensors, inertia, tendons
 from .assets import Asset
+from .component_types import AttractorProperties
 from .datatypes import (
     DofDriveMode,
     Quat,
@@ -27,6 +29,9 @@ from .datatypes import (
     Vec3,
 )
 from .ground import Ground, Window
+
+if TYPE_CHECKING:
+    from .cameras import Camera
 
 #: Prefix of the sensors that measure the net contact force on each body.
 CONTACT_SENSOR = "contact/"
@@ -50,6 +55,8 @@ class Actor:
     segmentation_id: int = 0
     dof_props: np.ndarray = field(init=False)
     shape_props: list[RigidShapeProperties] = field(init=False)
+    tendons: list[tendons.Tendon] = field(init=False)
+    scale: float = 1.0  #: of the asset that the client gave; ``asset`` is that size
     body_props: dict[int, RigidBodyProperties] = field(default_factory=dict)  #: by body, where not the asset's
 
     def __post_init__(self) -> None:
@@ -57,6 +64,7 @@ class Actor:
         self.pose = Transform(Vec3(p.x, p.y, p.z), Quat(r.x, r.y, r.z, r.w))
         self.dof_props = self.asset.dof_props.copy()
         self.shape_props = [copy.copy(p) for p in self.asset.shape_props]
+        self.tendons = [tendon.copy() for tendon in self.asset.tendons]
         if self.filter > 0:
             for props in self.shape_props:
                 props.filter = self.filter
@@ -69,7 +77,7 @@ class Actor:
         """What may differ within a group, as a hashable value."""
         shapes = tuple((p.friction, p.torsion_friction, p.rolling_friction) for p in self.shape_props)
         bodies = repr(sorted(self.body_props.items())) if self.body_props else ""
-        return self.dof_props.tobytes(), shapes, bodies
+        return self.dof_props.tobytes(), shapes, bodies, tuple(tendon.variant() for tendon in self.tendons)
 
 
 @dataclass(eq=False)
@@ -80,16 +88,22 @@ class Env:
     actors: list[Actor] = field(default_factory=list)
     in_aggregate: bool = False
     window: Window | None = None  #: the part of the ground it holds; None: all
+    attractors: list[AttractorProperties] = field(default_factory=list)
+    colors: dict[tuple[int, int], tuple[float, float, float]] = field(default_factory=dict)  #: of (actor, body)
+    segmentation: dict[tuple[int, int], int] = field(default_factory=dict)  #: ids of (actor, body)
+    cameras: list[Camera | None] = field(default_factory=list)  #: None where one was destroyed
+    textures: dict[tuple[int, int], int] = field(default_factory=dict)  #: handles
 
     def structure(self) -> tuple:
         # A collision group only says who meets whom: clients number them by environment, so number them anew here.
         numbers: dict[int, int] = {-1: -1}
         groups = [numbers.setdefault(a.group, len(numbers)) for a in self.actors]
         actors = tuple(actor.structure(group) for actor, group in zip(self.actors, groups, strict=True))
+        actors += attractors.structure(self)
         return actors if self.window is None else (*actors, self.window[2:])
 
     def variant(self) -> tuple:
-        return *(actor.variant() for actor in self.actors), self.window
+        return *(actor.variant() for actor in self.actors), self.window, attractors.variant(self)
 
     @property
     def num_bodies(self) -> int:
@@ -145,7 +159,8 @@ def build_groups(envs: Sequence[Env], params: SimParams, ground: Ground, contact
             variant = env.variant()
             if variant not in variants:
                 variants[variant] = with_properties(base, env, scratch)
-                ground.fill(variants[variant], env.window)
+                if env.window != members[0].window:
+                    ground.fill(variants[variant], env.window)
             models.append(variants[variant])
         sizes = base.nbody, base.njnt, base.nv, base.nq, base.ngeom, base.nu
         place = Place(*(np.arange(n) for n in sizes))
@@ -233,8 +248,10 @@ def build_model(
                 biastype=mujoco.mjtBias.mjBIAS_AFFINE,
             )
         if contact_sensors:
-            for name in actor.asset.body_names:
-                add_contact_sensor(spec, f"{i}/{name}")
+            for body, _ in _walk(root, False):
+                add_contact_sensor(spec, body.name)
+    force_sensors.add_to(spec, env)
+    attractors.add_to(spec, env)
     classes.apply()
     try:
         model = spec.compile()
@@ -287,12 +304,14 @@ def with_properties(
         m.actuator_biasprm[:, :3] = np.stack([np.zeros_like(kp), -kp, -(kd + h * kp)], 1)
     mujoco.mj_setConst(m, scratch or mujoco.MjData(m))
     body = 1
-    for actor in env.actors:
+    for i, actor in enumerate(env.actors):
+        tendons.write(m, f"{i}/", actor.tendons)
         if not actor.asset.fixed:  # PhysX's damping is an acceleration, MuJoCo's a force
             adr, o = m.jnt_dofadr[m.body_jntadr[body]], actor.asset.options
             m.dof_damping[adr : adr + 3] = o.linear_damping * m.body_subtreemass[body]
             m.dof_damping[adr + 3 : adr + 6] = o.angular_damping * m.dof_M0[adr + 3 : adr + 6]
         body += len(actor.asset.body_names)
+    attractors.write(m, env)
     return m
 
 

@@ -5,6 +5,7 @@ Everything here is a gather, a scatter or plain arithmetic over whole tensors; e
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from copy import deepcopy
 from dataclasses import dataclass
@@ -14,9 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .cameras import Studio
 from .datatypes import DOF_PROPERTIES, FLT_MAX, CoordinateSpace, DofDriveMode, DofType, SimParams
 from .engines import make_engine
 from .engines.engine import Engine
+from .force_sensors import ForceSensors
 from .ground import Ground
 from .layout import Layout, build_layout
 from .scene import Actor, Env, build_groups, changed_inertias, drive_gains, with_properties
@@ -47,6 +50,10 @@ class Simulation:
         self.actors: list[Actor] = []  # creation order; position is the DOMAIN_SIM index
         self.actor_env: list[Env] = []
         self.frame = 0
+        self.created = time.monotonic()
+        self.textures = 0  # handles given out
+        self._force_sensors: ForceSensors | None = None
+        self._studio: Studio | None = None
         self.engine: Engine | None = None
         self.destroyed = False
         self._changed_envs: dict[int, Env] = {}  # by index: those with properties that the engine has not been given
@@ -107,6 +114,13 @@ class Simulation:
 
     def _start_engine(self, contact_sensors: bool) -> None:
         """Compile the models and start an engine on them, which takes over the state of the one before."""
+        if self.device.type != "cpu" or self.params.warp.enabled:
+            for part, there in (
+                ("force sensors are measured", any(actor.asset.force_sensors for actor in self.actors)),
+                ("attractors pull", any(env.attractors for env in self.envs)),
+            ):
+                if there:
+                    raise NotImplementedError(f"{part} on the CPU engine alone; use pipeline and device cpu")
         state = {}
         if self.engine is not None:
             names = "qpos", "qvel", "mocap_pos", "mocap_quat", "force"
@@ -130,6 +144,31 @@ class Simulation:
         for name, values in state.items():
             getattr(self.engine, name).copy_(values)
             self.engine.mark_force()
+
+    def studio(self) -> Studio:
+        """What draws the cameras."""
+        if self._studio is None:
+            self._studio = Studio(self)
+        return self._studio
+
+    def close_studio(self) -> None:
+        """Free what draws, if anything was drawn."""
+        if self._studio is not None:
+            self._studio.close()
+
+    def body_pose(self, env: Env, body: int) -> list[float]:
+        """Position and quaternion xyzw of a body (its handle in the environment) now; no tensor changes."""
+        self.prepare()
+        self._engine.forward()
+        row = self.layout.body_row[[self.first(env, "bodies") + body]]
+        return self._engine.xpos[row][0].tolist() + self._engine.xquat[row][0, [1, 2, 3, 0]].tolist()
+
+    def measure_forces(self) -> ForceSensors:
+        """The force sensors, numbered at the first use."""
+        self.prepare()
+        if self._force_sensors is None:
+            self._force_sensors = ForceSensors(self)
+        return self._force_sensors
 
     def measure_contacts(self) -> None:
         """Contact forces cost time in every step, so models have the sensors only once a client asks for the tensor."""
@@ -494,6 +533,8 @@ class Simulation:
             self._own_models.update(ranks)
             engine.replace_models(models)
         self._moved = "all"
+        if self._force_sensors is not None:
+            self._force_sensors.read_masses()
 
     def inspect(self, env: int) -> tuple[mujoco.MjModel, mujoco.MjData]:
         """MuJoCo's model of an environment (by index) and a copy of its data, poses and contacts up to date."""

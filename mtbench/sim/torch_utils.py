@@ -33,7 +33,10 @@ def quat_unit(a: Tensor) -> Tensor:
 
 
 def quat_apply(a: Tensor, b: Tensor) -> Tensor:
-    """Rotate vectors b (..., 3) by a."""
+    """Rotate vectors b (..., 3) by quaternions a (..., 4); as many of both may also come in another shape, which is then that
+    of b: a (n p, 4) with b (n, p, 3)."""
+    if a.dim() != b.dim() and a.numel() // 4 == b.numel() // 3:
+        a = a.reshape(b.shape[:-1] + (4,))  # noqa: RUF005 (torch.jit)
     u = a[..., :3]
     t = 2.0 * torch.linalg.cross(u, b)
     return b + a[..., 3:] * t + torch.linalg.cross(u, t)
@@ -55,7 +58,7 @@ def quat_from_angle_axis(angle: Tensor, axis: Tensor) -> Tensor:
 
 def quat_axis(q: Tensor, axis: int = 0) -> Tensor:
     """World direction of a body axis."""
-    basis = torch.zeros((*q.shape[:-1], 3), dtype=q.dtype, device=q.device)
+    basis = torch.zeros_like(q[..., :3])
     basis[..., axis] = 1
     return quat_apply(q, basis)
 
@@ -133,5 +136,21 @@ def unscale(x: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
     return (2.0 * x - upper - lower) / (upper - lower)
 
 
-def torch_rand_float(lower: float, upper: float, shape: tuple[int, ...], device: str) -> Tensor:
-    return (upper - lower) * torch.rand(*shape, device=device) + lower
+def unscale_np(x: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+    """[lower, upper] to [-1, 1]."""
+    return (2.0 * x - upper - lower) / (upper - lower)
+
+
+def copysign(a: float, b: Tensor) -> Tensor:
+    """The number ``a`` with the signs of ``b`` (n,)."""
+    return torch.copysign(torch.full_like(b, a), b)
+
+
+def torch_rand_float(lower: float, upper: float, shape: tuple[int, int], device: str) -> Tensor:
+    return (upper - lower) * torch.rand(shape, device=device) + lower
+
+
+def torch_random_dir_2(shape: tuple[int, int], device: str) -> Tensor:
+    """Unit vectors (n, 2) in directions drawn uniformly; ``shape`` is (n, 1)."""
+    angle = torch_rand_float(-np.pi, np.pi, shape, device).squeeze(-1)
+    return torch.stack([torch.cos(angle), torch.sin(angle)], dim=-1)

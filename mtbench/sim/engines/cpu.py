@@ -19,6 +19,7 @@ import torch
 from mujoco.batch import Batch, SimulationError
 from torch import Tensor
 
+from .. import force_sensors
 from ..layout import Sizes
 from ..padding import run_models
 from ..scene import CONTACT_SENSOR, Group
@@ -37,8 +38,9 @@ NO_STAGE = mujoco.mjtStage.mjSTAGE_NONE.value
 
 
 class CpuEngine(Engine):
-    """See :class:`.engine.Engine`. State and inputs are float64, derived quantities float32. Nothing overflows: MuJoCo on the
-    CPU makes room for the contacts it finds."""
+    """See :class:`.engine.Engine`; in addition ``force_sensor`` (bodies with sensors, 15), which force sensors need. State
+    and inputs are float64, derived quantities float32. Nothing overflows: MuJoCo on the CPU makes room for the contacts it
+    finds."""
 
     device = torch.device("cpu")
 
@@ -60,6 +62,10 @@ class CpuEngine(Engine):
             "xanchor": (sizes.joints, 3),
             "dof_force": (sizes.qvel,),
             "contact_force": (sizes.bodies, 3),
+            "force_sensor": (
+                sum(len(g.envs) * force_sensors.first_number(g.base)[1] for g in groups),
+                force_sensors.WIDTH,
+            ),
         }
         self._buffers = {
             name: np.zeros(shape, np.float64 if name in INPUTS else np.float32) for name, shape in shapes.items()
@@ -195,6 +201,7 @@ class _Batch:
         counts |= dict.fromkeys(("mocap_pos", "mocap_quat"), m.nmocap)
         counts |= dict.fromkeys(("force", "xpos", "xquat", "xipos", "cvel", "com", "contact_force"), m.nbody)
         counts |= dict.fromkeys(("xaxis", "xanchor"), m.njnt)
+        first, counts["force_sensor"] = force_sensors.first_number(m)
 
         def rows(name: str) -> np.ndarray:
             """This group's part of a buffer, (n, per environment, ...)."""
@@ -212,7 +219,11 @@ class _Batch:
         self.derived += [(bind("xaxis"), rows("xaxis")), (bind("xanchor"), rows("xanchor"))]
         self.derived.append((bind("qfrc_actuator"), rows("dof_force")))
         if m.nsensor and m.sensor(0).name.startswith(CONTACT_SENSOR):
-            self.derived.append((bind("sensordata").reshape(n, m.nbody - 1, 3), rows("contact_force")[:, 1:]))
+            contacts = bind("sensordata")[:, : 3 * (m.nbody - 1)].reshape(n, m.nbody - 1, 3)
+            self.derived.append((contacts, rows("contact_force")[:, 1:]))
+        if counts["force_sensor"]:
+            forces = bind("sensordata")[:, first : first + force_sensors.WIDTH * counts["force_sensor"]]
+            self.derived.append((forces.reshape(n, -1, force_sensors.WIDTH), rows("force_sensor")))
         self.dirty = dirty[at["env"] : at["env"] + n]
         self.diverged = diverged[at["env"] : at["env"] + n]
         self.read_state()

@@ -1,0 +1,51 @@
+"""The calls of ``gymapi.Gym`` about attractors."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+from . import attractors
+from .component_types import AttractorProperties
+from .datatypes import Transform
+from .handles import index_of, simulation
+
+if TYPE_CHECKING:
+    from .scene import Env
+
+
+class AttractorCalls:
+    """Attractors, on the CPU engine. Handles count within the environment."""
+
+    def create_rigid_body_attractor(self, env: Env, properties: AttractorProperties) -> int:
+        """Pull a body to a pose of the environment's frame; before ``prepare_sim``."""
+        if simulation(env).prepared:
+            raise RuntimeError("gym.create_rigid_body_attractor comes before prepare_sim")
+        attractors.check(properties, env)
+        env.attractors.append(copy.deepcopy(properties))
+        return len(env.attractors) - 1
+
+    def get_attractor_properties(self, env: Env, handle: int) -> AttractorProperties:
+        return copy.deepcopy(_attractor(env, handle))
+
+    def set_attractor_properties(self, env: Env, handle: int, properties: AttractorProperties) -> None:
+        """Another target, stiffness, damping or offset; the body and the axes stay after ``prepare_sim``."""
+        old = _attractor(env, handle)
+        attractors.check(properties, env)
+        if simulation(env).prepared and (old.rigid_handle, old.axes) != (properties.rigid_handle, properties.axes):
+            raise RuntimeError("an attractor's body and axes cannot change after prepare_sim")
+        env.attractors[index_of(handle)] = copy.deepcopy(properties)
+        simulation(env).properties_changed(env)
+
+    def set_attractor_target(self, env: Env, handle: int, target: Transform) -> None:
+        """Another pose to pull to."""
+        _attractor(env, handle).target = copy.deepcopy(target)
+        simulation(env).properties_changed(env)
+
+
+def _attractor(env: Env, handle: int) -> AttractorProperties:
+    if not 0 <= index_of(handle) < len(env.attractors):
+        raise ValueError(
+            f"environment {env.index} has {len(env.attractors)} attractors; there is none with handle {handle}"
+        )
+    return env.attractors[index_of(handle)]

@@ -1,0 +1,90 @@
+"""What Isaac Gym's integer handles mean: bodies, DOFs and joints of an environment, counted over its actors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import mujoco
+
+from .assets import Asset
+from .datatypes import DofType, JointType
+from .numbers import number
+from .scene import Actor, Env
+from .simulation import Simulation
+
+
+def simulation(env: Env) -> Simulation:
+    """The simulation of an environment."""
+    return env.sim  # type: ignore[attr-defined]
+
+
+def index_of(value: Any) -> int:
+    """A handle or an index as an integer, from whatever is one integer.
+
+    Raises:
+        TypeError: it is not.
+    """
+    return number(value, int, "a handle or an index")
+
+
+def actor_of(env: Env, handle: int) -> Actor:
+    """The actor with a handle.
+
+    Raises:
+        ValueError: there is none.
+    """
+    index = index_of(handle)
+    if not 0 <= index < len(env.actors):
+        raise ValueError(f"environment {env.index} has actors 0..{len(env.actors) - 1}, not {handle}")
+    return env.actors[index]
+
+
+def body_of(env: Env, handle: int) -> tuple[int, Actor, int]:
+    """(actor handle, actor, body within the actor) of a body's handle."""
+    return _owner(env, handle, "bodies", lambda asset: len(asset.body_names))
+
+
+def dof_of(env: Env, handle: int) -> tuple[int, Actor, int]:
+    """(actor handle, actor, DOF within the actor) of a DOF's handle."""
+    return _owner(env, handle, "DOFs", lambda asset: len(asset.dof_names))
+
+
+def joint_of(env: Env, handle: int) -> tuple[int, Actor, int]:
+    """(actor handle, actor, joint within the actor) of a joint's handle."""
+    return _owner(env, handle, "joints", lambda asset: len(joints(asset)))
+
+
+def first_of(env: Env, actor: int, count: Callable[[Asset], int]) -> int:
+    """How many parts the actors before this one have."""
+    return sum(count(a.asset) for a in env.actors[:actor])
+
+
+def _owner(env: Env, handle: int, what: str, count: Callable[[Asset], int]) -> tuple[int, Actor, int]:
+    at = index_of(handle)
+    for k, actor in enumerate(env.actors):
+        if 0 <= at < count(actor.asset):
+            return k, actor, at
+        at -= count(actor.asset)
+    total = first_of(env, len(env.actors), count)
+    raise ValueError(f"environment {env.index} has {what} 0..{total - 1}, not {handle}")
+
+
+def joints(asset: Asset) -> list[tuple[str, JointType]]:
+    """Name and type of every joint of an asset, in the order of the bodies that hang on them.
+
+    Every body but the root hangs on one, so that joint k of a URDF moves body k + 1: clients use a joint's index as a row of
+    the Jacobian. A fixed joint has the URDF's name; in an MJCF it has none, and takes its body's.
+    """
+    m, out = asset.model, []
+    for body in range(1, m.nbody):
+        first, count = m.body_jntadr[body], m.body_jntnum[body]
+        for j in range(first, first + count):
+            if m.jnt_type[j] != mujoco.mjtJoint.mjJNT_FREE:
+                name = m.joint(j).name
+                turns = asset.dof_types[asset.dof_names.index(name)] == DofType.DOF_ROTATION
+                out.append((name, JointType.JOINT_REVOLUTE if turns else JointType.JOINT_PRISMATIC))
+        if body > 1 and not count:
+            name = asset.body_names[body - 1]
+            out.append((asset.fixed_joints.get(name, name), JointType.JOINT_FIXED))
+    return out

@@ -1,0 +1,363 @@
+"""The calls of ``gymapi.Gym`` on one body, DOF or joint at a time. Handles count within the environment.
+
+They are for a few bodies: each call brings the states up to date first. The tensors are for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import mujoco
+import numpy as np
+import torch
+
+from .component_types import DofFrame
+from .datatypes import (
+    INVALID_HANDLE,
+    STATE_POS,
+    STATE_VEL,
+    CoordinateSpace,
+    DofState,
+    IndexDomain,
+    JointType,
+    Quat,
+    RigidBodyState,
+    Transform,
+    Vec3,
+)
+from .handles import actor_of, body_of, dof_of, first_of, index_of, joint_of, joints, simulation
+from .numbers import number
+
+if TYPE_CHECKING:
+    from .scene import Env
+    from .simulation import Simulation as Sim
+
+
+class SingleCalls:
+    """States and commands by handle."""
+
+    # -- bodies --------------------------------------------------------------------------------------------------
+
+    def get_rigid_handle(self, env: Env, actor: str, body: str) -> int:
+        """The handle of a body by the names of its actor and of itself, or ``INVALID_HANDLE``."""
+        for k, a in enumerate(env.actors):
+            if a.name == actor and body in a.asset.body_names:
+                return first_of(env, k, lambda asset: len(asset.body_names)) + a.asset.body_names.index(body)
+        return INVALID_HANDLE
+
+    def get_rigid_name(self, env: Env, handle: int) -> str:
+        _, actor, body = body_of(env, handle)
+        return actor.asset.body_names[body]
+
+    def get_rigid_transform(self, env: Env, handle: int) -> Transform:
+        """Pose of a body's frame; before ``prepare_sim`` as the actor was placed, with its DOFs at zero."""
+        sim = simulation(env)
+        if sim.prepared:
+            return _transform(_body_row(env, handle)[:7])
+        _, actor, body = body_of(env, handle)
+        m = actor.asset.model
+        d = mujoco.MjData(m)
+        mujoco.mj_kinematics(m, d)
+        w, x, y, z = map(float, d.xquat[body + 1])
+        return actor.pose * Transform(Vec3(*map(float, d.xpos[body + 1])), Quat(x, y, z, w))
+
+    def get_rigid_linear_velocity(self, env: Env, handle: int) -> Vec3:
+        """Velocity of the body's origin (m/s), axes of the environment."""
+        return Vec3(*_body_row(env, handle)[7:10])
+
+    def get_rigid_angular_velocity(self, env: Env, handle: int) -> Vec3:
+        """Rotation (rad/s), axes of the environment."""
+        return Vec3(*_body_row(env, handle)[10:13])
+
+    def get_vec_rigid_transform(self, envs: Sequence[Env], handle: int | Sequence[int]) -> np.ndarray:
+        """(envs,) poses of one body of each environment: one handle for all, or one each."""
+        return _bodies(envs, handle)[:, :7].copy().view(Transform.dtype)[:, 0]  # type: ignore[attr-defined]
+
+    def get_vec_rigid_linear_velocity(self, envs: Sequence[Env], handle: int | Sequence[int]) -> np.ndarray:
+        return _bodies(envs, handle)[:, 7:10].copy().view(Vec3.dtype)[:, 0]  # type: ignore[attr-defined]
+
+    def get_vec_rigid_angular_velocity(self, envs: Sequence[Env], handle: int | Sequence[int]) -> np.ndarray:
+        return _bodies(envs, handle)[:, 10:13].copy().view(Vec3.dtype)[:, 0]  # type: ignore[attr-defined]
+
+    def get_sim_rigid_body_states(self, sim: Sim, flags: int) -> np.ndarray:
+        """Structured array with ``pose`` and ``vel`` of all bodies."""
+        sim.prepare()
+        return _read_bodies(sim).view(RigidBodyState.dtype)[:, 0]
+
+    def set_rigid_transform(self, env: Env, handle: int, pose: Transform) -> None:
+        """Place an actor by its root body. Other bodies follow from joints, so only a root can be placed.
+
+        Raises:
+            ValueError: the body is not a root.
+        """
+        p, r = pose.p, pose.r.normalize()
+        self._write_root(env, handle, slice(0, 7), [p.x, p.y, p.z, r.x, r.y, r.z, r.w], "set_rigid_transform")
+
+    def set_rigid_linear_velocity(self, env: Env, handle: int, velocity: Vec3) -> None:
+        """As :meth:`set_rigid_transform`, the velocity (m/s) of a root body's origin."""
+        v = [velocity.x, velocity.y, velocity.z]
+        self._write_root(env, handle, slice(7, 10), v, "set_rigid_linear_velocity")
+
+    def set_rigid_angular_velocity(self, env: Env, handle: int, velocity: Vec3) -> None:
+        v = [velocity.x, velocity.y, velocity.z]
+        self._write_root(env, handle, slice(10, 13), v, "set_rigid_angular_velocity")
+
+    def set_actor_rigid_body_states(self, env: Env, handle: int, states: np.ndarray, flags: int) -> bool:
+        """States of an actor of one body, with ``pose`` and ``vel``. Bodies on joints follow their DOFs instead.
+
+        Raises:
+            ValueError: the actor has several bodies.
+        """
+        actor = actor_of(env, handle)
+        if len(actor.asset.body_names) != 1:
+            raise ValueError(
+                f"gym.set_actor_rigid_body_states: actor {actor.name!r} has {len(actor.asset.body_names)} bodies on "
+                "joints; set its root state and its DOF states"
+            )
+        body = first_of(env, index_of(handle), lambda asset: len(asset.body_names))
+        numbers = np.ascontiguousarray(states, RigidBodyState.dtype).reshape(-1)[:1].view(np.float32)
+        if flags & STATE_POS:
+            self._write_root(env, body, slice(0, 7), numbers[:7].tolist(), "set_actor_rigid_body_states")
+        if flags & STATE_VEL:
+            self._write_root(env, body, slice(7, 13), numbers[7:13].tolist(), "set_actor_rigid_body_states")
+        return True
+
+    def apply_body_force_at_pos(
+        self,
+        env: Env,
+        rigidHandle: int,  # noqa: N803 (Isaac Gym's name)
+        force: Vec3,
+        pos: Vec3 | None = None,
+        space: CoordinateSpace = CoordinateSpace.ENV_SPACE,
+    ) -> None:
+        """A force (N) at a position (None: at the origin of ``space``) on one body, during the next ``simulate``."""
+        sim = simulation(env)
+        sim.prepare()
+        body_of(env, rigidHandle)
+        row = sim.first(env, "bodies") + index_of(rigidHandle)
+        values = torch.zeros(2, len(sim.body_state), 3, device=sim.body_state.device)
+        for k, v in enumerate((force, pos or Vec3())):
+            values[k, row] = torch.tensor([v.x, v.y, v.z])
+        sim.apply_forces(values[0], None, values[1], space)
+
+    def get_env_rigid_contact_forces(self, env: Env) -> np.ndarray:
+        """(bodies,) structured array: net contact forces (N), axes of the environment."""
+        sim = simulation(env)
+        first = sim.first(env, "bodies")
+        return self.get_rigid_contact_forces(sim)[first : first + env.num_bodies]
+
+    def get_vec_env_rigid_contact_forces(self, envs: Sequence[Env]) -> np.ndarray:
+        """(envs * bodies,) as :meth:`get_env_rigid_contact_forces`."""
+        return np.concatenate([self.get_env_rigid_contact_forces(env) for env in envs])
+
+    def get_rigid_contact_forces(self, sim: Sim) -> np.ndarray:
+        """(bodies of the simulation,) as :meth:`get_env_rigid_contact_forces`; measured from the first call on, unless the
+        tensor of contact forces was acquired."""
+        sim.prepare()
+        sim.measure_contacts()
+        sim.refresh_contact_forces()
+        return sim.contact_force.cpu().numpy().copy().view(Vec3.dtype)[:, 0]  # type: ignore[attr-defined]
+
+    def _write_root(self, env: Env, handle: int, part: slice, values: list[float], call: str) -> None:
+        index, actor, body = body_of(env, handle)
+        if body:
+            raise ValueError(
+                f"gym.{call}: body {actor.asset.body_names[body]!r} of actor {actor.name!r} hangs on a joint; only a root "
+                "body can be set"
+            )
+        sim = simulation(env)
+        sim.prepare()
+        row = sim.first(env, "actors") + index
+        sim._engine.forward()
+        roots = sim.layout.root_body
+        state = sim._read_bodies(sim.layout.body_row[roots], sim.layout.body_tree[roots])
+        state[row, part] = torch.tensor(values, device=state.device)
+        sim.set_roots(state, torch.tensor([row]))
+
+    # -- DOFs ----------------------------------------------------------------------------------------------------
+
+    def get_dof_position(self, env: Env, handle: int) -> float:
+        return float(_dof_row(env, handle)[0])
+
+    def get_dof_velocity(self, env: Env, handle: int) -> float:
+        return float(_dof_row(env, handle)[1])
+
+    def get_dof_target_position(self, env: Env, handle: int) -> float:
+        return _get_command(env, handle, "position_target")
+
+    def get_dof_target_velocity(self, env: Env, handle: int) -> float:
+        return _get_command(env, handle, "velocity_target")
+
+    def set_dof_target_position(self, env: Env, handle: int, target: float) -> None:
+        _set_command(env, handle, "position_target", target)
+
+    def set_dof_target_velocity(self, env: Env, handle: int, target: float) -> None:
+        _set_command(env, handle, "velocity_target", target)
+
+    def apply_dof_effort(self, env: Env, handle: int, effort: float) -> None:
+        """As ``set_dof_actuation_force_tensor``, for one DOF."""
+        _set_command(env, handle, "effort", effort)
+
+    def get_dof_frame(self, env: Env, handle: int) -> DofFrame:
+        """Where a DOF acts and its axis, in the frame of the environment."""
+        sim = simulation(env)
+        sim.prepare()
+        dof_of(env, handle)
+        sim._engine.forward()
+        joint = sim.layout.dof_joint[sim.first(env, "dofs") + index_of(handle)]
+        origin, axis = sim._engine.xanchor[joint].tolist(), sim._engine.xaxis[joint].tolist()
+        return DofFrame(Vec3(*origin), Vec3(*axis))
+
+    def get_actor_dof_frames(self, env: Env, handle: int) -> np.ndarray:
+        """(DOFs,) structured array with ``origin`` and ``axis``."""
+        first = first_of(env, index_of(handle), lambda asset: len(asset.dof_names))
+        frames = [self.get_dof_frame(env, first + k) for k in range(len(actor_of(env, handle).asset.dof_names))]
+        rows = [((f.origin.x, f.origin.y, f.origin.z), (f.axis.x, f.axis.y, f.axis.z)) for f in frames]
+        return np.array(rows, dtype=DofFrame.dtype)
+
+    def get_actor_dof_forces(self, env: Env, handle: int) -> np.ndarray:
+        """(DOFs,) forces of the drives or efforts in the last substep."""
+        sim = simulation(env)
+        sim.prepare()
+        sim.refresh_dof_forces()
+        first = sim.first(env, "dofs") + first_of(env, index_of(handle), lambda asset: len(asset.dof_names))
+        return sim.dof_force[first : first + len(actor_of(env, handle).asset.dof_names)].cpu().numpy().copy()
+
+    def get_vec_actor_dof_states(self, envs: Sequence[Env], handle: int | Sequence[int], flags: int) -> np.ndarray:
+        """(envs, DOFs) structured array with ``pos`` and ``vel`` of one actor of each environment."""
+        handles = _one_each(envs, handle)
+        states = [self.get_actor_dof_states(e, h, flags) for e, h in zip(envs, handles, strict=True)]  # type: ignore[attr-defined]
+        return np.stack(states) if states else np.zeros((0, 0), DofState.dtype)
+
+    # -- joints --------------------------------------------------------------------------------------------------
+
+    def get_joint_handle(self, env: Env, actor: str, joint: str) -> int:
+        """The handle of a joint, fixed ones too, by the names of its actor and of itself, or ``INVALID_HANDLE``."""
+        for k, a in enumerate(env.actors):
+            if a.name == actor:
+                return self.find_actor_joint_handle(env, k, joint)
+        return INVALID_HANDLE
+
+    def find_actor_joint_handle(self, env: Env, handle: int, name: str) -> int:
+        return self.find_actor_joint_index(env, handle, name, IndexDomain.DOMAIN_ENV)
+
+    def find_actor_joint_index(self, env: Env, handle: int, name: str, domain: IndexDomain) -> int:
+        names = [n for n, _ in joints(actor_of(env, handle).asset)]
+        return self.get_actor_joint_index(env, handle, names.index(name), domain) if name in names else INVALID_HANDLE
+
+    def get_actor_joint_handle(self, env: Env, handle: int, index: int) -> int:
+        return self.get_actor_joint_index(env, handle, index, IndexDomain.DOMAIN_ENV)
+
+    def get_actor_joint_index(self, env: Env, handle: int, index: int, domain: IndexDomain) -> int:
+        if domain == IndexDomain.DOMAIN_ACTOR:
+            return index
+        index += first_of(env, index_of(handle), lambda asset: len(joints(asset)))
+        if domain == IndexDomain.DOMAIN_SIM:
+            before = simulation(env).envs[: env.index]
+            index += sum(first_of(e, len(e.actors), lambda asset: len(joints(asset))) for e in before)
+        return index
+
+    def get_joint_name(self, env: Env, handle: int) -> str:
+        _, actor, joint = joint_of(env, handle)
+        return joints(actor.asset)[joint][0]
+
+    def get_joint_type_string(self, joint_type: JointType) -> str:
+        names = {JointType.JOINT_FIXED: "Fixed", JointType.JOINT_REVOLUTE: "Revolute"}
+        names |= {JointType.JOINT_PRISMATIC: "Prismatic", JointType.JOINT_BALL: "Ball"}
+        names |= {JointType.JOINT_PLANAR: "Planar", JointType.JOINT_FLOATING: "Floating"}
+        return names.get(joint_type, "Invalid")
+
+    def get_joint_position(self, env: Env, handle: int) -> float:
+        """Zero for a fixed joint."""
+        dof = _joint_dof(env, handle)
+        return 0.0 if dof is None else self.get_dof_position(env, dof)
+
+    def get_joint_velocity(self, env: Env, handle: int) -> float:
+        dof = _joint_dof(env, handle)
+        return 0.0 if dof is None else self.get_dof_velocity(env, dof)
+
+    def get_joint_target_position(self, env: Env, handle: int) -> float:
+        dof = _joint_dof(env, handle)
+        return 0.0 if dof is None else self.get_dof_target_position(env, dof)
+
+    def get_joint_target_velocity(self, env: Env, handle: int) -> float:
+        dof = _joint_dof(env, handle)
+        return 0.0 if dof is None else self.get_dof_target_velocity(env, dof)
+
+    def set_joint_target_position(self, env: Env, handle: int, target: float) -> None:
+        self.set_dof_target_position(env, _moving(env, handle), target)
+
+    def set_joint_target_velocity(self, env: Env, handle: int, target: float) -> None:
+        self.set_dof_target_velocity(env, _moving(env, handle), target)
+
+
+def _read_bodies(sim: Sim) -> np.ndarray:
+    """(bodies, 13) now, leaving the client's tensor alone."""
+    sim._engine.forward()
+    return sim._read_bodies(sim.layout.body_row, sim.layout.body_tree).float().cpu().numpy()
+
+
+def _body_row(env: Env, handle: int) -> list[float]:
+    sim = simulation(env)
+    sim.prepare()
+    body_of(env, handle)
+    sim._engine.forward()
+    row = torch.tensor([sim.first(env, "bodies") + index_of(handle)], device=sim.device)
+    return sim._read_bodies(sim.layout.body_row[row], sim.layout.body_tree[row])[0].tolist()
+
+
+def _bodies(envs: Sequence[Env], handle: int | Sequence[int]) -> np.ndarray:
+    handles = _one_each(envs, handle)
+    rows = [_body_row(e, h) for e, h in zip(envs, handles, strict=True)]
+    return np.array(rows, dtype=np.float32).reshape(-1, 13)
+
+
+def _one_each(envs: Sequence[Env], handle: int | Sequence[int]) -> list[int]:
+    """One handle for each environment, given one for all or a sequence."""
+    return list(handle) if isinstance(handle, Sequence) else [index_of(handle)] * len(envs)
+
+
+def _dof_row(env: Env, handle: int) -> list[float]:
+    sim = simulation(env)
+    sim.prepare()
+    dof_of(env, handle)
+    dof = sim.first(env, "dofs") + index_of(handle)
+    return [float(sim._engine.qpos[sim.layout.dof_qpos[dof]]), float(sim._engine.qvel[sim.layout.dof_qvel[dof]])]
+
+
+def _get_command(env: Env, handle: int, which: str) -> float:
+    sim = simulation(env)
+    sim.prepare()
+    dof_of(env, handle)
+    return float(getattr(sim, which)[sim.first(env, "dofs") + index_of(handle)])
+
+
+def _set_command(env: Env, handle: int, which: str, value: float) -> None:
+    sim = simulation(env)
+    sim.prepare()
+    dof_of(env, handle)
+    getattr(sim, which)[sim.first(env, "dofs") + index_of(handle)] = number(value, float, "a DOF's command")
+
+
+def _joint_dof(env: Env, handle: int) -> int | None:
+    """The DOF (handle) of a joint; None: it is fixed."""
+    index, actor, joint = joint_of(env, handle)
+    name, kind = joints(actor.asset)[joint]
+    if kind == JointType.JOINT_FIXED:
+        return None
+    return first_of(env, index, lambda asset: len(asset.dof_names)) + actor.asset.dof_names.index(name)
+
+
+def _moving(env: Env, handle: int) -> int:
+    dof = _joint_dof(env, handle)
+    if dof is None:
+        _, actor, joint = joint_of(env, handle)
+        raise ValueError(
+            f"joint {joints(actor.asset)[joint][0]!r} of actor {actor.name!r} is fixed and takes no target"
+        )
+    return dof
+
+
+def _transform(row: Sequence[float]) -> Transform:
+    return Transform(Vec3(*row[:3]), Quat(*row[3:7]))
