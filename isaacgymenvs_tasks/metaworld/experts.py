@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from isaacgymenvs_tasks.metaworld.env import MetaWorld
 
 GAIN = 12.0  #: 1/m; full speed from 0.08 m on, little overshoot
-GRIP_STEPS = 12  #: steps the gripper gets to close
+GRIP_STEPS = 10  #: steps the gripper gets to close
 EPISODE_LENGTH = "task.env.episodeLength"
 REQUIRED_SUCCESS, ALLOWED_LUCK = 0.8, 0.05  #: of experts; of zero and of random actions
 

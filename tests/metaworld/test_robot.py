@@ -58,8 +58,14 @@ def test_published_figures(model):
     np.testing.assert_allclose(model.jnt_range[:7, 1], kinematics.JOINT_UPPER)
     np.testing.assert_allclose(model.jnt_actfrcrange[:7, 1], [87, 87, 87, 87, 12, 12, 12])
     np.testing.assert_allclose(model.jnt_range[7:], [[0, 0.04], [0, 0.04]])
-    speed = model.jnt_actfrcrange[7:, 1] / model.dof_damping[7:]
-    np.testing.assert_allclose(speed, 0.2)
+    np.testing.assert_allclose(model.jnt_actfrcrange[7:, 1], 70.0)
+
+
+def test_an_open_hand_closes_in_a_quarter_of_a_second(model):
+    """A mass M under a force F and the friction D v: x(t) = F / D (t - tau (1 - exp(-t / tau))), tau = M / D."""
+    force, damping = model.jnt_actfrcrange[7:, 1], model.dof_damping[7:]
+    tau, t = (model.dof_armature[7:] + 0.015) / damping, 0.23
+    np.testing.assert_allclose(force / damping * (t - tau * (1.0 - np.exp(-t / tau))), 0.04, rtol=0.01)
 
 
 def test_fingers_open_symmetrically(model):
