@@ -4,9 +4,10 @@ The action's first three entries move a target for the tcp by ``scale`` metres e
 squares, ``dq = J^T (J J^T + lambda^2 I)^-1 e``, on the full pose error ``e``: from the tcp to its target, and from the hand's
 orientation to pointing down with the fingers along the task's axis. Jacobian and error belong to the same point, the tcp.
 
-Two things keep the targets from running away under contact: the tcp target stays within ``LEAD`` of the tcp, and joint
-targets are counted from the joint positions of this moment, never from earlier targets. In free space displacements add
-up, unlike targets that are counted from the tcp of this moment, which would crawl at a third of the speed.
+Two things keep the targets from running away under contact: the tcp target stays within ``SLACK`` of where the drives' lag
+leaves it at the present velocity, and joint targets are counted from the joint positions of this moment, never from earlier
+targets. In free space displacements add up, unlike targets that are counted from the tcp of this moment, which would crawl at a
+third of the speed; a hand that something holds answers within two steps when it is to go back.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ LAMBDA = 0.05  #: damping of the least squares (MTBench)
 #: (D h + K h^2) / I of what remains, which is 6.5 for the wrist: clipped at 12 it accelerates like a joint of 1.8 N m and the
 #: hand swings off its line by centimetres; from 25 on it follows. Isaac Gym clips what remains.
 EFFORT = (87.0, 87.0, 87.0, 87.0, 30.0, 30.0, 30.0)
-LEAD = 0.06  #: m; at 0.6 m/s along each axis a drive lags DAMPING / STIFFNESS = 0.05 s, that is 0.052 m
+LAG = DAMPING / STIFFNESS  #: s between a drive and its target
+SLACK = 0.02  #: m; pressing with all of it is some 100 N
 #: Published joint velocities (rad/s): a drive that is led by v * DAMPING / STIFFNESS settles at v.
 JOINT_SPEED = (2.175, 2.175, 2.175, 2.175, 2.61, 2.61, 2.61)
 POSTURE_GAIN = 0.1  #: fraction of the distance to the start posture that the null space recovers in a step
@@ -62,7 +64,7 @@ class EndEffectorControl:
         self.map = orientation_map(hand_quat)
         self.posture, self.low, self.high, self.scale = posture, low, high, scale
         self.target = torch.zeros_like(low)
-        self.lead = posture.new_tensor(JOINT_SPEED) * (DAMPING / STIFFNESS)
+        self.lead = posture.new_tensor(JOINT_SPEED) * LAG
         self.ridge = LAMBDA**2 * torch.eye(6, device=posture.device)
         self.coupling = posture.new_tensor([[1.0, -1.0], [-1.0, 1.0]]) * FINGER_COUPLING
 
@@ -71,21 +73,24 @@ class EndEffectorControl:
         self.target = torch.where(mask[:, None], tcp, self.target)
 
     @torch.inference_mode()
-    def arm(self, action: Tensor, q: Tensor, origin: Tensor, axis: Tensor, hand_quat: Tensor, tcp: Tensor) -> Tensor:
+    def arm(
+        self, action: Tensor, q: Tensor, qd: Tensor, origin: Tensor, axis: Tensor, hand_quat: Tensor, tcp: Tensor
+    ) -> Tensor:
         """Joint position targets (n, 7).
 
         Args:
             action: (n, 3) in [-1, 1].
-            q: (n, 7) joint positions.
+            q, qd: (n, 7) joint positions and velocities.
             origin, axis: (n, 7, 3) positions and z axes of links 1 to 7: joint i turns about z of link i.
             hand_quat: (n, 4); tcp: (n, 3).
         """
-        ahead = self.target + self.scale * action - tcp
-        ahead = ahead * (LEAD / ahead.norm(dim=-1, keepdim=True).clamp(min=LEAD))
-        self.target = torch.clamp(tcp + ahead, self.low, self.high)
+        linear = torch.linalg.cross(axis, tcp[:, None] - origin)
+        due = tcp + LAG * torch.einsum("nji,nj->ni", linear, qd)
+        ahead = self.target + self.scale * action - due
+        ahead = ahead * (SLACK / ahead.norm(dim=-1, keepdim=True).clamp(min=SLACK))
+        self.target = torch.clamp(due + ahead, self.low, self.high)
         turn = torch.einsum("nij,nj->ni", self.map, hand_quat)
         error = torch.cat((self.target - tcp, 2.0 * turn[:, :3] * turn[:, 3:].sign()), -1)
-        linear = torch.linalg.cross(axis, tcp[:, None] - origin)
         transposed = torch.cat((linear, axis), -1)
         rest = POSTURE_GAIN * (self.posture - q)
         error = error - torch.einsum("nji,nj->ni", transposed, rest)

@@ -37,8 +37,9 @@ ASSETS = Path(__file__).resolve().parents[2] / "assets"
 TABLE_TOP = 1.027  #: height of the table top in the simulation (MTBench)
 TABLE_SIZE = (1.2, 1.2, 0.054)
 ROBOT_BASE = (-0.55, 0.0, 1.037)  #: link 0; a hand that points down reaches 0.27 to 0.79 m from its axis
-#: Box for the target of the tcp; heights above the table. Tips end 9.5 mm below the tcp.
-WORKSPACE_LOW, WORKSPACE_HIGH = (-0.3, -0.5, 0.005), (0.3, 0.5, 0.45)
+#: Box for the target of the tcp; heights above the table. Tips end 9.5 mm below the tcp, and never press on the table: their
+#: friction would hold the hand where it is.
+WORKSPACE_LOW, WORKSPACE_HIGH = (-0.3, -0.5, 0.012), (0.3, 0.5, 0.45)
 FINGER_STROKE = 0.04
 CANDIDATES = 32  #: draws of the reset vector made at once, of which the first valid one is taken
 
@@ -353,7 +354,8 @@ class MetaWorld(VecTask):
     def pre_physics_step(self, actions: Tensor) -> None:
         self.actions = actions
         q = self._dof_position[self._dof_index]
-        arm = self.control.arm(actions[:, :3], q[:, :7], *self._joints, self._hand_quat, self._hand_tcp)
+        qd = self._dof_velocity[self._dof_index[:, :7]]
+        arm = self.control.arm(actions[:, :3], q[:, :7], qd, *self._joints, self._hand_quat, self._hand_tcp)
         self._position_targets[self._dof_index[:, :7]] = arm
         self._efforts[self._dof_index[:, 7:]] = self.control.gripper(actions[:, 3], q[:, 7:])
         self.gym.set_dof_position_target_tensor(self.sim, gymtorch.unwrap_tensor(self._position_targets))
@@ -402,10 +404,12 @@ class MetaWorld(VecTask):
     def _read(self) -> None:
         """Take what control, observations and rewards need out of the flat tensors."""
         bodies = self.rigid_body_states.index_select(0, self._body_index).view(self.num_envs, ANCHOR + 1, 13)
-        self._dof_position = self.dof_states[:, 0].clone()
+        self._dof_position, self._dof_velocity = self.dof_states.clone().unbind(1)
         if not self.simulator.shows_what_was_set:
             bodies = torch.where(self._unshown[:, None, None], self._posed, bodies)
-            self._dof_position = torch.where(self._unshown[self._dof_env], self._default_dofs[:, 0], self._dof_position)
+            unshown = self._unshown[self._dof_env]
+            self._dof_position = torch.where(unshown, self._default_dofs[:, 0], self._dof_position)
+            self._dof_velocity = torch.where(unshown, 0.0, self._dof_velocity)
         self._hand_quat = bodies[:, HAND, 3:7]
         axes = z_axis(bodies[:, : HAND + 1, 3:7])
         down = axes[:, HAND]

@@ -93,6 +93,12 @@ def held_up(state: State, reach: float, height: float) -> Tensor:
     return (distance(state.tcp, state.obj) < reach) & (state.obj[:, 2] - state.obj_init[:, 2] > height)
 
 
+def raised(state: State, reach: float, height: float) -> Tensor:
+    """(n,) in [0, 1]: how much of ``height`` the object has risen while the tcp is nearer than ``reach`` to it."""
+    risen = ((state.obj[:, 2] - state.obj_init[:, 2]) / height).clamp(0.0, 1.0)
+    return risen * (distance(state.tcp, state.obj) < reach)
+
+
 def from_above(state: State, point: Tensor, radius: float, height: float) -> Tensor:
     """1 while the tcp is ``height`` above ``point`` (n, 3) or horizontally within ``radius`` of it; less, the lower it is.
 

@@ -8,6 +8,7 @@ import importlib.util
 import os
 import shlex
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -69,6 +70,8 @@ def _launch(cfg: DictConfig, overrides: Sequence[str]) -> None:
 
         load_checkpoint(cfg.pretrained)
     cfg.experiment = distributed.from_first(_experiment(cfg))
+    if distributed.rank() == 0 and not cfg.test:
+        _check_folder(cfg)
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     params = config["train"]["params"]
     _check_parts(params, len(tasks), min(cfg.task.env.get("taskCounts") or [cfg.num_envs // len(tasks)]))
@@ -129,6 +132,8 @@ def _run(config: dict[str, Any], overrides: Sequence[str]) -> None:
     film = _package(task["factory"]).film if config["capture_video"] else None
     run_dir = Path(params["config"]["train_dir"]) / str(params["config"]["full_experiment_name"])
     record = RunRecord(run_dir, overrides)
+    if distributed.rank() == 0 and not config["test"]:
+        record.claim()
     typed = [shlex.quote(item) for item in overrides if not item.startswith("checkpoint=")]
     program = ["python"]
     if distributed.size() > 1:
@@ -347,13 +352,37 @@ def _experiment(cfg: DictConfig) -> str:
     runs = Path(cfg.train.params.config.train_dir)
     if cfg.checkpoint and not cfg.experiment:
         path = Path(cfg.checkpoint).resolve()
-        if path.parent.name == "nn" and path.parents[2] == runs.resolve():
-            return path.parents[1].name
+        if path.parent.name == "nn" and runs.resolve() in path.parents[1].parents:
+            return str(path.parents[1].relative_to(runs.resolve()))
     name = cfg.experiment or f"{cfg.task.name}_{cfg.train_name}_{time.strftime('%Y-%m-%d_%H-%M-%S')}"
     last = runs / name / "nn" / "last.pth"
     if last.exists() and not cfg.checkpoint:
         raise UserError(f"run '{name}' exists; continue it with checkpoint={last} or choose another experiment=")
     return name
+
+
+def _check_folder(cfg: DictConfig) -> None:
+    """Whether the run can be written where it is to be, without leaving anything there."""
+    runs, name = Path(cfg.train.params.config.train_dir), str(cfg.experiment)
+    if "\0" in name or Path(name).is_absolute() or ".." in Path(name).parts:
+        raise UserError(f"experiment={name!r} must be the name of a folder in {runs}/, such as first or study/first")
+    made = []
+    try:
+        folder = runs / name
+        for part in (*reversed(folder.parents), folder):
+            if not part.exists():
+                part.mkdir()
+                made.append(part)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"the run cannot be written to {runs / name}: {error.strerror or error}; choose another "
+            "experiment= or train.params.config.train_dir="
+        ) from error
+    finally:
+        for part in reversed(made):
+            part.rmdir()
 
 
 def _make_deterministic() -> None:

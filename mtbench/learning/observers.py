@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from torch import Tensor
 from mtbench.evaluation.evaluate import Evaluation
 from mtbench.learning import distributed
 from mtbench.learning.balancing import FairGrad
+from mtbench.learning.files import write_atomically
 from mtbench.learning.run_record import RunRecord
 
 if TYPE_CHECKING:
@@ -98,8 +100,9 @@ class MultiTaskObserver(AlgoObserver):
                 last = algo.frame - algo.evaluation_due()  # killed in an evaluation, which is made again
                 rows = [row for row in list(csv.reader(file))[1:] if int(row[0]) <= last]
             self.last_evaluation = max((int(row[0]) for row in rows), default=-1)
-        with self._csv.open("w", newline="") as file:
-            csv.writer(file).writerows([self._header, *rows])
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows([self._header, *rows])
+        write_atomically(self._csv, lambda file: file.write(text.getvalue().encode()))
         tasks = "1 task" if algo.num_tasks == 1 else f"{algo.num_tasks} tasks"
         processes = f" in each of {distributed.size()} processes" if distributed.size() > 1 else ""
         size = f"{algo.model.num_parameters():,} parameters"
@@ -142,6 +145,9 @@ class MultiTaskObserver(AlgoObserver):
             self._faults = f"  diverged and reset: {int(diverged[0])}"
         if crowded[0]:
             self._faults += f"  no room for all contacts: {int(crowded[0])}, see task.sim.warp in docs/engines.md"
+        for name, what in (("not_finite", "rewards or observations not finite"), ("steps_left_out", "steps left out")):
+            if scalars[f"info/{name}"]:
+                self._faults += f"  {what}: {int(scalars[f'info/{name}'])}"
         for side, part in algo.sides.items():
             if isinstance(part.weighting, FairGrad):
                 for name, count in part.weighting.fallbacks.items():
@@ -198,6 +204,10 @@ class MultiTaskObserver(AlgoObserver):
         command = f"{self.resume_command} checkpoint={checkpoint}"
         print(f"\nstopped by {cause}, saved at {frame:,d} frames; resume: {command}")
 
+    def flush(self) -> None:
+        """Write what TensorBoard has so far, so that a run that is killed and continued has no gap."""
+        self.writer.flush()
+
     def close(self) -> None:
         """Flush and close."""
         self.writer.close()
@@ -241,6 +251,9 @@ class QuietObserver(MultiTaskObserver):
 
     def stopped(self, cause: str, frame: int, checkpoint: Path) -> None:
         """Print nothing."""
+
+    def flush(self) -> None:
+        """Write nothing."""
 
     def close(self) -> None:
         """Nothing is open."""

@@ -24,17 +24,21 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from omegaconf import OmegaConf
 
 from mtbench.learning.errors import UserError
+from mtbench.learning.files import write_atomically
 
 SCHEMA = 1
-FILE = "run.json"
+FILE, LOCK = "run.json", ".lock"
 PACKAGES = ("torch", "mujoco", "rl-games", "numpy")
 
 
 class RunRecord:
-    """Writes ``run.json`` of one run, always a whole file at once.
+    """Writes ``run.json`` of one run, always a whole file at once, and holds the run's lock meanwhile.
+
+    The lock is the system's, on the file ``.lock``: it goes when the process does, however that ends.
 
     Args:
         directory: of the run; it is made by :meth:`begin`.
@@ -44,6 +48,24 @@ class RunRecord:
     def __init__(self, directory: Path, overrides: Sequence[str]) -> None:
         self.directory, self.overrides = directory, list(overrides)
         self._content: dict[str, Any] = {}
+        self._lock = FileLock(directory / LOCK)
+
+    def claim(self) -> None:
+        """Make sure that nobody else writes the run, if it exists; :meth:`begin` does so in any case.
+
+        Raises:
+            UserError: another process writes it.
+        """
+        if not self.directory.is_dir():
+            return
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            last = (read(self.directory) or {}).get("sessions", [{}])[-1]
+            who = f" {last['pid']} on {last['host']}" if last else ""
+            raise UserError(
+                f"run '{self.directory.name}' is being written by process{who}; stop that one first"
+            ) from error
 
     def begin(self, fresh: bool) -> None:
         """Add a session.
@@ -52,13 +74,11 @@ class RunRecord:
             fresh: the run starts at frame 0; results of an earlier start in the same folder are kept under another name.
 
         Raises:
-            UserError: another process of this machine is writing the run.
+            UserError: another process is writing the run.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
+        self.claim()
         self._content = read(self.directory) or {"schema": SCHEMA, "name": self.directory.name, "sessions": []}
-        last = (self._content["sessions"] or [{}])[-1]
-        if self._content.get("status") == "running" and last["host"] == socket.gethostname() and _lives(last["pid"]):
-            raise UserError(f"run '{self.directory.name}' is being written by process {last['pid']}")
         if fresh:
             keep(self.directory / "metrics.csv")
             self._content |= {"frames": 0, "epochs": 0}
@@ -75,14 +95,13 @@ class RunRecord:
         if self._content:
             self._content["sessions"][-1]["ended"] = _now()
             self._write(status, error)
+            self._lock.release()
 
     def _write(self, status: str, error: str = "") -> None:
         self._content |= {"status": status, "error": error}
         self._content["sessions"][-1] |= {"status": status, "error": error}
-        path = self.directory / FILE
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(self._content, indent=1) + "\n")
-        os.replace(part, path)
+        text = json.dumps(self._content, indent=1) + "\n"
+        write_atomically(self.directory / FILE, lambda file: file.write(text.encode()))
 
 
 def read(directory: Path) -> dict[str, Any] | None:
@@ -109,7 +128,7 @@ def save_config(config: dict[str, Any], path: Path) -> None:
     text = OmegaConf.to_yaml(OmegaConf.create(config))
     if not path.exists() or path.read_text() != text:
         keep(path)
-        path.write_text(text)
+        write_atomically(path, lambda file: file.write(text.encode()))
 
 
 def keep(path: Path) -> None:
@@ -157,18 +176,6 @@ def _git() -> str:
         return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "-uno") else "")
     except (OSError, subprocess.CalledProcessError):
         return ""
-
-
-def _lives(pid: int) -> bool:
-    if pid == os.getpid():
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _now() -> str:

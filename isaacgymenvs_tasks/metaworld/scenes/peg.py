@@ -21,7 +21,16 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import carry, steer
-from isaacgymenvs_tasks.metaworld.rewards import approach, constant, distance, finish, hamacher, held_up, tolerance
+from isaacgymenvs_tasks.metaworld.rewards import (
+    approach,
+    constant,
+    distance,
+    finish,
+    hamacher,
+    held_up,
+    raised,
+    tolerance,
+)
 from isaacgymenvs_tasks.metaworld.task import GOAL, OBJECT, V1, ActorSpec, Cage, Placement, Point, State, TaskSpec
 
 RADIUS = 0.07  #: m, success, in the weighted distance
@@ -47,8 +56,8 @@ def _insertion(state: State) -> tuple[Tensor, Tensor]:
 def insert_reward(state: State) -> tuple[Tensor, Tensor]:
     """2 for reaching and caging the peg, 1 for lifting it, 5 for the way of its head into the hole."""
     aligned, success = _insertion(state)
-    lifted = held_up(state, 0.04, 0.01)
-    cage = torch.where(lifted, 1.0, state.cage)
+    cage = torch.where(held_up(state, 0.04, 0.01), 1.0, state.cage)
+    lifted = raised(state, 0.04, 0.01)
     return finish(approach(state, state.obj, state.obj_init, 0.01) + cage + lifted * (1.0 + 5.0 * aligned), success)
 
 

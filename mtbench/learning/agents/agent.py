@@ -32,13 +32,14 @@ from mtbench.learning.agents.checkpoint import (
 from mtbench.learning.agents.settings import check_values
 from mtbench.learning.agents.sides import Side
 from mtbench.learning.balancing import make_weighting
-from mtbench.learning.errors import unknown
+from mtbench.learning.errors import UserError, unknown
 from mtbench.learning.networks.base import project
 from mtbench.learning.networks.model import PolicyModel
 from mtbench.learning.observers import MultiTaskObserver
 
 #: what each rank has of its own in a checkpoint
 OWN = ("obs", "env_state", "rng", "generators")
+FAILED_EPOCHS = 3  #: in a row without one step, after which a run stops
 
 
 class StopRequest(KeyboardInterrupt):
@@ -133,6 +134,10 @@ class Agent(BaseAlgorithm):
         self.evaluator = evaluator
         self.next_evaluation: int = config["eval_interval"] or 0
         self.obs: Tensor | None = None
+        #: since the last epoch: rewards and observations that were not finite; optimizer steps, and those left out
+        self.not_finite = torch.zeros((), dtype=torch.long, device=self._device)
+        self.steps = torch.zeros(2, dtype=torch.long, device=self._device)
+        self._failed_epochs = 0
         self._stop_signal = ""
         self._stepping = 0.0  #: seconds of this epoch that went into acting and stepping
         self.build()
@@ -165,23 +170,48 @@ class Agent(BaseAlgorithm):
         return Side(network, owned, weighting)
 
     def step(self, actions: Tensor) -> tuple[Tensor, Tensor, Tensor, dict[str, Any]]:
-        """Step the environments; return observations (N, features + K), shaped rewards (N,), done (N,) bool and extras."""
+        """Step the environments; return observations (N, features + K), shaped rewards (N,), done (N,) bool and extras.
+
+        One number that is not finite would stay in the running statistics for good: in rewards and observations it becomes 0,
+        and is counted.
+        """
         following, rewards, dones, extras = self.vec_env.step(actions.clamp(-1.0, 1.0))
         self.observer.process_infos(extras, None)
         self._check_stop_alone()
-        return following["obs"], self.rewards_shaper(rewards), dones, extras
+        obs, rewards = following["obs"], self.rewards_shaper(rewards)
+        self.not_finite += (~rewards.isfinite()).sum() + (~obs.isfinite()).any(1).sum()
+        if "final_obs" in extras:
+            extras["final_obs"] = extras["final_obs"].nan_to_num(0.0, 0.0, 0.0)
+        return obs.nan_to_num(0.0, 0.0, 0.0), rewards.nan_to_num(0.0, 0.0, 0.0), dones, extras
 
     def optimize(self, name: str) -> dict[str, Tensor]:
-        """Clip the gradients that one optimizer sees, take its step and project what is bounded; return scalars to log."""
-        scalars = {}
+        """Clip the gradients that one optimizer sees, take its step and project what is bounded; return scalars to log.
+
+        A step whose gradients are not finite is left out, and counted.
+        """
+        scalars, norms = {}, []
         if self.config["truncate_grads"]:
             for of, (parameters, limit) in self._limits(name).items():
-                norm = torch.nn.utils.clip_grad_norm_(parameters, limit)
-                scalars[f"info/{of}grad_norm"] = norm
-                scalars[f"info/{of}grad_clip_fraction"] = (norm > limit).float()
-        self.optimizers[name].step()
+                norms.append(torch.nn.utils.clip_grad_norm_(parameters, limit))
+                scalars[f"info/{of}grad_norm"] = norms[-1]
+                scalars[f"info/{of}grad_clip_fraction"] = (norms[-1] > limit).float()
+        self.take_step(name, norms)
         project(self.model)
         return scalars
+
+    def take_step(self, name: str, norms: Sequence[Tensor] = ()) -> None:
+        """Take an optimizer's step, unless a gradient is not finite. ``norms``: of all of them, where they are known."""
+        optimizer = self.optimizers[name]
+        if not norms:
+            parameters = [p for group in optimizer.param_groups for p in group["params"]]
+            norms = [torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])]
+        bad = ~torch.stack(list(norms)).isfinite().all()
+        self.steps += torch.stack((torch.ones_like(bad), bad))
+        if optimizer.defaults.get("fused"):
+            optimizer.found_inf = bad.float()  # type: ignore[attr-defined]  # a fused step looks at it on the device
+            optimizer.step()
+        elif not bool(bad):
+            optimizer.step()
 
     def _limits(self, name: str) -> dict[str, tuple[list[nn.Parameter], float]]:
         """What of an optimizer shares a limit of the gradient norm, and the limit, by the prefix it is logged under: with
@@ -214,7 +244,7 @@ class Agent(BaseAlgorithm):
                 if self.evaluation_due():  # first, so that a continued run makes the one it owed when it was killed
                     self.evaluate()
                     boundary = self.get_full_state_weights()
-                scalars = self.train_epoch()
+                scalars = self.train_epoch() | self._faults()
                 self.wall_clock = distributed.from_first(time.perf_counter() - started)
                 self.observer.write_epoch(scalars)
                 self.observer.after_print_stats(self.frame, self.epoch_num, self.wall_clock)
@@ -234,6 +264,19 @@ class Agent(BaseAlgorithm):
             release_signals()
             self.observer.close()
         return self.best_success, self.epoch_num
+
+    def _faults(self) -> dict[str, float]:
+        """What was not finite in this epoch, to log; stop a run whose steps are all left out."""
+        not_finite, steps, left_out = torch.cat((self.not_finite[None], self.steps)).tolist()
+        self.not_finite.zero_()
+        self.steps.zero_()
+        self._failed_epochs = self._failed_epochs + 1 if steps and left_out == steps else 0
+        if self._failed_epochs == FAILED_EPOCHS:
+            raise UserError(
+                f"gradients were not finite in any step of the last {FAILED_EPOCHS} epochs, up to {self.frame:,} frames; "
+                f"{self.nn_dir / 'last.pth'} is from before. A lower learning_rate may help, or a look at the rewards"
+            )
+        return {"info/not_finite": not_finite, "info/steps_left_out": left_out}
 
     def before_training(self) -> None:
         """Called once, when the run starts or continues and the environments have begun."""
@@ -399,7 +442,13 @@ class Agent(BaseAlgorithm):
         """Write one file for all ranks: that of rank 0, with what the others have of their own under ``ranks``."""
         own = distributed.collect({key: state[key] for key in OWN})
         if distributed.rank() == 0:
-            save_checkpoint(path, state | {"ranks": own[1:]})
+            try:
+                save_checkpoint(path, state | {"ranks": own[1:]})
+                self.observer.flush()
+            except OSError as error:
+                raise UserError(
+                    f"{path} cannot be written at {state['frame']:,} frames: {error.strerror or error}; the one before it stays"
+                ) from error
 
     def restore(self, fn: str, set_epoch: bool = True) -> None:
         """Read a checkpoint; :class:`UserError` when it does not fit."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,33 @@ from mtbench.learning.files import write_atomically
 from mtbench.learning.networks.normalization import input_norm_name
 
 FORMAT = "mtbench-checkpoint-2"
+#: what every checkpoint has, and its type
+KEYS: dict[str, type | tuple[type, ...]] = {
+    "algo": str,
+    "tasks": list,
+    "model": dict,
+    "model_config": dict,
+    "num_envs": int,
+    "epoch": int,
+    "frame": int,
+    "wall_clock": (int, float),
+    "optimizers": dict,
+}
+NUMBERS = ("num_envs", "epoch", "frame", "wall_clock", "last_lr")  #: of them, what is finite and not negative
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Write ``state`` atomically."""
+    """Write ``state`` atomically.
+
+    Raises:
+        UserError: a parameter or a statistic of the model is not finite; what is there stays.
+    """
+    broken = _not_finite(state["model"])
+    if broken:
+        raise UserError(
+            f"{broken} of the networks is not finite at {state['frame']:,} frames, so nothing was saved, and {path} is what "
+            "it was. A lower learning_rate may help"
+        )
     write_atomically(path, lambda file: torch.save(dict(state), file))
 
 
@@ -27,7 +51,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     """Read a checkpoint onto the CPU, tensors and plain data only.
 
     Raises:
-        UserError: no such file, damaged, or not a checkpoint of this package.
+        UserError: no such file, damaged, not a checkpoint of this package, or of networks that are not finite.
     """
     path = Path(path)
     if not path.is_file():
@@ -35,6 +59,9 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         hint = f"; there are: {', '.join(found)}" if found else "; a run keeps its checkpoints in runs/<name>/nn"
         raise UserError(f"there is no checkpoint '{path}'{hint}")
     try:
+        with zipfile.ZipFile(path) as file:  # whose checksums torch does not look at
+            if file.testzip() is not None:
+                raise zipfile.BadZipFile
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises half a dozen types here, by the byte at which the file ends
         raise UserError(
@@ -42,7 +69,21 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         ) from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise UserError(f"'{path}' is not a checkpoint of this package; give a runs/<name>/nn/*.pth file")
+    wrong = [key for key, kind in KEYS.items() if not isinstance(state.get(key), kind)]
+    wrong = wrong or [key for key in NUMBERS if not 0 <= state.get(key, 0) < float("inf")]
+    if wrong:
+        raise UserError(
+            f"checkpoint '{path}' is damaged: its {wrong[0]} is missing or cannot be; use another one of the run"
+        )
+    broken = _not_finite(state["model"])
+    if broken:
+        raise UserError(f"{broken} of the networks in checkpoint '{path}' is not finite; use another one of the run")
     return state
+
+
+def _not_finite(model: Mapping[str, Any]) -> str:
+    """Name of the first parameter or statistic that is not finite; empty if all are."""
+    return next((name for name, value in model.items() if not bool(torch.isfinite(value).all())), "")
 
 
 def check_compatible(

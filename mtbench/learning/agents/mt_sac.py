@@ -54,7 +54,9 @@ class MTSAC(OffPolicy):
         self.reward_scale = torch.ones(self.num_tasks, device=self._device)
         self.resets = 0
         self._make_optimizers()
-        self.optimizers["alpha"] = torch.optim.Adam([self.model.network.log_alpha], float(config["alpha_lr"]))
+        self.optimizers["alpha"] = torch.optim.Adam(
+            [self.model.network.log_alpha], float(config["alpha_lr"]), fused=True
+        )
         for side, network in (("actor", self.model.network.actor), ("critic", self.model.network.critic)):
             self.sides[side] = self.make_side(side, network, owned_parameters(network))
 
@@ -154,7 +156,7 @@ class MTSAC(OffPolicy):
         entropy = -distributed.average(log_prob)
         self.optimizers["alpha"].zero_grad(set_to_none=True)
         (self.model.alpha * (entropy - self.target_entropy)).sum().backward()
-        self.optimizers["alpha"].step()
+        self.take_step("alpha")
         return {"losses/entropy": entropy.mean(), "info/alpha": self.model.alpha.detach().mean()}
 
     def learner_state(self) -> dict[str, Any]:
