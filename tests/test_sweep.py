@@ -180,17 +180,28 @@ def test_a_record_is_never_overwritten(tmp_path: Path) -> None:
 
 
 def test_a_run_has_one_writer(tmp_path: Path) -> None:
-    first = run_record.RunRecord(tmp_path / "run", [])
-    first.begin(fresh=True)
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
-        content = run_record.read(tmp_path / "run")
-        assert content is not None
-        content["sessions"][-1]["pid"] = other.pid
-        (tmp_path / "run" / run_record.FILE).write_text(json.dumps(content))
-        with pytest.raises(UserError, match=f"written by process {other.pid}"):
-            run_record.RunRecord(tmp_path / "run", []).begin(fresh=False)
-        other.communicate(b"\n")
-    run_record.RunRecord(tmp_path / "run", []).begin(fresh=False)  # it is gone
+    """While it lives: the lock is the system's, so neither a kill nor a process that got its number later keeps it."""
+    code = f"""
+from pathlib import Path
+from mtbench.learning.run_record import RunRecord
+record = RunRecord(Path({str(tmp_path / "run")!r}), [])
+record.begin(fresh=True)
+print("begun", flush=True)
+input()
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None and other.stdout.readline() == b"begun\n"
+        before = (tmp_path / "run" / run_record.FILE).read_text()
+        refused = run_record.RunRecord(tmp_path / "run", [])
+        with pytest.raises(UserError, match=f"written by process {other.pid} on"):
+            refused.begin(fresh=False)
+        refused.end("failed", "as a refused process does")
+        assert (tmp_path / "run" / run_record.FILE).read_text() == before
+        other.kill()
+    content = json.loads(before)
+    content["sessions"][-1]["pid"] = os.getpid()  # of another program now
+    (tmp_path / "run" / run_record.FILE).write_text(json.dumps(content))
+    run_record.RunRecord(tmp_path / "run", []).begin(fresh=False)
 
 
 def test_records_of_the_future_and_damaged_ones(tmp_path: Path) -> None:

@@ -46,7 +46,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_leaves_what_it_should_and_nothing_else(finished: Path) -> None:
     assert [path.name for path in finished.iterdir()] == ["runs"]
     run = finished / "runs" / "first"
-    assert {path.name for path in run.iterdir()} == {"config.yaml", "metrics.csv", "nn", "run.json", "summaries"}
+    assert {path.name for path in run.iterdir()} == {
+        ".lock",
+        "config.yaml",
+        "metrics.csv",
+        "nn",
+        "run.json",
+        "summaries",
+    }
     assert {path.name for path in (run / "nn").iterdir()} == {"last.pth", "best.pth"}
 
 

@@ -6,8 +6,8 @@ orientation to pointing down with the fingers along the task's axis. Jacobian an
 
 Two things keep the targets from running away under contact: the tcp target stays within ``SLACK`` of where the drives' lag
 leaves it at the present velocity, and joint targets are counted from the joint positions of this moment, never from earlier
-targets. In free space displacements add up, unlike targets that are counted from the tcp of this moment, which would crawl at a
-third of the speed; a hand that something holds answers within two steps when it is to go back.
+targets. In free space displacements add up, unlike targets that are counted from the tcp of this moment, which would crawl at
+a third of the speed; a hand that something holds answers within two steps when it is to go back.
 """
 
 from __future__ import annotations

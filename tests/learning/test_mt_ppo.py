@@ -227,17 +227,23 @@ def test_damaged_and_foreign_checkpoints_are_refused(make_agent, tmp_path: Path)
         make_agent("num_envs=40", name="d").restore(str(path))
 
 
-def test_a_save_that_fails_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_save_that_fails_leaves_the_old_checkpoint(
+    make_agent: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "last.pth"
-    checkpoint.save_checkpoint(path, {"format": checkpoint.FORMAT, "epoch": 1})
+    agent = make_agent()
+    agent.obs = agent.vec_env.reset()["obs"]
+    state = agent.get_full_state_weights()
+    checkpoint.save_checkpoint(path, state | {"epoch": 1})
 
     def fail(*_: Any) -> None:
         raise OSError("disk full")
 
     monkeypatch.setattr(checkpoint.torch, "save", fail)
     with pytest.raises(OSError, match="disk full"):
-        checkpoint.save_checkpoint(path, {"format": checkpoint.FORMAT, "epoch": 2})
+        checkpoint.save_checkpoint(path, state | {"epoch": 2})
     assert checkpoint.load_checkpoint(path)["epoch"] == 1
+    assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["last.pth"]
 
 
 def test_global_generators_are_restored() -> None:

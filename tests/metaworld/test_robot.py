@@ -119,7 +119,7 @@ def test_control_solves_the_damped_least_squares():
     law.reset(torch.tensor([True, True]), tcp)
     links = _links(q)
     action = torch.tensor([[1.0, 0.0, -0.5], [0.0, -1.0, 0.5]])
-    target = law.arm(action, q, *links, down, tcp)
+    target = law.arm(action, q, torch.zeros_like(q), *links, down, tcp)
     error = torch.cat((0.01 * action, torch.zeros(2, 3)), -1)[..., None]
     gram = jacobian @ jacobian.mT + 0.05**2 * torch.eye(6)
     expected = q + (jacobian.mT @ torch.linalg.inv(gram) @ error)[..., 0]
@@ -157,21 +157,46 @@ def test_control_turns_the_hand_back():
             quat = np.zeros(4)
             mujoco.mju_mat2Quat(quat, rotation[0].double().numpy().ravel())
             hand = sign * torch.tensor(quat[[1, 2, 3, 0]], dtype=torch.float32)[None]
-            moved = law.arm(torch.zeros(1, 3), moved, *_links(moved), hand, tcp)
+            moved = law.arm(torch.zeros(1, 3), moved, torch.zeros(1, 7), *_links(moved), hand, tcp)
         _, rotation, _ = kinematics.forward(moved)
         assert _tilt(rotation) < 0.2
 
 
 def test_target_stays_near_a_blocked_hand():
+    """And soon leaves it for the other side."""
     q = kinematics.inverse(torch.tensor([[0.5, 0.0, 0.1]]), "x")
     tcp, _, _ = kinematics.forward(q)
     down = torch.tensor([[1.0, 1.0, 0.0, 0.0]]) / math.sqrt(2)
     law = control.EndEffectorControl(down, q, -torch.ones(1, 3), torch.ones(1, 3), 0.01)
     law.reset(torch.tensor([True]), tcp)
     for _ in range(100):
-        target = law.arm(torch.tensor([[1.0, 0.0, 0.0]]), q, *_links(q), down, tcp)
-    assert (law.target - tcp).norm() == pytest.approx(control.LEAD, abs=1e-5)
+        target = law.arm(torch.tensor([[1.0, 0.0, 0.0]]), q, torch.zeros_like(q), *_links(q), down, tcp)
+    assert (law.target - tcp).norm() == pytest.approx(control.SLACK, abs=1e-5)
     assert ((target - q).abs() <= law.lead + 1e-6).all()
+    for _ in range(3):
+        law.arm(torch.tensor([[-1.0, 0.0, 0.0]]), q, torch.zeros_like(q), *_links(q), down, tcp)
+    assert law.target[0, 0] < tcp[0, 0]
+
+
+def test_target_leads_a_moving_hand_by_the_lag_of_its_drives():
+    q = kinematics.inverse(torch.tensor([[0.5, 0.0, 0.1]]), "x")
+    tcp, _, jacobian = (value.float() for value in kinematics.forward(q.double()))
+    down = torch.tensor([[1.0, 1.0, 0.0, 0.0]]) / math.sqrt(2)
+    law = control.EndEffectorControl(down, q, -torch.ones(1, 3), torch.ones(1, 3), 0.01)
+    law.reset(torch.tensor([True]), tcp)
+    qd = torch.linalg.pinv(jacobian) @ torch.tensor([[0.6], [0.0], [0.0], [0.0], [0.0], [0.0]])
+    for _ in range(20):
+        law.arm(torch.tensor([[1.0, 0.0, 0.0]]), q, qd[..., 0], *_links(q), down, tcp)
+    lead = 0.6 * control.DAMPING / control.STIFFNESS + control.SLACK
+    torch.testing.assert_close(law.target - tcp, torch.tensor([[lead, 0.0, 0.0]]), atol=1e-4, rtol=0)
+
+
+def test_fingertips_do_not_reach_the_table(make_env):
+    env = make_env(num_envs=2, tasks=("touch",), resetNoise=0.0, randomInitialProgress=False)
+    env.reset()
+    for _ in range(80):
+        env.step(torch.tensor([[0.0, 0.0, -1.0, 1.0]]).expand(2, 4))
+    assert (env.tcp[:, 2] > 0.0095).all()
 
 
 def test_hand_moves_where_asked_and_keeps_pointing_down(make_env):

@@ -8,8 +8,9 @@ Departures:
 - Meta-World's puck is a cube of 0.1 kg here (see ``assets/metaworld/cube.xml``).
 - ``pick_place`` uses the ordinary caging term instead of its own variant, and its success radius is 0.05 as is the
   radius of its bonus (Meta-World: 0.07 and 0.05). The same holds for ``push_back``.
-- ``pick_place`` pays for approach and cage by themselves (1 each), see ``bins.py``: Meta-World's product of cage and
-  nearness to the goal pays 0.145 of 10 for a perfect grasp and 0.1 for hovering. Every millimetre of the first centimetre pays. ``reward=v2_metaworld`` has that product.
+- ``pick_place`` pays for approach and cage by themselves (1 each), see ``bins.py``, and for every millimetre of the first
+  centimetre of lifting. Meta-World's product of cage and nearness to the goal pays 0.145 of 10 for a perfect grasp, 0.1 for
+  hovering; ``reward=v2_metaworld`` has that product.
 - The cage stands while the tcp is within 0.015 m of the object's middle across the fingers (Meta-World: 0.005): that is where
   the pads hold it, and a hand that explores is rarely nearer. Closing is paid in a standing cage only.
 - ``push_back`` is rewarded as ``push`` is. Meta-World multiplies caging with nearness to the goal there, which pays

@@ -447,7 +447,7 @@ class Agent(BaseAlgorithm):
                 self.observer.flush()
             except OSError as error:
                 raise UserError(
-                    f"{path} cannot be written at {state['frame']:,} frames: {error.strerror or error}; the one before it stays"
+                    f"{path} cannot be written at {state['frame']:,} frames: {error.strerror or error}; the one before stays"
                 ) from error
 
     def restore(self, fn: str, set_epoch: bool = True) -> None:
