@@ -34,6 +34,18 @@ def test_make_takes_a_name_ids_and_counts() -> None:
     assert obs["obs"].shape == (6, 42) and not done.any() and reward.eq(0).all() and "time_outs" in extras
 
 
+def test_meta_worlds_own_shaping_is_a_choice() -> None:
+    mix = {"task": "MT10", "num_envs": 2, "task_id": ["push", "pick_place"], "seed": 3}
+    ours, theirs = isaacgymenvs_tasks.make(**mix), isaacgymenvs_tasks.make(**mix, reward="v2_metaworld")
+    paid = []
+    for env in (ours, theirs):
+        env.reset()
+        for _ in range(10):
+            _, reward, _, _ = env.step(env.zero_actions())
+        paid.append(reward)
+    assert paid[0][0] == paid[1][0] and paid[0][1] > paid[1][1] + 0.05
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

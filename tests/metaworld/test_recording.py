@@ -54,7 +54,7 @@ def test_replayed_steps_follow_states_set_from_outside():
     assert torch.equal(env.step(actions)[0]["obs"], first)
 
 
-@pytest.mark.parametrize("reward", ["v2", "v1", "sparse"])
+@pytest.mark.parametrize("reward", ["v2", "v2_metaworld", "v1", "sparse"])
 def test_no_part_of_a_step_waits(reward):
     env = make("MT50", **SETTINGS, reward=reward)
     env.masked = True

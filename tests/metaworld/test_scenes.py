@@ -116,3 +116,18 @@ def test_rewards_are_finite_and_between_0_and_10(spec: TaskSpec, seed: int) -> N
     assert reward.shape == success.shape == (64,) and success.dtype == torch.bool
     assert bool(torch.isfinite(reward).all()) and float(reward.min()) >= 0.0 and float(reward.max()) <= 10.0 + 1e-5
     assert bool((reward[success] == 10.0).all())
+
+
+@pytest.mark.parametrize("spec", [spec for spec in TASKS.values() if spec.reward_metaworld], ids=lambda spec: spec.name)
+def test_meta_worlds_own_shaping_calls_the_same_states_solved(spec: TaskSpec) -> None:
+    """And pays something else elsewhere."""
+    assert spec.reward_metaworld is not None
+    state = make_state(256, 3, params=spec.params)
+    near = torch.arange(256)[:, None] < 32
+    state = dataclasses.replace(
+        state, obj=torch.where(near, state.goal, state.obj), obj2=torch.where(near, state.goal, state.obj2)
+    )
+    (ours, success), (theirs, also) = spec.reward(state), spec.reward_metaworld(state)
+    assert success.any() and not success.all() and torch.equal(success, also)
+    assert bool(torch.isfinite(theirs).all()) and float(theirs.min()) >= 0.0 and float(theirs.max()) <= 10.0 + 1e-5
+    assert not torch.allclose(ours, theirs)
