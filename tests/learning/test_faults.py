@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtbench.learning.agents import agent as agent_module
-from mtbench.learning.agents.checkpoint import KEYS, load_checkpoint, save_checkpoint
+from mtbench.learning.agents.checkpoint import POLICY, RUN, load_checkpoint, save_checkpoint, save_policy
 from mtbench.learning.errors import UserError
 from tests.learning.conftest import AgentFactory, build_agent
 
@@ -144,13 +144,20 @@ def test_a_flipped_bit_is_never_loaded(
     assert loaded["frame"] == state["frame"] and loaded["tasks"] == state["tasks"]
 
 
-@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("key", POLICY | RUN)
 def test_a_checkpoint_without_a_part_is_refused(key: str, state: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "last.pth"
     for wrong in ({k: v for k, v in state.items() if k != key}, state | {key: None}):
         torch.save(wrong, path)
         with pytest.raises(UserError, match=f"its {key} is missing"):
             load_checkpoint(path)
+
+
+def test_a_policy_alone_is_a_checkpoint(state: dict[str, Any], tmp_path: Path) -> None:
+    save_policy(tmp_path / "policy.pth", state)
+    loaded = load_checkpoint(tmp_path / "policy.pth")
+    assert loaded.keys() == {"format", *POLICY}
+    assert all(torch.equal(value, state["model"][name]) for name, value in loaded["model"].items())
 
 
 @pytest.mark.parametrize(

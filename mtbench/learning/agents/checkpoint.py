@@ -17,18 +17,11 @@ from mtbench.learning.files import write_atomically
 from mtbench.learning.networks.normalization import input_norm_name
 
 FORMAT = "mtbench-checkpoint-2"
+Types = dict[str, type | tuple[type, ...]]
 #: what every checkpoint has, and its type
-KEYS: dict[str, type | tuple[type, ...]] = {
-    "algo": str,
-    "tasks": list,
-    "model": dict,
-    "model_config": dict,
-    "num_envs": int,
-    "epoch": int,
-    "frame": int,
-    "wall_clock": (int, float),
-    "optimizers": dict,
-}
+POLICY: Types = {"algo": str, "tasks": list, "model": dict, "model_config": dict}
+#: what one has that a run can be continued from
+RUN: Types = {"num_envs": int, "epoch": int, "frame": int, "wall_clock": (int, float), "optimizers": dict}
 NUMBERS = ("num_envs", "epoch", "frame", "wall_clock", "last_lr")  #: of them, what is finite and not negative
 
 
@@ -41,8 +34,8 @@ def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     broken = _not_finite(state["model"])
     if broken:
         raise UserError(
-            f"{broken} of the networks is not finite at {state['frame']:,} frames, so nothing was saved, and {path} is what "
-            "it was. A lower learning_rate may help"
+            f"{broken} of the networks is not finite at {state.get('frame', 0):,} frames, so nothing was saved, and {path} is "
+            "what it was. A lower learning_rate may help"
         )
     write_atomically(path, lambda file: torch.save(dict(state), file))
 
@@ -69,7 +62,8 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         ) from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise UserError(f"'{path}' is not a checkpoint of this package; give a runs/<name>/nn/*.pth file")
-    wrong = [key for key, kind in KEYS.items() if not isinstance(state.get(key), kind)]
+    keys = POLICY if state.keys() == {"format", *POLICY} else POLICY | RUN
+    wrong = [key for key, kind in keys.items() if not isinstance(state.get(key), kind)]
     wrong = wrong or [key for key in NUMBERS if not 0 <= state.get(key, 0) < float("inf")]
     if wrong:
         raise UserError(
@@ -84,6 +78,11 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
 def _not_finite(model: Mapping[str, Any]) -> str:
     """Name of the first parameter or statistic that is not finite; empty if all are."""
     return next((name for name, value in model.items() if not bool(torch.isfinite(value).all())), "")
+
+
+def save_policy(path: Path, state: Mapping[str, Any]) -> None:
+    """Write of a run's checkpoint what its policy needs and no more."""
+    save_checkpoint(path, {key: state[key] for key in ("format", *POLICY)})
 
 
 def check_compatible(
