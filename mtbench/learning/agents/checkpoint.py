@@ -34,8 +34,8 @@ def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     broken = _not_finite(state["model"])
     if broken:
         raise UserError(
-            f"{broken} of the networks is not finite at {state.get('frame', 0):,} frames, so nothing was saved, and {path} is "
-            "what it was. A lower learning_rate may help"
+            f"{broken} of the networks is not finite at {state.get('frame', 0):,} frames, so nothing was saved, and {path} "
+            "is what it was. A lower learning_rate may help"
         )
     write_atomically(path, lambda file: torch.save(dict(state), file))
 
