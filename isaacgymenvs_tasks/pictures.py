@@ -19,7 +19,7 @@ import numpy as np
 from mujoco.rendering.classic import gl_context, renderer
 from PIL import Image, ImageDraw, ImageFont
 
-from isaacgymenvs_tasks.configuration import whole
+from isaacgymenvs_tasks.options import whole
 
 COLUMNS = 10
 BORDER = 3  #: pixels of a mark around a picture
