@@ -37,7 +37,6 @@ wheel: venv
 	.ci/wheel
 
 docs: $(VENV)/.docs
-	$(BIN)/python docs/gallery.py
 	$(BIN)/mkdocs build --strict -q
 
 venv: $(VENV)/.installed
