@@ -1,17 +1,24 @@
 # make train [ARGS="task=MT10 train=TOPPO seed=1"]   train; any Hydra override goes into ARGS
 # make test [WORKERS=2]                              the test suite, in so many processes
-# Both build .venv from constraints.txt first, once.
+# make lint, make wheel, make docs                   what else continuous integration runs
+# Each builds .venv from constraints.txt first, once, with what it needs: with uv where it is installed, else with pip.
 
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
 ARGS ?= task=MT10 train=TOPPO
 WORKERS ?= 2
+ifneq ($(shell command -v uv),)
+NEW_VENV := uv venv -q --seed --python 3.11 $(VENV)
+INSTALL := uv pip install -q --python $(BIN)/python -c constraints.txt
+else
+NEW_VENV := $(PYTHON) -m venv $(VENV)
+INSTALL := $(BIN)/python -m pip install -q -c constraints.txt
+endif
 
-.PHONY: train test test-slow lint venv clean
+.PHONY: train test test-slow lint wheel docs venv clean
 
-train: venv
+train: $(VENV)/.training
 	$(BIN)/python train.py $(ARGS)
 
 test: venv
@@ -24,14 +31,28 @@ lint: venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
-venv: $(STAMP)
+wheel: venv
+	.ci/wheel
 
-$(STAMP): pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q -c constraints.txt torch
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[test,dev]'
+docs: $(VENV)/.docs
+	$(BIN)/mkdocs build --strict -q
+
+venv: $(VENV)/.installed
+
+$(VENV)/.training: pyproject.toml setup.py constraints.txt
+	test -x $(BIN)/python || $(NEW_VENV)
+	$(INSTALL) -e .
+	touch $@
+
+$(VENV)/.installed: $(VENV)/.training
+	$(INSTALL) -e '.[test,dev]'
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.training
+	$(INSTALL) -e '.[docs]'
 	touch $@
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) build site *.egg-info

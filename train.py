@@ -1,9 +1,10 @@
-"""Train or evaluate: ``python train.py task=MT10 train=TOPPO``. All settings are in ``cfg/``."""
+"""Train or evaluate: ``python train.py task=MT10 train=TOPPO``, or ``mtbench train``. All settings are in ``cfg/``."""
 
 import sys
 
-from mtbench.learning.command_line import run_application
-from mtbench.learning.launch import CFG, launch
+from mtbench.commands.command_line import run_application
+from mtbench.commands.launch import launch
+from mtbench.resources import CFG
 
 if __name__ == "__main__":
     sys.exit(run_application(launch, CFG))

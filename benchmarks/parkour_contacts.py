@@ -21,7 +21,7 @@ import isaacgymenvs_tasks
 from isaacgymenvs_tasks.configuration import read_options
 from isaacgymenvs_tasks.parkour.env import Parkour
 from isaacgymenvs_tasks.parkour.terrain.tile import CELL
-from mtbench.evaluation.player import load_policy, mean_policy
+from mtbench.learning.player import load_policy, mean_policy
 
 WALKING = Path(__file__).resolve().parents[1] / "assets" / "go1" / "walking.pth"
 EXACT = int(mujoco.mjtDisableBit.mjDSBL_NATIVECCD)

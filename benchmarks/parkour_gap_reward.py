@@ -32,7 +32,7 @@ from torch import Tensor
 import isaacgymenvs_tasks
 from isaacgymenvs_tasks.configuration import read_options
 from isaacgymenvs_tasks.parkour.env import NUM_FEATURES, SCAN_LIFT, SCANDOTS, Parkour
-from mtbench.evaluation.player import load_policy
+from mtbench.learning.player import load_policy
 
 WALKING = Path(__file__).resolve().parents[1] / "assets" / "go1" / "walking.pth"
 FAMILIES = [

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mtbench.evaluation.report import report
+from mtbench.report.report import report
 
 
 def write_run(folder: Path, scheme: str, seed: int, rows: int, tasks: int, rng: np.random.Generator) -> None:

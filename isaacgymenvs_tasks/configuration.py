@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -12,7 +11,8 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.singleton import Singleton
 from omegaconf import DictConfig, OmegaConf
 
-CFG = Path(__file__).resolve().parents[1] / "cfg"
+from isaacgymenvs_tasks.options import read_options, whole  # noqa: F401, where they were before
+from mtbench.resources import CFG
 
 
 def configure(task: str, **settings: Any) -> DictConfig:
@@ -90,27 +90,3 @@ def _registry(task: DictConfig) -> Mapping[str, Any]:
 def _is_whole(counts: Any) -> bool:
     listed = isinstance(counts, Sequence) and not isinstance(counts, str)
     return listed and all(isinstance(count, int) and count > 0 for count in counts)
-
-
-def whole(options: Mapping[str, str], key: str, least: int = 0, most: int | None = None) -> int:
-    """An option that is a whole number.
-
-    Raises:
-        ValueError: it is not, or not in its range.
-    """
-    value = options[key]
-    if not value.isdecimal() or int(value) < least or (most is not None and int(value) > most):
-        raise ValueError(f"{key}={value} must be a whole number from {least} {f'to {most}' if most else 'on'}")
-    return int(value)
-
-
-def read_options(arguments: Sequence[str], defaults: Mapping[str, str]) -> dict[str, str]:
-    """``key=value`` arguments of a small command, over its defaults; one that cannot be read ends the program with a
-    sentence."""
-    options = dict(defaults)
-    for argument in arguments:
-        key, _, value = argument.partition("=")
-        if key not in options or not value:
-            raise SystemExit(f"cannot read {argument!r}; options are " + ", ".join(f"{k}=..." for k in options))
-        options[key] = value
-    return options

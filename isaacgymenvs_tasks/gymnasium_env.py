@@ -17,8 +17,9 @@ class GymnasiumVectorEnv(VectorEnv):
 
     Environments are reset in the step that ends their episode (``AutoresetMode.SAME_STEP``): the observation is the first
     of the next episode and ``infos["final_obs"]`` (num_envs, numbers) has the last one where ``infos["_final_obs"]`` is
-    set. ``infos["success"]`` (num_envs,) bool is of the step, ``infos["task"]`` (num_envs,) names the task. Physics that
-    diverged ends an episode as a termination with reward 0.
+    set, with ``infos["final_success"]``: whether the episode succeeded at any step. ``infos["success"]`` (num_envs,) is of
+    the step, ``infos["task"]`` (num_envs,) names the task; success is a bool and in Parkour the share of goals reached.
+    Physics that diverged ends an episode as a termination with reward 0.
 
     The first ``reset`` may seed. Seeding again means building again, because the tasks draw from one generator.
     """
@@ -49,12 +50,13 @@ class GymnasiumVectorEnv(VectorEnv):
         return self.env.reset()["obs"].numpy(), {"task": self._names}
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Actions (num_envs, 4) in [-1, 1] -> observations, rewards, terminations, truncations, infos."""
+        """Actions (num_envs, numbers) in [-1, 1] -> observations, rewards, terminations, truncations, infos."""
         obs, reward, done, extras = self.env.step(torch.as_tensor(actions, dtype=torch.float32))
         truncated = extras["time_outs"]
         infos = {"task": self._names, "success": self.env.success_buf.numpy().copy()}
         if bool(done.any()):
             infos |= {"final_obs": extras["final_obs"].numpy(), "_final_obs": done.numpy()}
+            infos["final_success"] = extras["finished"]["success"].numpy()
         return obs["obs"].numpy(), reward.numpy(), (done & ~truncated).numpy(), truncated.numpy(), infos
 
     def close_extras(self, **kwargs: Any) -> None:

@@ -15,7 +15,7 @@ import mujoco
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from isaacgymenvs_tasks.configuration import whole
+from isaacgymenvs_tasks.options import whole
 
 COLUMNS = 10
 BORDER = 3  #: pixels of a mark around a picture

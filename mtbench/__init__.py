@@ -8,3 +8,7 @@ import os
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 __version__ = "0.1.0"
+
+from mtbench.gymnasium_ids import register_all  # noqa: E402, after the threads are settled
+
+register_all()

@@ -14,10 +14,10 @@ import pandas
 import pytest
 import torch
 
+from mtbench.commands.command_line import run_application
+from mtbench.commands.launch import CFG, launch
 from mtbench.learning import run_record
-from mtbench.learning.command_line import run_application
 from mtbench.learning.errors import UserError
-from mtbench.learning.launch import CFG, launch
 from tests.test_train import ROOT, TOY
 
 PATTERN = "experiment=${train_name}_s${seed}"
@@ -88,7 +88,7 @@ def test_two_algorithms_and_three_seeds_killed_resumed_and_reported(tmp_path: Pa
     assert here(*SHORT, "experiment=alone", "train=MTPPO", "seed=2", "max_iterations=10")[0] == 0
     pandas.testing.assert_frame_equal(metrics(victim), metrics(tmp_path / "runs" / "alone"))
 
-    command = [sys.executable, "-m", "mtbench.evaluation.report", *sorted(names), "out=../report"]
+    command = [sys.executable, "-m", "mtbench", "report", *sorted(names), "out=../report"]
     result = subprocess.run(
         command, cwd=tmp_path / "runs", env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
     )

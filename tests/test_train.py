@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mtbench.learning.command_line import run_application
-from mtbench.learning.launch import CFG, launch
+from mtbench.commands.command_line import run_application
+from mtbench.commands.launch import CFG, launch
 
 ROOT = Path(__file__).resolve().parents[1]
 TOY = [

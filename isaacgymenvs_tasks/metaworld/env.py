@@ -15,7 +15,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,8 +30,7 @@ from isaacgymenvs_tasks.metaworld.rewards_v1 import V1Reward
 from isaacgymenvs_tasks.metaworld.task import Placement, State, TaskSpec, Vec3, reset_bounds
 from isaacgymenvs_tasks.selection import select_tasks, share
 from isaacgymenvs_tasks.vec_task import Rows, VecTask
-
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
+from mtbench.resources import ASSETS
 
 TABLE_TOP = 1.027  #: height of the table top in the simulation (MTBench)
 TABLE_SIZE = (1.2, 1.2, 0.054)

@@ -1,13 +1,4 @@
-"""Scripted policies: their vocabulary, and a command that proves tasks solvable on random resets.
-
-    python -m isaacgymenvs_tasks.metaworld.experts task=MT50 [episodes=100] [tasks=reach,push] [seed=0] [out=table.csv]
-        [task.env.episodeLength=500]
-
-prints for every task, and saves with ``out``: how often its expert, random actions and doing nothing succeed, the median
-return of the expert against the 95th percentile of random actions, the median step of the first success, and in how many
-of the expert's successful episodes the running maximum of the reward rises in every quarter of the way to the first
-success. It exits with 1 if an expert succeeds in less than 80 % or does not beat random actions, or if luck alone
-succeeds in more than 5 %.
+"""Scripted policies: their vocabulary, and trials that prove tasks solvable on random resets (``mtbench experts``).
 
 The policies themselves stand in the scenes' files. They see what rewards see and keep four numbers of memory per
 environment: zero at reset, entry 0 says that the approach is over, entry 1 counts the steps since.
@@ -15,30 +6,22 @@ environment: zero at reset, entry 0 says that the approach is over, entry 1 coun
 
 from __future__ import annotations
 
-import csv
-import sys
-from collections.abc import Callable, Mapping, Sequence
+import runpy
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 from statistics import mean
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
 import isaacgymenvs_tasks
-from isaacgymenvs_tasks.configuration import configure, read_options, whole
 from isaacgymenvs_tasks.metaworld.rewards import SUCCESS
 from isaacgymenvs_tasks.metaworld.task import State
 
-if TYPE_CHECKING:
-    from isaacgymenvs_tasks.metaworld.env import MetaWorld
-
 GAIN = 12.0  #: 1/m; full speed from 0.08 m on, little overshoot
 GRIP_STEPS = 10  #: steps the gripper gets to close
-EPISODE_LENGTH = "task.env.episodeLength"
-REQUIRED_SUCCESS, ALLOWED_LUCK = 0.8, 0.05  #: of experts; of zero and of random actions
 
 
 def steer(state: State, target: Tensor, gripper: Tensor | float) -> Tensor:
@@ -151,23 +134,11 @@ def _collect(trials: dict[str, Trial], env: Any, rewards: Tensor) -> None:
                 trial.peaks.append(highest[[step * quarter // 4 for quarter in range(5)], i].tolist())
 
 
-def make_env(tasks: Sequence[str], num_envs: int, seed: int, task: str = "metaworld", **settings: Any) -> MetaWorld:
-    """An environment of these tasks, configured as the set ``task`` is but for the ``settings``, whose episodes begin at step
-    0 and all end together."""
+def make_env(tasks: Sequence[str], num_envs: int, seed: int, task: str = "metaworld", **settings: Any) -> Any:
+    """A :class:`~.env.MetaWorld` of these tasks, configured as the set ``task`` is but for the ``settings``, whose episodes
+    begin at step 0 and all end together."""
     together: dict[str, Any] = {"task.env.randomInitialProgress": False, "task.env.terminateOnSuccess": False}
-    env = isaacgymenvs_tasks.make(task, num_envs, seed, task_id=list(tasks), **together, **settings)
-    return cast("MetaWorld", env)
-
-
-def choose(options: Mapping[str, str]) -> list[str]:
-    """The tasks that are meant: of the set ``task``, those named in ``tasks``, or all where there are none."""
-    chosen = {"task_id": options["tasks"].split(",")} if options["tasks"] else {}
-    return list(configure(options["task"], **chosen).env.tasks)
-
-
-def episode_length(options: Mapping[str, str]) -> dict[str, int]:
-    """The setting of that name, where it is given."""
-    return {EPISODE_LENGTH: whole(options, EPISODE_LENGTH, least=2)} if options[EPISODE_LENGTH] else {}
+    return isaacgymenvs_tasks.make(task, num_envs, seed, task_id=list(tasks), **together, **settings)
 
 
 def compare(
@@ -199,38 +170,5 @@ def compare(
     ]
 
 
-def main(arguments: list[str]) -> int:
-    defaults = {"task": "MT10", "episodes": "100", "tasks": "", "seed": "0", "out": "", EPISODE_LENGTH: ""}
-    options = read_options(arguments, defaults)
-    try:
-        names, settings = choose(options), episode_length(options)
-        rows = compare(names, whole(options, "episodes", 1), whole(options, "seed"), options["task"], **settings)
-    except ValueError as error:
-        raise SystemExit(str(error)) from error
-    titles = ("task", "success", "random", "idle", "return", "random 95 %", "first success", "rising")
-    print("{:<28}{:>8}{:>8}{:>6}{:>8}{:>13}{:>15}{:>8}".format(*titles))
-    for row in rows:
-        print(
-            f"{row['task']:<28}{row['success']:>8.0%}{row['random_success']:>8.0%}{row['idle_success']:>6.0%}"
-            f"{row['return']:>8.0f}{row['random_95']:>13.0f}{row['first_success']:>15.0f}{row['rising']:>8.0%}"
-        )
-    if options["out"]:
-        with Path(options["out"]).open("w", newline="") as file:
-            writer = csv.DictWriter(file, rows[0], lineterminator="\n")
-            writer.writeheader()
-            writer.writerows({k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()} for row in rows)
-        print(f"wrote {options['out']}")
-    failed = [
-        row["task"]
-        for row in rows
-        if row["success"] < REQUIRED_SUCCESS
-        or row["return"] <= row["random_95"]
-        or max(row["random_success"], row["idle_success"]) > ALLOWED_LUCK
-    ]
-    if failed:
-        print("not proved solvable: " + ", ".join(failed))
-    return int(bool(failed))
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    runpy.run_module("mtbench.commands.experts", run_name="__main__")

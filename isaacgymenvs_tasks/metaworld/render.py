@@ -1,18 +1,11 @@
-"""Pictures and films of Meta-World tasks, without a display.
+"""Pictures and films of Meta-World tasks, without a display (``mtbench render``).
 
-    python -m isaacgymenvs_tasks.metaworld.render checkpoint=runs/NAME/nn/best.pth out=policy.gif
-    python -m isaacgymenvs_tasks.metaworld.render [task=MT50] [tasks=reach,push] [out=docs/mt50.png] [seed=4]
-        [width=200] [fps=20] [colours=96] [task.env.episodeLength=150]
-
-A PNG shows every task as it begins and, below, at its first success or where it failed; an MP4 or GIF shows one episode of
-each, side by side, and what is solved when it happens. The scripted experts act, or the policy of a checkpoint, on its own
-tasks as its run had them. A GIF of MT10 has about 2 MB: ``width`` is that of a task's picture in pixels, ``colours`` of all
-frames together. Drawing takes MuJoCo's renderer on the CPU engine's models.
+Drawing takes MuJoCo's renderer on the CPU engine's models.
 """
 
 from __future__ import annotations
 
-import sys
+import runpy
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,16 +15,8 @@ import numpy as np
 from PIL import Image
 
 from isaacgymenvs_tasks import pictures
-from isaacgymenvs_tasks.configuration import read_options, whole
 from isaacgymenvs_tasks.metaworld.env import TABLE_TOP, MetaWorld
-from isaacgymenvs_tasks.metaworld.experts import (
-    EPISODE_LENGTH,
-    Policy,
-    choose,
-    episode_length,
-    expert_policy,
-    make_env,
-)
+from isaacgymenvs_tasks.metaworld.experts import Policy
 from isaacgymenvs_tasks.pictures import add_ball, mark, mosaic
 from mtbench.sim.cameras import make_renderer
 
@@ -136,35 +121,5 @@ def _shoot(env: MetaWorld, index: int) -> Image.Image:
         return camera.shoot()
 
 
-def main(arguments: list[str]) -> None:
-    from mtbench.evaluation.player import load_policy, mean_policy, own_env
-    from mtbench.learning.errors import UserError
-
-    defaults = {"out": "docs/mt50.png", "task": "MT50", "tasks": "", "checkpoint": "", "seed": "4"}
-    options = read_options(arguments, {**defaults, **pictures.FILM, EPISODE_LENGTH: ""})
-    path = Path(options["out"])
-    try:
-        pictures.check_suffix(path)
-        look, settings = pictures.film_options(options), episode_length(options)
-        if options["checkpoint"]:
-            if options["tasks"]:
-                raise ValueError("a checkpoint knows its tasks; leave tasks= out")
-            names, model = load_policy(options["checkpoint"])
-            env = own_env(options["checkpoint"], names, whole(options, "seed"), **settings)
-            policy = mean_policy(model)
-        else:
-            names = choose(options)
-            env = make_env(names, len(names), whole(options, "seed"), options["task"], **settings)
-            policy = expert_policy(env)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".png":
-            pictures.save_picture(sheet(env, policy), path)
-        else:
-            film(env, policy, path, **look)
-    except (ValueError, RuntimeError, UserError) as error:
-        raise SystemExit(str(error)) from error
-    print(f"wrote {path}, {path.stat().st_size / 1000:.0f} kB")
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    runpy.run_module("mtbench.commands.render", run_name="__main__")

@@ -33,7 +33,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,9 +47,8 @@ from isaacgymenvs_tasks.parkour.terrain.tile import CELL, LENGTH, NUM_GOALS, WID
 from isaacgymenvs_tasks.selection import select_tasks, share
 from isaacgymenvs_tasks.simulator import narrow_ground
 from isaacgymenvs_tasks.vec_task import Rows, VecTask
+from mtbench.resources import ASSETS
 from mtbench.sim.torch_utils import quat_rotate_inverse
-
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
 
 DEFAULT_POSE = (0.1, 0.8, -1.5, -0.1, 0.8, -1.5, 0.1, 1.0, -1.5, -0.1, 1.0, -1.5)
 STIFFNESS, DAMPING = 50.0, 3.0  #: N m/rad and N m s/rad

@@ -7,27 +7,25 @@ import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-from rl_games.common.algo_observer import AlgoObserver
 from tensorboardX import SummaryWriter
 from torch import Tensor
 
-from mtbench.evaluation.evaluate import Evaluation
 from mtbench.learning import distributed
+from mtbench.learning.agents import Agent
+from mtbench.learning.agents.observer import AgentObserver
 from mtbench.learning.balancing import FairGrad
+from mtbench.learning.evaluate import Evaluation
 from mtbench.learning.files import write_atomically
 from mtbench.learning.run_record import RunRecord
-
-if TYPE_CHECKING:
-    from mtbench.learning.agents.agent import Agent
 
 _CLIPPED_MUCH = 0.3  # share of the critic's samples without a gradient
 _FIRST_EPOCHS = 3  # a new critic has far to go, and is clipped
 
 
-class MultiTaskObserver(AlgoObserver):
+class MultiTaskObserver(AgentObserver):
     """Per-task metrics of an agent, under the names rl-games and IsaacGymEnvs use where they have one.
 
     Episodes that end in training are summed per task on the device and read once an epoch. They carry exploration
@@ -40,7 +38,6 @@ class MultiTaskObserver(AlgoObserver):
 
     def __init__(self, resume_command: str = "python train.py", record: RunRecord | None = None) -> None:
         self.resume_command, self.record = resume_command, record
-        self.last_evaluation = -1
         self.evaluation: Evaluation | None = None
 
     # -- rl-games' hooks -----------------------------------------------------------------------------------------------

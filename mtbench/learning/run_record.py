@@ -27,6 +27,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from omegaconf import OmegaConf
 
+import mtbench
 from mtbench.learning.errors import UserError
 from mtbench.learning.files import write_atomically
 
@@ -150,7 +151,7 @@ def _here() -> dict[str, Any]:
         names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
         cpu = names[0] if names else cpu
     return {
-        "version": metadata.version("mtbench"),
+        "version": mtbench.__version__,
         "git": _git(),
         "python": platform.python_version(),
         **{name: metadata.version(name) for name in PACKAGES},

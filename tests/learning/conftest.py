@@ -12,10 +12,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from rl_games.common.tr_helpers import DefaultRewardsShaper
 
-from mtbench.evaluation.evaluate import Evaluator
+from mtbench.commands.launch import CFG
 from mtbench.learning import vec_env
 from mtbench.learning.agents import ALGORITHMS
-from mtbench.learning.launch import CFG
+from mtbench.learning.evaluate import Evaluator
 from mtbench.learning.observers import MultiTaskObserver
 
 TOY = [

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from omegaconf import OmegaConf
 
-from mtbench.learning.launch import CFG
+from mtbench.commands.launch import CFG
 from mtbench.learning.networks import NETWORKS
 
 PAGE = (CFG.parent / "docs" / "adding_a_network.md").read_text()

@@ -242,10 +242,10 @@ def test_care_needs_a_description_of_every_task(tmp_path: Path) -> None:
 
 def test_every_metaworld_task_has_an_embedding_of_its_present_description() -> None:
     from isaacgymenvs_tasks.metaworld.scenes import TASKS as METAWORLD
-    from mtbench.learning.networks.care import ROOT, load_embeddings
+    from mtbench.resources import load_embeddings, locate
 
     path = "assets/metaworld/task_embeddings.npz"
-    with np.load(ROOT / path) as data:
+    with np.load(locate(path)) as data:
         described = dict(zip(data["names"].tolist(), data["sentences"].tolist(), strict=True))
     assert described == {name: spec.description for name, spec in METAWORLD.items()}
     vectors = load_embeddings(path, list(METAWORLD))

@@ -146,8 +146,8 @@ def test_train_under_torchrun_writes_and_prints_once_stops_together_and_resumes(
     ],
 )
 def test_mistakes(environment, overrides, words, monkeypatch, tmp_path, capsys) -> None:  # type: ignore[no-untyped-def]
-    from mtbench.learning.command_line import run_application
-    from mtbench.learning.launch import CFG, launch
+    from mtbench.commands.command_line import run_application
+    from mtbench.commands.launch import CFG, launch
 
     for name, value in environment.items():
         monkeypatch.setenv(name, value)

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from mtbench.commands.command_line import run_application
+from mtbench.commands.launch import CFG, launch
 from mtbench.learning.agents.fast_td3 import smaller_mean
 from mtbench.learning.agents.replay import Batch
-from mtbench.learning.command_line import run_application
 from mtbench.learning.errors import UserError
 from mtbench.learning.gradient_record import GradientRecord
-from mtbench.learning.launch import CFG, launch
 from mtbench.learning.networks.distributional import TwinCriticModel, project_distribution
 
 FAST = [

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from mtbench.commands.diagnose import diagnose, main
 from mtbench.learning.agents.losses import actor_losses, critic_losses
-from mtbench.learning.diagnose import diagnose, main
 from mtbench.learning.errors import UserError
 from mtbench.learning.gradient_record import GradientRecord, Snapshot
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch.distributions import Independent, Normal, kl_divergence
 
+from mtbench.commands.command_line import run_application
+from mtbench.commands.count import count
+from mtbench.commands.launch import CFG, launch
 from mtbench.learning.agents.mt_grpo import MTGRPO, gaussian_kl, make_groups
-from mtbench.learning.command_line import run_application
 from mtbench.learning.errors import UserError
-from mtbench.learning.launch import CFG, launch
-from mtbench.learning.networks.count import count
 
 GRPO = "train=MTGRPO"
 CONFIG = "train.params.config"

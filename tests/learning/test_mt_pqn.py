@@ -13,10 +13,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mtbench.commands.launch import CFG
 from mtbench.learning.agents.gae import gae
 from mtbench.learning.agents.mt_pqn import BangOffBangModel
 from mtbench.learning.errors import UserError
-from mtbench.learning.launch import CFG
 from tests.learning.conftest import TOY
 
 PQN = ["train=MTPQN", "critic.width=16"]

@@ -12,12 +12,12 @@ import pytest
 import torch
 from torch.distributions import Independent, Normal, TanhTransform, TransformedDistribution
 
+from mtbench.commands.count import count_sac
+from mtbench.commands.diagnose import snapshot
+from mtbench.commands.launch import CFG
 from mtbench.learning.agents.mt_sac import MTSAC
-from mtbench.learning.diagnose import snapshot
 from mtbench.learning.errors import UserError
 from mtbench.learning.gradient_record import GradientRecord
-from mtbench.learning.launch import CFG
-from mtbench.learning.networks.count import count_sac
 from mtbench.learning.networks.sac_model import SACModel
 
 CONFIG = "train.params.config"

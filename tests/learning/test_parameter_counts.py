@@ -2,8 +2,8 @@
 
 import pytest
 
-from mtbench.learning.launch import CFG
-from mtbench.learning.networks.count import ROWS, SAC_ROWS, TASK_SETS, Row, count, count_sac, line
+from mtbench.commands.count import ROWS, SAC_ROWS, TASK_SETS, Row, count, count_sac, line
+from mtbench.commands.launch import CFG
 
 PAGE = (CFG.parent / "docs" / "parameter_counts.md").read_text()
 

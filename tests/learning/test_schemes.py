@@ -12,9 +12,9 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from mtbench.commands.command_line import run_application
+from mtbench.commands.launch import CFG, launch
 from mtbench.learning.balancing import FAMO, REGISTRY, CAGrad, FairGrad, LossWeighting, Mean, PCGrad, make_weighting
-from mtbench.learning.command_line import run_application
-from mtbench.learning.launch import CFG, launch
 from tests.learning.conftest import TOY, configure
 
 ROOT = CFG.parent

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from mtbench.commands.command_line import run_application
+from mtbench.commands.launch import CFG, launch
 from mtbench.learning.agents import ALGORITHMS
 from mtbench.learning.agents.settings import COUNT, MAY_BE_NULL, RANGES, SWITCHES, Range
-from mtbench.learning.command_line import run_application
 from mtbench.learning.errors import UserError
-from mtbench.learning.launch import CFG, launch
 from tests.learning.conftest import TOY, configure
 
 PRESETS = sorted(path.stem for path in (CFG / "train").glob("*.yaml"))

@@ -7,6 +7,7 @@ import torch
 
 from isaacgymenvs_tasks.metaworld import experts
 from isaacgymenvs_tasks.metaworld.scenes import TASKS
+from mtbench.commands.experts import main
 
 EPISODES = 10
 
@@ -42,5 +43,5 @@ def test_reward_rises_in_every_quarter_of_the_way(name: str, rows: dict[str, dic
 @pytest.mark.parametrize("argument", ["episodes", "tasks=reach,pusch", "task=MT11", "colour=red"])
 def test_command_line_says_what_is_wrong(argument: str) -> None:
     with pytest.raises(SystemExit) as failure:
-        experts.main([argument])
+        main([argument])
     assert argument.split("=")[-1].split(",")[-1] in str(failure.value)

@@ -15,6 +15,7 @@ from isaacgymenvs_tasks.metaworld import render
 from isaacgymenvs_tasks.metaworld.env import MetaWorld
 from isaacgymenvs_tasks.metaworld.experts import Policy, expert_policy
 from isaacgymenvs_tasks.pictures import BORDER, HOLD, mark, save_film, title_height
+from mtbench.commands.render import main
 
 SETTINGS = {"task.env.randomInitialProgress": False, "task.env.episodeLength": 40}
 
@@ -158,10 +159,10 @@ def test_marks() -> None:
 
 
 def test_command_line(tmp_path: Path, env: MetaWorld, capsys: pytest.CaptureFixture[str]) -> None:
-    render.main(["tasks=reach", f"out={tmp_path / 'reach.png'}"])
+    main(["tasks=reach", f"out={tmp_path / 'reach.png'}"])
     assert Image.open(tmp_path / "reach.png").size == (240, 2 * 192 + title_height(240))
     film = [f"out={tmp_path / 'x.gif'}", "width=80", "fps=10", "task.env.episodeLength=13"]
-    render.main(["task=MT10", "tasks=push", *film])
+    main(["task=MT10", "tasks=push", *film])
     with Image.open(tmp_path / "x.gif") as picture:
         assert picture.size == (80, 64 + title_height(80)) and picture.n_frames == 3  # steps 0, 6 and the last, 12
     for argument, words in [
@@ -174,5 +175,5 @@ def test_command_line(tmp_path: Path, env: MetaWorld, capsys: pytest.CaptureFixt
         ("checkpoint=none.pth", "none.pth"),
     ]:
         with pytest.raises(SystemExit) as failure:
-            render.main([argument, *([] if argument.startswith("out") else [f"out={tmp_path / 'x.png'}"])])
+            main([argument, *([] if argument.startswith("out") else [f"out={tmp_path / 'x.png'}"])])
         assert words in str(failure.value)

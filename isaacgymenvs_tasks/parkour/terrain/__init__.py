@@ -8,10 +8,11 @@ A new family is one :class:`TerrainSpec` in a file of :mod:`.families`: ranges o
     vertices, triangles = triangle_mesh(grid.heights, grid.horizontal_scale, grid.vertical_scale, slope_threshold=1.5)
 """
 
+from isaacgymenvs_tasks.parkour.terrain.draw import Draw, Ranges
 from isaacgymenvs_tasks.parkour.terrain.families import TERRAINS
 from isaacgymenvs_tasks.parkour.terrain.grid import TerrainGrid, build
 from isaacgymenvs_tasks.parkour.terrain.mesh import triangle_mesh
-from isaacgymenvs_tasks.parkour.terrain.spec import Draw, Limits, Ranges, TerrainSpec
+from isaacgymenvs_tasks.parkour.terrain.spec import Limits, TerrainSpec
 from isaacgymenvs_tasks.parkour.terrain.tile import Tile
 
 __all__ = ["TERRAINS", "Draw", "Limits", "Ranges", "TerrainGrid", "TerrainSpec", "Tile", "build", "triangle_mesh"]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from isaacgymenvs_tasks.configuration import read_options
+from isaacgymenvs_tasks.options import read_options
 from isaacgymenvs_tasks.parkour.terrain.tile import CELL, PIT, STEEPEST
 
 REACHES = (1, 4)  #: cells, over which the slope at a cell is measured

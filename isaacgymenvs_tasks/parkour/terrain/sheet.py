@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from isaacgymenvs_tasks.configuration import read_options
+from isaacgymenvs_tasks.options import read_options
 from isaacgymenvs_tasks.parkour.terrain.families import TERRAINS
 from isaacgymenvs_tasks.parkour.terrain.spec import TerrainSpec
 from isaacgymenvs_tasks.parkour.terrain.tile import CELL, LENGTH, PIT, START, WIDTH

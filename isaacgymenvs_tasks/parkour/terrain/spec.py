@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from isaacgymenvs_tasks.parkour.terrain.draw import Draw, Ranges, Span
 from isaacgymenvs_tasks.parkour.terrain.tile import Tile
-
-#: A length in metres as a function of hardness d: fixed, or the (low, high) of a uniform distribution.
-Span = Callable[[float], float | tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -25,44 +23,6 @@ class Limits:
     climb: float = 0.0
     drop: float = 0.0
     gap: float = 0.0
-
-
-class Ranges:
-    """The ranges of a family's parameters at one hardness, in metres.
-
-    Args:
-        spans: parameter name -> :data:`Span`.
-        d: hardness.
-    """
-
-    def __init__(self, spans: Mapping[str, Span], d: float) -> None:
-        self.d = d
-        self._bounds = {}
-        for name, span in spans.items():
-            value = span(d)
-            low, high = value if isinstance(value, tuple) else (value, value)
-            self._bounds[name] = min(low, high), max(low, high)
-
-    def low(self, name: str) -> float:
-        return self._bounds[name][0]
-
-    def high(self, name: str) -> float:
-        return self._bounds[name][1]
-
-
-class Draw(Ranges):
-    """Draws parameters: ``draw("height")`` is uniform in the range of that name."""
-
-    def __init__(self, spans: Mapping[str, Span], d: float, rng: np.random.Generator) -> None:
-        super().__init__(spans, d)
-        self._rng = rng
-
-    def __call__(self, name: str) -> float:
-        low, high = self._bounds[name]
-        return float(self._rng.uniform(low, high))
-
-    def coin(self) -> bool:
-        return bool(self._rng.random() < 0.5)
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import maximum_filter
 
-if TYPE_CHECKING:
-    from isaacgymenvs_tasks.parkour.terrain.spec import Draw
+from isaacgymenvs_tasks.parkour.terrain.draw import Draw
 
 CELL = 0.05  #: m, edge of a cell
 LENGTH, WIDTH = 18.0, 4.0  #: m, along x (forward) and y

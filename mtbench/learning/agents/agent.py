@@ -17,7 +17,6 @@ from rl_games.common import vecenv
 from rl_games.interfaces.base_algorithm import BaseAlgorithm
 from torch import Tensor, nn
 
-from mtbench.evaluation.evaluate import Evaluator
 from mtbench.learning import distributed
 from mtbench.learning.agents.checkpoint import (
     FORMAT,
@@ -29,13 +28,14 @@ from mtbench.learning.agents.checkpoint import (
     set_rng_state,
     start_from,
 )
+from mtbench.learning.agents.observer import AgentObserver
 from mtbench.learning.agents.settings import check_values
 from mtbench.learning.agents.sides import Side
 from mtbench.learning.balancing import make_weighting
 from mtbench.learning.errors import UserError, unknown
+from mtbench.learning.evaluate import Evaluator
 from mtbench.learning.networks.base import project
 from mtbench.learning.networks.model import PolicyModel
-from mtbench.learning.observers import MultiTaskObserver
 
 #: what each rank has of its own in a checkpoint
 OWN = ("obs", "env_state", "rng", "generators")
@@ -141,7 +141,7 @@ class Agent(BaseAlgorithm):
         self._stop_signal = ""
         self._stepping = 0.0  #: seconds of this epoch that went into acting and stepping
         self.build()
-        self.observer: MultiTaskObserver = config["features"]["observer"]
+        self.observer: AgentObserver = config["features"]["observer"]
         self.observer.after_init(self)
 
     # -- what an algorithm says ----------------------------------------------------------------------------------------

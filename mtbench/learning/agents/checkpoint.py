@@ -15,6 +15,7 @@ from mtbench.learning import distributed
 from mtbench.learning.errors import UserError
 from mtbench.learning.files import write_atomically
 from mtbench.learning.networks.normalization import input_norm_name
+from mtbench.resources import locate
 
 FORMAT = "mtbench-checkpoint-2"
 Types = dict[str, type | tuple[type, ...]]
@@ -46,7 +47,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     Raises:
         UserError: no such file, damaged, not a checkpoint of this package, or of networks that are not finite.
     """
-    path = Path(path)
+    path = locate(path)
     if not path.is_file():
         found = sorted(str(p) for p in path.parent.glob("*.pth")) if path.parent.is_dir() else []
         hint = f"; there are: {', '.join(found)}" if found else "; a run keeps its checkpoints in runs/<name>/nn"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,8 +11,7 @@ from torch import Tensor, nn
 from mtbench.learning.errors import UserError, nearest
 from mtbench.learning.networks.base import Shape, register
 from mtbench.learning.networks.layers import TaskEncoder, apply_head, expert_mlp, hidden_layers, make_head, mix
-
-ROOT = Path(__file__).resolve().parents[3]
+from mtbench.resources import locate
 
 
 @register("care")
@@ -28,7 +26,7 @@ class CARE(nn.Module):
     Args:
         shape: sizes.
         tasks: the K task names in order.
-        embeddings: file of the descriptions' embeddings, relative to the project.
+        embeddings: file of the descriptions' embeddings, see :func:`mtbench.resources.locate`.
         experts: number of experts.
         layers: linear layers of an expert, the last without an activation.
         width: of the experts' layers.
@@ -89,13 +87,13 @@ def load_embeddings(path: str, tasks: Sequence[str]) -> Tensor:
     """Return the embeddings (K, size) float32 of the tasks' descriptions, scaled to a root mean square of 1.
 
     Args:
-        path: of the file that ``python -m mtbench.learning.networks.embed_tasks`` writes, relative to the project.
+        path: of what ``python -m mtbench.learning.networks.embed_tasks`` writes, see :func:`mtbench.resources.locate`.
         tasks: names.
 
     Raises:
         UserError: no such file, or a task that is not in it.
     """
-    file = ROOT / path
+    file = locate(path)
     if not file.is_file():
         raise UserError(f"network care: there is no file of task embeddings '{path}'")
     with np.load(file) as data:

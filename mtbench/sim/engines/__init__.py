@@ -32,7 +32,7 @@ def make_engine(
         from .warp import WarpEngine
     except ImportError as error:
         raise ValueError(
-            "physics on a GPU needs MuJoCo Warp: pip install 'mtbench[gpu]', or use sim_device=cpu"
+            "physics on a GPU needs MuJoCo Warp: pip install 'mtbench-robotics[gpu]', or use sim_device=cpu"
         ) from error
     if params.warp.merge:
         groups = merge(groups, params, contact_sensors)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from isaacgymenvs_tasks.parkour.terrain.spec import Draw, Limits, TerrainSpec
+from isaacgymenvs_tasks.parkour.terrain.draw import Draw
+from isaacgymenvs_tasks.parkour.terrain.spec import Limits, TerrainSpec
 from isaacgymenvs_tasks.parkour.terrain.tile import CELL, MIDDLE, OBSTACLES, SPAWN, Tile
 
 

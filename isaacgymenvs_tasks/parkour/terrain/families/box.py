@@ -6,7 +6,8 @@ negative there, and its easiest terrains climb or sink by more than the next one
 
 from __future__ import annotations
 
-from isaacgymenvs_tasks.parkour.terrain.spec import Draw, Limits, TerrainSpec
+from isaacgymenvs_tasks.parkour.terrain.draw import Draw
+from isaacgymenvs_tasks.parkour.terrain.spec import Limits, TerrainSpec
 from isaacgymenvs_tasks.parkour.terrain.tile import Tile
 
 RISE = 0.05  #: m, by which each box is higher than the one before

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from math import hypot, sqrt
 
-from isaacgymenvs_tasks.parkour.terrain.spec import Draw, Limits, Ranges, TerrainSpec
+from isaacgymenvs_tasks.parkour.terrain.draw import Draw, Ranges
+from isaacgymenvs_tasks.parkour.terrain.spec import Limits, TerrainSpec
 from isaacgymenvs_tasks.parkour.terrain.tile import CELL, MIDDLE, OBSTACLES, PIT, SPAWN, Tile
 
 RISE = 0.05  #: m, by which each bump with a lip is higher than the one before

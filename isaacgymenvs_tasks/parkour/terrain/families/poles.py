@@ -6,7 +6,8 @@ stand at most 1.85 m apart (plus their thickness), which is where the longest fi
 
 from __future__ import annotations
 
-from isaacgymenvs_tasks.parkour.terrain.spec import Draw, Limits, TerrainSpec
+from isaacgymenvs_tasks.parkour.terrain.draw import Draw
+from isaacgymenvs_tasks.parkour.terrain.spec import Limits, TerrainSpec
 from isaacgymenvs_tasks.parkour.terrain.tile import CELL, MIDDLE, OBSTACLES, SPAWN, Tile
 
 RADIUS, HEIGHT = 0.15, 1.0  #: m, of a pole

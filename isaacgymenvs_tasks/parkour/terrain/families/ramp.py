@@ -3,7 +3,8 @@ over a pit."""
 
 from __future__ import annotations
 
-from isaacgymenvs_tasks.parkour.terrain.spec import Draw, Limits, TerrainSpec
+from isaacgymenvs_tasks.parkour.terrain.draw import Draw
+from isaacgymenvs_tasks.parkour.terrain.spec import Limits, TerrainSpec
 from isaacgymenvs_tasks.parkour.terrain.tile import CELL, MIDDLE, OBSTACLES, SPAWN, Tile
 
 SIDEWAYS_SHIFT = -0.5  #: m, of the ramps that rise to the right

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from math import cos, pi, sin
 
-from isaacgymenvs_tasks.parkour.terrain.spec import Draw, Limits, TerrainSpec
+from isaacgymenvs_tasks.parkour.terrain.draw import Draw
+from isaacgymenvs_tasks.parkour.terrain.spec import Limits, TerrainSpec
 from isaacgymenvs_tasks.parkour.terrain.tile import CELL, MIDDLE, NUM_GOALS, OBSTACLES, SPAWN, Tile
 
 FLIGHTS, STEPS = 5, 6

@@ -9,14 +9,14 @@ import torch
 import isaacgymenvs_tasks
 from isaacgymenvs_tasks.parkour.env import Parkour
 from isaacgymenvs_tasks.parkour.terrain.tile import CELL
-from isaacgymenvs_tasks.parkour.walking import look_below, walk
-from mtbench.evaluation.player import load_policy, mean_policy
+from mtbench.commands.walking import look_below, walk
+from mtbench.learning.player import load_policy, mean_policy
 
 WALKING = Path(__file__).resolve().parents[2] / "assets" / "go1" / "walking.pth"
 
 
 def test_the_committed_policy_walks_at_the_commanded_speed() -> None:
-    """20 robots for three seconds; ``python -m isaacgymenvs_tasks.parkour.walking`` takes 100 for twenty."""
+    """20 robots for three seconds; ``python -m mtbench.commands.walking`` takes 100 for twenty."""
     settings = {"task.env.randomInitialProgress": False, "task.env.episodeLength": 151}
     env = isaacgymenvs_tasks.make("ParkourFlat", num_envs=20, seed=3, **settings)
     start = env.root_states[:, :2].clone()

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-from mtbench.evaluation.evaluate import Evaluator
 from mtbench.learning.agents import ALGORITHMS
 from mtbench.learning.agents.checkpoint import load_checkpoint
+from mtbench.learning.evaluate import Evaluator
 from mtbench.learning.networks.model import PolicyModel
 
 Policy = Callable[[Any], torch.Tensor]  #: environment -> actions (num_envs, actions)

@@ -17,8 +17,9 @@ import pandas
 import pytest
 from PIL import Image
 
-from mtbench.evaluation.report import baselines, main, report
+from mtbench.commands.report import main
 from mtbench.learning.errors import UserError
+from mtbench.report.report import baselines, report
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT / "benchmarks" / "results" / "mt10"

@@ -8,8 +8,8 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtbench.evaluation import statistics
-from mtbench.evaluation.conventions import CONVENTIONS, LATE, summarize
+from mtbench.report import statistics
+from mtbench.report.conventions import CONVENTIONS, LATE, summarize
 
 library = pytest.importorskip("rliable.library")
 metrics = pytest.importorskip("rliable.metrics")

@@ -1,4 +1,4 @@
-"""The figures of a report. Each takes what :mod:`mtbench.evaluation.report` has computed and returns a matplotlib figure;
+"""The figures of a report. Each takes what :mod:`mtbench.report.report` has computed and returns a matplotlib figure;
 schemes keep their colour in all of them.
 """
 

@@ -18,9 +18,10 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from mtbench.learning.errors import UserError, unknown
+from mtbench.resources import CFG
 
-CFG = Path(__file__).resolve().parents[2] / "cfg"
 _SWITCHES = ("schedule.recompute_advantages", "schedule.clip_value")
+PROGRAM = "mtbench train"  #: in sys.argv[0], where it is not train.py
 ENGINES = ("mujoco", "warp", "isaacgym")
 EVALUATION_SEED = 12345  # fixed, so that every run and scheme faces the same goals
 
@@ -106,12 +107,12 @@ def _run(config: dict[str, Any], overrides: Sequence[str]) -> None:
     import torch
     from rl_games.torch_runner import Runner
 
-    from mtbench.evaluation.evaluate import PROTOCOLS, Evaluator
-    from mtbench.evaluation.player import Player
     from mtbench.learning import distributed, vec_env
     from mtbench.learning.agents import ALGORITHMS, Agent
     from mtbench.learning.allocator import keep_freed_memory
+    from mtbench.learning.evaluate import PROTOCOLS, Evaluator
     from mtbench.learning.observers import MultiTaskObserver, QuietObserver
+    from mtbench.learning.player import Player
     from mtbench.learning.run_record import RunRecord, save_config
 
     keep_freed_memory()
@@ -135,11 +136,13 @@ def _run(config: dict[str, Any], overrides: Sequence[str]) -> None:
     if distributed.rank() == 0 and not config["test"]:
         record.claim()
     typed = [shlex.quote(item) for item in overrides if not item.startswith("checkpoint=")]
-    program = ["python"]
+    console = PROGRAM.split() if sys.argv[0] == PROGRAM else None
+    program = console or ["python", "train.py"]
     if distributed.size() > 1:
-        program = ["torchrun", "--standalone", f"--nproc_per_node={distributed.size()}"]
+        started = ["-m", *console] if console else ["train.py"]
+        program = ["torchrun", "--standalone", f"--nproc_per_node={distributed.size()}", *started]
     observer = MultiTaskObserver if distributed.rank() == 0 else QuietObserver
-    runner = Runner(observer(" ".join([*program, "train.py", *typed]), record))
+    runner = Runner(observer(" ".join([*program, *typed]), record))
 
     algo = params["algo"]["name"]
 
@@ -181,7 +184,9 @@ def _check_engine(cfg: DictConfig) -> None:
             )
     if cfg.physics_engine == "warp" or (cfg.physics_engine == "mujoco" and str(cfg.sim_device).startswith("cuda")):
         if importlib.util.find_spec("mujoco_warp") is None:
-            raise UserError("physics on a GPU needs MuJoCo Warp: pip install 'mtbench[gpu]', or use sim_device=cpu")
+            raise UserError(
+                "physics on a GPU needs MuJoCo Warp: pip install 'mtbench-robotics[gpu]', or use sim_device=cpu"
+            )
     os.environ["MTBENCH_PHYSICS_ENGINE"] = cfg.physics_engine
 
 
@@ -274,7 +279,7 @@ def _fill_schedule(cfg: DictConfig) -> None:
 
 
 def _choose_protocol(cfg: DictConfig) -> None:
-    from mtbench.evaluation.evaluate import PROTOCOLS
+    from mtbench.learning.evaluate import PROTOCOLS
 
     if cfg.eval_protocol not in PROTOCOLS:
         raise unknown("eval_protocol", cfg.eval_protocol, PROTOCOLS)

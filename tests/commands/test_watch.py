@@ -10,7 +10,7 @@ from pathlib import Path
 import imageio
 import pytest
 
-from mtbench.evaluation import watch
+from mtbench.commands import watch
 from mtbench.learning.errors import UserError
 from mtbench.learning.networks.model import ActorCriticModel
 from tests.test_train import train

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mtbench.evaluation.statistics import iqm, std_to_sem
+from mtbench.report.statistics import iqm, std_to_sem
 
 Array = np.ndarray
 LATE = 5  # evaluations: MTBench averages the last five epochs (appendix C.1); TOPPO's window is not stated in words

@@ -1,11 +1,11 @@
-"""Runs a Hydra application and turns the mistakes of its user into one sentence on stderr."""
+"""Runs commands and turns the mistakes of their users into one sentence on stderr."""
 
 from __future__ import annotations
 
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,27 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from mtbench.learning import sweep
+from mtbench.commands import sweep
 from mtbench.learning.errors import UserError, nearest
+
+
+def run_command(main: Callable[[Sequence[str]], int | None], arguments: Sequence[str]) -> int:
+    """The exit code of ``main``: its own; 2, and one sentence on stderr, for a user's mistake; 130 after Ctrl-C."""
+    try:
+        return main(arguments) or 0
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print()
+        return 130
 
 
 def run_application(launch: Callable[[DictConfig, list[str]], None], cfg: Path) -> int:
     """Compose the configuration in the folder ``cfg`` with the command line, call ``launch`` with it and with the
     overrides that were typed, and return the exit code.
 
-    A user's mistake gives one sentence on stderr and 2; of a sweep (see :mod:`mtbench.learning.sweep`), 1 when a run
+    A user's mistake gives one sentence on stderr and 2; of a sweep (see :mod:`mtbench.commands.sweep`), 1 when a run
     failed. With ``HYDRA_FULL_ERROR=1`` it keeps its traceback, as do real
     faults always.
     """

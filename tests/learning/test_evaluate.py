@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mtbench.evaluation.evaluate import PROTOCOLS, Evaluator
+from mtbench.learning.evaluate import PROTOCOLS, Evaluator
 from tests.learning.toy_env import PointMass
 
 

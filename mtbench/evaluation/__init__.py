@@ -1,0 +1,1 @@
+"""Old names of commands, which still run: see :mod:`mtbench.commands`."""

@@ -1,0 +1,1 @@
+"""Learning many tasks at once: balancing of task gradients, networks, agents, evaluation."""
