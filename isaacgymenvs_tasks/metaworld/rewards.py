@@ -14,12 +14,10 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from isaacgymenvs_tasks.metaworld.kinematics import FINGER_DIRECTION
 from isaacgymenvs_tasks.metaworld.task import Cage, State
 
 SUCCESS = 10.0  #: reward of a step that succeeds, and the upper end of every reward
-
-#: World axis of the fingers as a unit vector.
-AXES = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0)}
 
 
 def distance(a: Tensor, b: Tensor) -> Tensor:
@@ -114,8 +112,9 @@ class Caging:
     """Meta-World's gripper caging reward (high density) with the numbers of each environment's task: fingers around a
     point, then closing. Computed for all tasks at once, because it is the longest term of most.
 
-    Half is the cage: both pads between ``object_radius`` and ``pad_threshold`` from the point along the fingers' axis, and
-    the tcp within ``plane_threshold`` of it in the other two coordinates. The other half adds closing, which counts once
+    Half is the cage: each pad on its own side of the point, between ``object_radius`` and ``pad_threshold`` from it along the
+    fingers' axis, and the tcp within ``plane_threshold`` of it in the other two coordinates. (In Meta-World the sides do not
+    matter, and shut fingers beside the object earn what fingers around it do.) The other half adds closing, which counts once
     the cage stands: action ``effort`` or more earns all of it (positive closes).
 
     Args:
@@ -132,7 +131,8 @@ class Caging:
         self.pad = column([cage.pad_threshold for cage in cages])[:, None]
         self.plane = column([cage.plane_threshold for cage in cages])
         self.effort = column([cage.effort for cage in cages])
-        self.axis = torch.tensor([AXES[name] for name in finger_axes], device=task.device)[task]
+        self.axis = torch.tensor([FINGER_DIRECTION[name] for name in finger_axes], device=task.device)[task]
+        self.side = torch.tensor((1.0, -1.0), device=task.device)  # of the left and the right pad
 
     def __call__(
         self, grip: Tensor, pads: Tensor, tcp: Tensor, tcp_init: Tensor, point: Tensor, point_init: Tensor
@@ -141,14 +141,14 @@ class Caging:
 
         Args:
             grip: (n,) gripper action.
-            pads: (n, 2, 3) centres of the fingertip pads.
+            pads: (n, 2, 3) centres of the fingertip pads, left and right.
             tcp, tcp_init: (n, 3), now and at reset; point, point_init: (n, 3) likewise.
         """
         along = (pads * self.axis[:, None]).sum(-1)
         margins = ((along - (point_init * self.axis).sum(-1, keepdim=True)).abs() - self.pad).abs()
-        apart = (along - (point * self.axis).sum(-1, keepdim=True)).abs()
+        apart = (along - (point * self.axis).sum(-1, keepdim=True)) * self.side
         sides = tolerance(apart, self.pad, margins, lower=self.radius)
-        across = 1.0 - self.axis
+        across = 1.0 - self.axis.abs()
         plane_margin = torch.linalg.vector_norm((point_init - tcp_init) * across, dim=-1) - self.plane
         offset = torch.linalg.vector_norm((point - tcp) * across, dim=-1)
         cage = hamacher(hamacher(sides[:, 0], sides[:, 1]), tolerance(offset, self.plane, plane_margin))

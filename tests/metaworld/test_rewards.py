@@ -84,16 +84,17 @@ def test_hamacher_product(a: float, b: float) -> None:
 
 
 def scalar_caging(s: State, i: int, k: int, numbers: Cage) -> float:
-    """Meta-World's high-density caging reward, one environment at a time."""
+    """Meta-World's high-density caging reward with each pad on its own side, one environment at a time."""
 
     def product(a: float, b: float) -> float:
         return a * b / (a + b - a * b) if a + b > 0 else 0.0
 
     radius, pad, plane = numbers.object_radius, numbers.pad_threshold, numbers.plane_threshold
     sides = []
-    for p in (s.left_pad, s.right_pad):
+    left = {0: 1.0, 1: -1.0}[k]  # the left finger is at +x or at -y
+    for p, sign in ((s.left_pad, left), (s.right_pad, -left)):
         margin = abs(abs(float(p[i, k] - s.obj_init[i, k])) - pad)
-        sides.append(scalar_tolerance(abs(float(p[i, k] - s.obj[i, k])), radius, pad, margin, False))
+        sides.append(scalar_tolerance(sign * float(p[i, k] - s.obj[i, k]), radius, pad, margin, False))
     others = [j for j in range(3) if j != k]
     margin = max(math.dist(s.obj_init[i, others].tolist(), s.tcp_init[i, others].tolist()) - plane, 0.0)
     flat = scalar_tolerance(math.dist(s.obj[i, others].tolist(), s.tcp[i, others].tolist()), 0.0, plane, margin, False)
@@ -114,7 +115,7 @@ def test_caging_matches_the_scalar_definition_for_several_tasks_at_once() -> Non
     # Half of them hold the object, so that closing counts.
     near = torch.arange(128) % 2 == 0
     obj = torch.where(near[:, None], state.tcp + 0.001, state.obj)
-    grip = 0.03 * torch.eye(3)[task]
+    grip = 0.03 * torch.tensor([[1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])[task]
     state = dataclasses.replace(state, obj=obj, left_pad=state.tcp + grip, right_pad=state.tcp - grip)
     cages = [Cage(0.015, 0.05, 0.005, 1.0), Cage(0.01, 0.06, 0.01, 0.7)]
     value = caged(state, cages, ["x", "y"], task)
@@ -134,6 +135,15 @@ def test_closing_pays_only_around_the_object() -> None:
         action=torch.tensor([[0.0, 0, 0, 1.0], [0.0, 0, 0, -1.0]]),
     )
     assert caged(state, [Cage()], ["x"], torch.zeros(2, dtype=torch.long)).tolist() == pytest.approx([1.0, 0.5])
+
+
+def test_shut_fingers_beside_the_object_are_no_cage() -> None:
+    state = make_state(2)
+    beside = state.obj_init + torch.tensor([[0.045, 0.0, 0.0], [-0.045, 0.0, 0.0]])
+    state = dataclasses.replace(
+        state, obj=state.obj_init, tcp=beside, left_pad=beside, right_pad=beside, action=torch.ones(2, 4)
+    )
+    assert caged(state, [Cage()], ["x"], torch.zeros(2, dtype=torch.long)).max() < 0.05
 
 
 def test_from_above_ignores_the_height_when_aligned() -> None:
