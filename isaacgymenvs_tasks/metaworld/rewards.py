@@ -145,7 +145,7 @@ class Caging:
             tcp, tcp_init: (n, 3), now and at reset; point, point_init: (n, 3) likewise.
         """
         along = (pads * self.axis[:, None]).sum(-1)
-        margins = ((along - (point_init * self.axis).sum(-1, keepdim=True)).abs() - self.pad).abs()
+        margins = ((along - (point_init * self.axis).sum(-1, keepdim=True)) * self.side - self.pad).abs()
         apart = (along - (point * self.axis).sum(-1, keepdim=True)) * self.side
         sides = tolerance(apart, self.pad, margins, lower=self.radius)
         across = 1.0 - self.axis.abs()

@@ -93,7 +93,7 @@ def scalar_caging(s: State, i: int, k: int, numbers: Cage) -> float:
     sides = []
     left = {0: 1.0, 1: -1.0}[k]  # the left finger is at +x or at -y
     for p, sign in ((s.left_pad, left), (s.right_pad, -left)):
-        margin = abs(abs(float(p[i, k] - s.obj_init[i, k])) - pad)
+        margin = abs(sign * float(p[i, k] - s.obj_init[i, k]) - pad)
         sides.append(scalar_tolerance(sign * float(p[i, k] - s.obj[i, k]), radius, pad, margin, False))
     others = [j for j in range(3) if j != k]
     margin = max(math.dist(s.obj_init[i, others].tolist(), s.tcp_init[i, others].tolist()) - plane, 0.0)
@@ -143,7 +143,28 @@ def test_shut_fingers_beside_the_object_are_no_cage() -> None:
     state = dataclasses.replace(
         state, obj=state.obj_init, tcp=beside, left_pad=beside, right_pad=beside, action=torch.ones(2, 4)
     )
-    assert caged(state, [Cage()], ["x"], torch.zeros(2, dtype=torch.long)).max() < 0.05
+    assert caged(state, [Cage()], ["x"], torch.zeros(2, dtype=torch.long)).max() < 0.15
+
+
+def test_the_cage_pays_more_the_nearer_open_fingers_come() -> None:
+    """From either side, along the fingers' axis and across it, without a dip on the way."""
+    steps = torch.linspace(0.3, 0.0, 61)
+    for direction in ([1.0, 0.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]):
+        state = make_state(61)
+        obj = torch.zeros(61, 3)
+        tcp = steps[:, None] * torch.tensor(direction)
+        half = torch.tensor([0.04, 0.0, 0.0])
+        state = dataclasses.replace(
+            state,
+            obj=obj,
+            obj_init=obj,
+            tcp=tcp,
+            tcp_init=tcp[:1].expand(61, 3),
+            left_pad=tcp + half,
+            right_pad=tcp - half,
+        )
+        value = caged(state, [Cage()], ["x"], torch.zeros(61, dtype=torch.long))
+        assert bool((value.diff() >= -1e-6).all()) and value[-1] > 0.49 > 4 * value[0]
 
 
 def test_from_above_ignores_the_height_when_aligned() -> None:
