@@ -156,6 +156,7 @@ def test_the_cage_pays_more_the_nearer_open_fingers_come() -> None:
         half = torch.tensor([0.04, 0.0, 0.0])
         state = dataclasses.replace(
             state,
+            action=torch.zeros(61, 4),
             obj=obj,
             obj_init=obj,
             tcp=tcp,
