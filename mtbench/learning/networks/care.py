@@ -87,7 +87,7 @@ def load_embeddings(path: str, tasks: Sequence[str]) -> Tensor:
     """Return the embeddings (K, size) float32 of the tasks' descriptions, scaled to a root mean square of 1.
 
     Args:
-        path: of the file that :mod:`mtbench.learning.networks.embed_tasks` writes, see :func:`mtbench.resources.locate`.
+        path: of what ``python -m mtbench.learning.networks.embed_tasks`` writes, see :func:`mtbench.resources.locate`.
         tasks: names.
 
     Raises:
