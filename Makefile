@@ -37,7 +37,7 @@ wheel: venv
 	.ci/wheel
 
 docs: $(VENV)/.docs
-	$(BIN)/mkdocs build --strict -q
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -q
 
 venv: $(VENV)/.installed
 

@@ -16,7 +16,7 @@ from mtbench.learning.networks.model import ActorCriticModel
 from tests.test_train import train
 
 WALKING = Path(__file__).resolve().parents[2] / "assets" / "go1" / "walking.pth"
-SMALL = ["num_envs=2", "schedule.horizon_length=4", "max_iterations=1", "eval_goals=1", "task.env.episodeLength=8"]
+SMALL = ["num_envs=2", "schedule.horizon_length=8", "max_iterations=1", "eval_goals=1", "task.env.episodeLength=8"]
 
 
 @pytest.fixture(scope="module")
