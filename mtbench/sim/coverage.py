@@ -57,10 +57,13 @@ NOTES = """
 - **Fixed bases** can be moved with `set_actor_root_state_tensor(_indexed)`.
 - **Drives** are implicit in stiffness and damping, as PhysX's: each substep applies kp (p* - p) + kd (v* - v) with the
   position and velocity at its end, so stiffness damps by kp times the substep too. Efforts act in the modes none and effort;
-  damping acts passively in both, stiffness about zero in the mode none alone. A DOF's `effort` limits the mean force over a
-  step, before the drive's own damping takes its share: at its limit a drive moves a joint of inertia I as if the limit were
-  1 + h (kd + h kp) / I times less, in substeps of h (PhysX limits what remains). The `velocity` limit of a URDF file is read,
-  and has no effect.
+  damping acts passively in both, stiffness about zero in the mode none alone. Contacts, joint limits and equality constraints
+  are solved for together with what drives and dampers do by the end of the substep, as in PhysX, unless
+  `SimParams.implicit_contacts` (ours) is false: that is MuJoCo's `implicitfast`, in which a stiff drive that presses on
+  something bounces. A DOF's `effort` limits the force that the drive begins each substep with, before its own damping takes
+  its share: at its limit a drive moves a joint of inertia I as if that were I + h (kd + h kp), in substeps of h (PhysX limits
+  what remains); what it presses with is the limit. Without implicit contacts the mean over a step is limited. The `velocity`
+  limit of a URDF file is read, and has no effect.
 - **Masses** and inertias: `recomputeInertia` scales the inertia with the mass. The first change to bodies of an asset after
   `prepare_sim` compiles the models again; later ones do not.
 - **Asset options that act**: `fix_base_link`, `disable_gravity`, `armature`, `density`, `linear_damping`,

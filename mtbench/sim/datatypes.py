@@ -297,7 +297,10 @@ class WarpParams:
 class SimParams(Numbers):
     """``dt`` (seconds) is divided into ``substeps`` physics steps.
 
-    ``friction_cone``, not in Isaac Gym: ``elliptic`` holds what is grasped, ``pyramidal`` is quicker and does for walking.
+    Not in Isaac Gym: ``friction_cone``, of which ``elliptic`` holds what is grasped and ``pyramidal`` is quicker and does for
+    walking; and ``implicit_contacts``: contacts, limits and attractors are solved for together with what drives and
+    dampers will do by the end of the substep, as in PhysX. Without it they are solved for as if drives went by the
+    beginning, and stiff drives that press on something bounce.
     """
 
     dt: float = 1.0 / 60.0
@@ -305,6 +308,7 @@ class SimParams(Numbers):
     flex: FlexParams = field(default_factory=FlexParams)
     friction_cone: str = "elliptic"
     gravity: Vec3 = field(default_factory=lambda: Vec3(0.0, -9.8, 0.0))
+    implicit_contacts: bool = True
     num_client_threads: int = 0
     physx: PhysXParams = field(default_factory=PhysXParams)
     stress_visualization: bool = False

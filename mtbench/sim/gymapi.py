@@ -7,7 +7,6 @@ names it; ``docs/tensor_api.md`` lists what is and what is not. States are in ea
 from __future__ import annotations
 
 import operator
-import sys
 import time
 from collections.abc import Sequence
 from copy import deepcopy
@@ -53,7 +52,7 @@ from .datatypes import (
 from .force_sensors import ForceSensor  # noqa: F401 (Isaac Gym has it here)
 from .ground import from_samples, from_triangles
 from .gymtorch import Tensor, unwrap_tensor
-from .handles import joints
+from .handles import actor_of, call, joints, within
 from .numbers import number
 from .scaling import scaled
 from .scene import Actor, Env, warn_restitution
@@ -262,7 +261,7 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         return list(asset.body_names)
 
     def get_asset_rigid_body_name(self, asset: Asset, index: int) -> str:
-        return asset.body_names[_within(index, len(asset.body_names), "rigid bodies")]
+        return asset.body_names[within(index, len(asset.body_names), "rigid bodies")]
 
     def get_asset_rigid_body_dict(self, asset: Asset) -> dict[str, int]:
         return _indices(asset.body_names)
@@ -278,7 +277,7 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         return [name for name, _ in joints(asset)]
 
     def get_asset_joint_name(self, asset: Asset, index: int) -> str:
-        return joints(asset)[_within(index, len(joints(asset)), "joints")][0]
+        return joints(asset)[within(index, len(joints(asset)), "joints")][0]
 
     def get_asset_joint_dict(self, asset: Asset) -> dict[str, int]:
         return _indices(self.get_asset_joint_names(asset))
@@ -287,7 +286,7 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         return _find(self.get_asset_joint_names(asset), name)
 
     def get_asset_joint_type(self, asset: Asset, index: int) -> JointType:
-        return joints(asset)[_within(index, len(joints(asset)), "joints")][1]
+        return joints(asset)[within(index, len(joints(asset)), "joints")][1]
 
     def get_asset_dof_count(self, asset: Asset) -> int:
         return len(asset.dof_names)
@@ -296,7 +295,7 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         return list(asset.dof_names)
 
     def get_asset_dof_name(self, asset: Asset, index: int) -> str:
-        return asset.dof_names[_within(index, len(asset.dof_names), "DOFs")]
+        return asset.dof_names[within(index, len(asset.dof_names), "DOFs")]
 
     def get_asset_dof_dict(self, asset: Asset) -> dict[str, int]:
         return _indices(asset.dof_names)
@@ -305,7 +304,7 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         return _find(asset.dof_names, name)
 
     def get_asset_dof_type(self, asset: Asset, index: int) -> DofType:
-        return asset.dof_types[_within(index, len(asset.dof_types), "DOFs")]
+        return asset.dof_types[within(index, len(asset.dof_types), "DOFs")]
 
     def get_dof_type_string(self, dof_type: DofType) -> str:
         return {DofType.DOF_ROTATION: "Rotation", DofType.DOF_TRANSLATION: "Translation"}.get(dof_type, "Invalid")
@@ -332,10 +331,10 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         return len(asset.actuators)
 
     def get_asset_actuator_name(self, asset: Asset, index: int) -> str:
-        return asset.actuators[_within(index, len(asset.actuators), "actuators")][0]
+        return asset.actuators[within(index, len(asset.actuators), "actuators")][0]
 
     def get_asset_actuator_joint_name(self, asset: Asset, index: int) -> str:
-        return asset.actuators[_within(index, len(asset.actuators), "actuators")][1]
+        return asset.actuators[within(index, len(asset.actuators), "actuators")][1]
 
     def get_asset_actuator_properties(self, asset: Asset) -> list[ActuatorProperties]:
         """What the MJCF says of its actuators. They do not act: drives and efforts do, as in Isaac Gym."""
@@ -359,7 +358,7 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         return len(sim.envs)
 
     def get_env(self, sim: Sim, index: int) -> Env:
-        return sim.envs[_within(index, len(sim.envs), "environments")]
+        return sim.envs[within(index, len(sim.envs), "environments")]
 
     def get_env_origin(self, env: Env) -> Vec3:
         """Zero: states are in the environment's own frame."""
@@ -384,7 +383,7 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
     def create_aggregate(self, env: Env, actors: Sequence[int]) -> bool:
         """As :meth:`begin_aggregate`: nothing to speed up."""
         for handle in actors:
-            _actor(env, handle)
+            actor_of(env, handle)
         return True
 
     def end_aggregate(self, env: Env) -> bool:
@@ -435,7 +434,7 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         return _find([a.name for a in env.actors], name)
 
     def get_actor_index(self, env: Env, handle: int, domain: IndexDomain) -> int:
-        _actor(env, handle)
+        actor_of(env, handle)
         return handle + (_sim(env).first(env, "actors") if domain == IndexDomain.DOMAIN_SIM else 0)
 
     def find_actor_index(self, env: Env, name: str, domain: IndexDomain) -> int:
@@ -443,29 +442,29 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         return handle if handle == INVALID_HANDLE else self.get_actor_index(env, handle, domain)
 
     def get_actor_name(self, env: Env, handle: int) -> str:
-        return _actor(env, handle).name
+        return actor_of(env, handle).name
 
     def get_actor_asset(self, env: Env, handle: int) -> Asset:
-        return _actor(env, handle).asset
+        return actor_of(env, handle).asset
 
     def get_actor_rigid_body_count(self, env: Env, handle: int) -> int:
-        return len(_actor(env, handle).asset.body_names)
+        return len(actor_of(env, handle).asset.body_names)
 
     def get_actor_rigid_body_names(self, env: Env, handle: int) -> list[str]:
-        return list(_actor(env, handle).asset.body_names)
+        return list(actor_of(env, handle).asset.body_names)
 
     def get_actor_rigid_body_dict(self, env: Env, handle: int) -> dict[str, int]:
-        return _indices(_actor(env, handle).asset.body_names)
+        return _indices(actor_of(env, handle).asset.body_names)
 
     def get_actor_rigid_body_index(self, env: Env, handle: int, index: int, domain: IndexDomain) -> int:
-        index = _within(index, len(_actor(env, handle).asset.body_names), "rigid bodies")
+        index = within(index, len(actor_of(env, handle).asset.body_names), "rigid bodies")
         if domain == IndexDomain.DOMAIN_ACTOR:
             return index
         index += sum(len(a.asset.body_names) for a in env.actors[:handle])
         return index + (_sim(env).first(env, "bodies") if domain == IndexDomain.DOMAIN_SIM else 0)
 
     def find_actor_rigid_body_index(self, env: Env, handle: int, name: str, domain: IndexDomain) -> int:
-        index = _find(_actor(env, handle).asset.body_names, name)
+        index = _find(actor_of(env, handle).asset.body_names, name)
         return index if index == INVALID_HANDLE else self.get_actor_rigid_body_index(env, handle, index, domain)
 
     def find_actor_rigid_body_handle(self, env: Env, handle: int, name: str) -> int:
@@ -478,23 +477,23 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         return self.get_actor_rigid_body_handle(env, handle, 0)
 
     def get_actor_dof_count(self, env: Env, handle: int) -> int:
-        return len(_actor(env, handle).asset.dof_names)
+        return len(actor_of(env, handle).asset.dof_names)
 
     def get_actor_dof_names(self, env: Env, handle: int) -> list[str]:
-        return list(_actor(env, handle).asset.dof_names)
+        return list(actor_of(env, handle).asset.dof_names)
 
     def get_actor_dof_dict(self, env: Env, handle: int) -> dict[str, int]:
-        return _indices(_actor(env, handle).asset.dof_names)
+        return _indices(actor_of(env, handle).asset.dof_names)
 
     def get_actor_dof_index(self, env: Env, handle: int, index: int, domain: IndexDomain) -> int:
-        index = _within(index, len(_actor(env, handle).asset.dof_names), "DOFs")
+        index = within(index, len(actor_of(env, handle).asset.dof_names), "DOFs")
         if domain == IndexDomain.DOMAIN_ACTOR:
             return index
         index += sum(len(a.asset.dof_names) for a in env.actors[:handle])
         return index + (_sim(env).first(env, "dofs") if domain == IndexDomain.DOMAIN_SIM else 0)
 
     def find_actor_dof_index(self, env: Env, handle: int, name: str, domain: IndexDomain) -> int:
-        index = _find(_actor(env, handle).asset.dof_names, name)
+        index = _find(actor_of(env, handle).asset.dof_names, name)
         return index if index == INVALID_HANDLE else self.get_actor_dof_index(env, handle, index, domain)
 
     def find_actor_dof_handle(self, env: Env, handle: int, name: str) -> int:
@@ -504,18 +503,18 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         return self.get_actor_dof_index(env, handle, index, IndexDomain.DOMAIN_ENV)
 
     def get_actor_joint_count(self, env: Env, handle: int) -> int:
-        return self.get_asset_joint_count(_actor(env, handle).asset)
+        return self.get_asset_joint_count(actor_of(env, handle).asset)
 
     def get_actor_joint_names(self, env: Env, handle: int) -> list[str]:
-        return self.get_asset_joint_names(_actor(env, handle).asset)
+        return self.get_asset_joint_names(actor_of(env, handle).asset)
 
     def get_actor_joint_dict(self, env: Env, handle: int) -> dict[str, int]:
-        return self.get_asset_joint_dict(_actor(env, handle).asset)
+        return self.get_asset_joint_dict(actor_of(env, handle).asset)
 
     # -- properties ----------------------------------------------------------------------------------------------
 
     def get_actor_dof_properties(self, env: Env, handle: int) -> np.ndarray:
-        return _actor(env, handle).dof_props.copy()
+        return actor_of(env, handle).dof_props.copy()
 
     def set_actor_dof_properties(self, env: Env, handle: int, props: np.ndarray) -> bool:
         """Drive mode, gains, limits, effort limit, dry friction and armature of every DOF of the actor.
@@ -525,26 +524,26 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         act and damping acts passively; so does stiffness, about zero, in the mode none alone. ``velocity`` (a limit) has no
         counterpart in MuJoCo.
         """
-        actor = _actor(env, handle)
+        actor = actor_of(env, handle)
         if len(props) != len(actor.dof_props):
-            raise ValueError(f"{_call()}: actor {actor.name!r} has {len(actor.dof_props)} DOFs, not {len(props)}")
+            raise ValueError(f"{call()}: actor {actor.name!r} has {len(actor.dof_props)} DOFs, not {len(props)}")
         for name in ("stiffness", "damping", "friction", "armature"):
             if not (props[name] >= 0.0).all():  # not a number neither
-                raise ValueError(f"{_call()}: {name} of actor {actor.name!r} is {props[name]}, but cannot be negative")
+                raise ValueError(f"{call()}: {name} of actor {actor.name!r} is {props[name]}, but cannot be negative")
         for field in actor.dof_props.dtype.names or ():
             actor.dof_props[field] = props[field]
         _sim(env).properties_changed(env)
         return True
 
     def get_actor_rigid_shape_count(self, env: Env, handle: int) -> int:
-        return len(_actor(env, handle).shape_props)
+        return len(actor_of(env, handle).shape_props)
 
     def get_actor_rigid_shape_properties(self, env: Env, handle: int) -> list[RigidShapeProperties]:
-        return [RigidShapeProperties(**vars(p)) for p in _actor(env, handle).shape_props]
+        return [RigidShapeProperties(**vars(p)) for p in actor_of(env, handle).shape_props]
 
     def set_actor_rigid_shape_properties(self, env: Env, handle: int, props: list[RigidShapeProperties]) -> bool:
         """Friction at any time; ``filter`` before ``prepare_sim``."""
-        actor = _actor(env, handle)
+        actor = actor_of(env, handle)
         if _sim(env).prepared and [p.filter for p in props] != [p.filter for p in actor.shape_props]:
             raise RuntimeError("collision filters cannot change after prepare_sim")
         actor.shape_props = _checked_shapes(props, len(actor.shape_props))
@@ -552,10 +551,10 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         return True
 
     def get_actor_rigid_body_shape_indices(self, env: Env, handle: int) -> list[IndexRange]:
-        return _shape_ranges(_actor(env, handle).asset)
+        return _shape_ranges(actor_of(env, handle).asset)
 
     def get_actor_rigid_body_properties(self, env: Env, handle: int) -> list[RigidBodyProperties]:
-        actor = _actor(env, handle)
+        actor = actor_of(env, handle)
         return [inertia.copied(actor.body_props.get(k, own)) for k, own in enumerate(actor.asset.body_props)]
 
     def set_actor_rigid_body_properties(
@@ -566,30 +565,30 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         recomputeInertia: bool = False,  # noqa: N803
     ) -> bool:
         """Masses, centres of mass and inertias. ``recomputeInertia`` scales each inertia as its mass has changed."""
-        actor = _actor(env, actorHandle)
+        actor = actor_of(env, actorHandle)
         own, whose = actor.asset.body_props, f"actor {actor.name!r}"
         if len(props) != len(own):
-            raise ValueError(f"{_call()}: {whose} has {len(own)} rigid bodies, not {len(props)}")
-        changed = inertia.changes(props, actor.body_props, own, recomputeInertia, f"{whose} ({_call()})")
+            raise ValueError(f"{call()}: {whose} has {len(own)} rigid bodies, not {len(props)}")
+        changed = inertia.changes(props, actor.body_props, own, recomputeInertia, f"{whose} ({call()})")
         if changed != actor.body_props:
             actor.body_props = changed
             _sim(env).properties_changed(env)
         return True
 
     def get_actor_actuator_count(self, env: Env, handle: int) -> int:
-        return len(_actor(env, handle).asset.actuators)
+        return len(actor_of(env, handle).asset.actuators)
 
     def get_actor_actuator_properties(self, env: Env, handle: int) -> list[ActuatorProperties]:
-        return self.get_asset_actuator_properties(_actor(env, handle).asset)
+        return self.get_asset_actuator_properties(actor_of(env, handle).asset)
 
     def get_actor_actuator_name(self, env: Env, handle: int, index: int) -> str:
-        return self.get_asset_actuator_name(_actor(env, handle).asset, index)
+        return self.get_asset_actuator_name(actor_of(env, handle).asset, index)
 
     def get_actor_actuator_joint_name(self, env: Env, handle: int, index: int) -> str:
-        return self.get_asset_actuator_joint_name(_actor(env, handle).asset, index)
+        return self.get_asset_actuator_joint_name(actor_of(env, handle).asset, index)
 
     def find_actor_actuator_index(self, env: Env, handle: int, name: str) -> int:
-        return self.find_asset_actuator_index(_actor(env, handle).asset, name)
+        return self.find_asset_actuator_index(actor_of(env, handle).asset, name)
 
     def get_asset_soft_body_count(self, asset: Asset) -> int:
         return 0
@@ -598,12 +597,12 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         return 0
 
     def get_actor_scale(self, env: Env, handle: int) -> float:
-        return _actor(env, handle).scale
+        return actor_of(env, handle).scale
 
     def set_actor_scale(self, env: Env, handle: int, scale: float) -> bool:
         """Multiply all lengths of an actor, and its masses by the cube, before ``prepare_sim``. Each scale is another
         structure, compiled on its own: a few sizes among many environments are cheap, thousands are not."""
-        actor, scale = _actor(env, handle), number(scale, float, "a scale")
+        actor, scale = actor_of(env, handle), number(scale, float, "a scale")
         if not 0.0 < scale < float("inf"):
             raise ValueError(f"gym.set_actor_scale: a scale is positive and finite, not {scale}")
         if scale == actor.scale:
@@ -624,7 +623,7 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
 
     def enable_actor_dof_force_sensors(self, env: Env, handle: int) -> bool:
         """DOF forces are always available."""
-        _actor(env, handle)
+        actor_of(env, handle)
         return True
 
     # -- tensors -------------------------------------------------------------------------------------------------
@@ -772,7 +771,7 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         rows = _dofs(env, handle)
         values = sim.dofs_at(rows)
         if len(states) != len(values):
-            raise ValueError(f"{_call()}: {len(values)} DOFs have states, not {len(states)}")
+            raise ValueError(f"{call()}: {len(values)} DOFs have states, not {len(states)}")
         if flags & STATE_POS:
             values[:, 0] = torch.as_tensor(np.ascontiguousarray(states["pos"]), device=values.device)
         if flags & STATE_VEL:
@@ -819,7 +818,7 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         """A force at the centre of mass and a torque on one body (handle within the environment), for the next step."""
         sim = _sim(env)
         sim.prepare()
-        row = sim.first(env, "bodies") + _within(rigidHandle, env.num_bodies, "rigid bodies")
+        row = sim.first(env, "bodies") + within(rigidHandle, env.num_bodies, "rigid bodies")
         values = torch.zeros(2, 1, 3, device=sim.device)
         for k, v in enumerate((force, torque)):
             if v is not None:
@@ -841,29 +840,6 @@ def _sim(env: Env) -> Sim:
     return env.sim  # type: ignore[attr-defined]
 
 
-def _call() -> str:
-    """The call of the gym that is under way, for messages."""
-    frame, name = sys._getframe(), ""
-    while frame := frame.f_back:  # type: ignore[assignment]
-        if frame.f_code.co_qualname.startswith("Gym."):
-            name = frame.f_code.co_name
-    return f"gym.{name}"
-
-
-def _within(index: int, count: int, what: str) -> int:
-    """``index``, which must be one of ``count`` things; none is counted from the end."""
-    index = operator.index(index)
-    if not 0 <= index < count:
-        has = f"0..{count - 1}" if count else "none"
-        raise IndexError(f"{_call()}: there is no {index} among the {what}, which are {has}")
-    return index
-
-
-def _actor(env: Env, handle: int) -> Actor:
-    handle = number(handle, int, "an actor's handle")
-    return env.actors[_within(handle, len(env.actors), f"actors of environment {env.index}")]
-
-
 def _find(names: Sequence[str], name: str) -> int:
     return names.index(name) if name in names else INVALID_HANDLE
 
@@ -882,7 +858,7 @@ def _shape_ranges(asset: Asset) -> list[IndexRange]:
 
 def _checked_shapes(props: list[RigidShapeProperties], expected: int) -> list[RigidShapeProperties]:
     if len(props) != expected:
-        raise ValueError(f"{_call()}: there are {expected} rigid shapes, not {len(props)}")
+        raise ValueError(f"{call()}: there are {expected} rigid shapes, not {len(props)}")
     warn_restitution(max((p.restitution for p in props), default=0.0), "a shape")
     return [RigidShapeProperties(**vars(p)) for p in props]
 
@@ -923,7 +899,7 @@ def _command(
 
 
 def _dofs(env: Env, handle: int) -> slice:
-    count = len(_actor(env, handle).asset.dof_names)
+    count = len(actor_of(env, handle).asset.dof_names)
     first = _sim(env).first(env, "dofs") + sum(len(a.asset.dof_names) for a in env.actors[:handle])
     return slice(first, first + count)
 
@@ -933,6 +909,6 @@ def _actor_command(gym: Gym, env: Env, handle: int, which: str, values: np.ndarr
     sim.prepare()
     target, rows, values = getattr(sim, which), _dofs(env, handle), np.asarray(values, dtype=np.float32).reshape(-1)
     if len(values) != rows.stop - rows.start:
-        raise ValueError(f"{_call()}: the actor has {rows.stop - rows.start} DOFs, not {len(values)}")
+        raise ValueError(f"{call()}: the actor has {rows.stop - rows.start} DOFs, not {len(values)}")
     target[rows] = torch.as_tensor(values, device=target.device)
     return True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -28,16 +30,36 @@ def index_of(value: Any) -> int:
     return number(value, int, "a handle or an index")
 
 
+def call() -> str:
+    """The call of the gym that is under way, for messages."""
+    frame, name = sys._getframe(), ""
+    while frame := frame.f_back:  # type: ignore[assignment]
+        owner, _, method = frame.f_code.co_qualname.partition(".")
+        if method and (owner == "Gym" or owner.endswith("Calls")):
+            name = frame.f_code.co_name
+    return f"gym.{name}"
+
+
+def within(index: int, count: int, what: str) -> int:
+    """``index``, which must be one of ``count`` things; none is counted from the end.
+
+    Raises:
+        IndexError: it is not.
+    """
+    index = operator.index(index)
+    if not 0 <= index < count:
+        has = f"0..{count - 1}" if count else "none"
+        raise IndexError(f"{call()}: there is no {index} among the {what}, which are {has}")
+    return index
+
+
 def actor_of(env: Env, handle: int) -> Actor:
     """The actor with a handle.
 
     Raises:
-        ValueError: there is none.
+        IndexError: there is none.
     """
-    index = index_of(handle)
-    if not 0 <= index < len(env.actors):
-        raise ValueError(f"environment {env.index} has actors 0..{len(env.actors) - 1}, not {handle}")
-    return env.actors[index]
+    return env.actors[within(index_of(handle), len(env.actors), f"actors of environment {env.index}")]
 
 
 def body_of(env: Env, handle: int) -> tuple[int, Actor, int]:
@@ -61,13 +83,12 @@ def first_of(env: Env, actor: int, count: Callable[[Asset], int]) -> int:
 
 
 def _owner(env: Env, handle: int, what: str, count: Callable[[Asset], int]) -> tuple[int, Actor, int]:
-    at = index_of(handle)
+    at = within(index_of(handle), first_of(env, len(env.actors), count), f"{what} of environment {env.index}")
     for k, actor in enumerate(env.actors):
-        if 0 <= at < count(actor.asset):
+        if at < count(actor.asset):
             return k, actor, at
         at -= count(actor.asset)
-    total = first_of(env, len(env.actors), count)
-    raise ValueError(f"environment {env.index} has {what} 0..{total - 1}, not {handle}")
+    raise AssertionError("the handle is within the count")
 
 
 def joints(asset: Asset) -> list[tuple[str, JointType]]:

@@ -194,8 +194,12 @@ def empty_spec(params: SimParams) -> mujoco.MjSpec:
     option = spec.option
     option.timestep = params.dt / params.substeps
     option.gravity = _xyz(params.gravity)
-    # PhysX drives are implicit spring-dampers: implicitfast integrates damping and drive damping implicitly.
+    # PhysX drives are implicit spring-dampers. implicitfast damps implicitly, but only after it has solved for the contacts;
+    # the alternative is in ``with_properties``.
     option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
+    if params.implicit_contacts:
+        option.integrator = mujoco.mjtIntegrator.mjINT_EULER
+        option.disableflags |= mujoco.mjtDisableBit.mjDSBL_EULERDAMP
     if params.friction_cone not in CONES:
         raise ValueError(f"there is no friction_cone {params.friction_cone!r}; there are {', '.join(CONES)}")
     option.cone, option.impratio = CONES[params.friction_cone]
@@ -272,6 +276,9 @@ def with_properties(
     MuJoCo takes the damping of what it is at the end of the step and the stiffness of what it was at the beginning; with
     h kp more damping both act at the end, on q + h qd, as PhysX's drives do, and no stiffness is too much for a light joint.
     The same goes for the spring of a joint that has no drive. A DOF in effort mode keeps its damping and has no stiffness.
+
+    With a damping d taken at the end of the step, (M + h d) a = f: so much more inertia does what implicit integration
+    does, and contacts and limits are solved for with it. That is how models with ``implicit_contacts`` are integrated.
     """
     m = base if in_place else copy.copy(base)
     body = 1
@@ -299,9 +306,12 @@ def with_properties(
         m.jnt_stiffness[joint] = spring
         m.dof_damping[dof] = np.where(passive, dofs["damping"], 0.0) + h * spring
         m.dof_frictionloss[dof] = dofs["friction"]
-        m.dof_armature[dof] = dofs["armature"]
         m.jnt_actfrclimited[joint] = False  # limits are applied to the command
         m.actuator_biasprm[:, :3] = np.stack([np.zeros_like(kp), -kp, -(kd + h * kp)], 1)
+        m.dof_armature[dof] = dofs["armature"] + damping_inertia(m)[dof]
+    if m.opt.integrator == mujoco.mjtIntegrator.mjINT_EULER:
+        m.dof_armature[m.jnt_type[m.dof_jntid] == mujoco.mjtJoint.mjJNT_FREE] = 0.0
+        m.body_simple[m.body_simple == 2] = 1  # MuJoCo takes the inverse of the mass alone for bodies on slides
     mujoco.mj_setConst(m, scratch or mujoco.MjData(m))
     body = 1
     for i, actor in enumerate(env.actors):
@@ -310,9 +320,29 @@ def with_properties(
             adr, o = m.jnt_dofadr[m.body_jntadr[body]], actor.asset.options
             m.dof_damping[adr : adr + 3] = o.linear_damping * m.body_subtreemass[body]
             m.dof_damping[adr + 3 : adr + 6] = o.angular_damping * m.dof_M0[adr + 3 : adr + 6]
+            m.dof_armature[adr : adr + 6] = added = damping_inertia(m)[adr : adr + 6]
+            m.dof_M0[adr : adr + 6] += added  # from which MuJoCo takes the inertia of bodies without joints
         body += len(actor.asset.body_names)
     attractors.write(m, env)
     return m
+
+
+def damping_inertia(m: mujoco.MjModel) -> np.ndarray:
+    """(nv,) inertia that stands for the damping of DOFs and drives where contacts are implicit, part of ``dof_armature``."""
+    if m.opt.integrator != mujoco.mjtIntegrator.mjINT_EULER:
+        return np.zeros(m.nv)
+    damping = m.dof_damping.copy()
+    np.subtract.at(damping, m.jnt_dofadr[m.actuator_trnid[:, 0]], m.actuator_biasprm[:, 2])
+    return m.opt.timestep * damping
+
+
+def mass_matrix(m: mujoco.MjModel, d: mujoco.MjData) -> np.ndarray:
+    """(nv, nv) joint-space inertia, without what stands for damping; positions in ``d`` are up to date."""
+    dense = np.empty((m.nv, m.nv))
+    mujoco.mj_fullM(m, d, dense)
+    if m.opt.integrator == mujoco.mjtIntegrator.mjINT_EULER:
+        dense -= np.diag(damping_inertia(m)) + tendons.damping_inertia(m)
+    return dense
 
 
 def drive_gains(props: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

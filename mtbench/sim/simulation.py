@@ -56,6 +56,7 @@ class Simulation:
         self._studio: Studio | None = None
         self.engine: Engine | None = None
         self.destroyed = False
+        self._drives_limited = False  # whether any drive has a limit
         self._changed_envs: dict[int, Env] = {}  # by index: those with properties that the engine has not been given
         self._first: dict[str, list[int]] = {"actors": [0], "bodies": [0], "dofs": [0]}
 
@@ -208,6 +209,7 @@ class Simulation:
             (self._limit, limit),
         ):
             column[torch.from_numpy(rows).to(self.device)] = torch.from_numpy(values).to(column)
+        self._drives_limited = self._drives_limited or bool(((kp + kd > 0.0) & (limit < FLT_MAX)).any())
 
     def _set_initial_state(self) -> None:
         rows = []
@@ -222,25 +224,40 @@ class Simulation:
         """Step by ``dt``.
 
         A drive's force is kp (p* - q) + kd (v* - v), with the position and velocity at the end of each substep (see
-        ``with_properties``), or the effort, and its mean over the step (the joint moving on at its present velocity) is
-        limited to the DOF's effort. The limit is part of the command, ctrl = force + kp q +
-        kd v, not of MuJoCo's actuator: where MuJoCo limits a force it no longer integrates the damping implicitly, and
-        a stiff drive that saturates chatters.
+        ``with_properties``), or the effort. Where contacts are implicit and drives have limits, they are commanded anew
+        in each substep.
+        """
+        substeps = self.params.substeps
+        times = substeps if self.params.implicit_contacts and self._drives_limited else 1
+        force = self._engine.force.clone() if times > 1 else None
+        for k in range(times):
+            if k:
+                assert force is not None
+                self._engine.force.copy_(force)  # which the engine has set to zero
+                self._engine.mark_force()
+            self._command(substeps // times)
+            self._engine.step(substeps // times)
+        self._moved = "all"
+        self.frame += 1
+
+    def _command(self, substeps: int) -> None:
+        """Give the drives their commands for some substeps.
+
+        The mean force over them (the joint moving on at its present velocity) is limited to the DOF's effort. The limit is
+        part of the command, ctrl = force + kp q + kd v, not of MuJoCo's actuator: where MuJoCo limits a force it no longer
+        integrates the damping implicitly, and a stiff drive that saturates chatters.
         """
         engine, layout = self._engine, self.layout
         engine.forward()
         q, v = engine.qpos[layout.dof_qpos[:-1]], engine.qvel[layout.dof_qvel[:-1]]
-        substeps = self.params.substeps
-        spring = self._kp * q + (self._kd + self._kp * (self.params.dt / substeps)) * v  # what the actuators take off
+        h = self.params.dt / self.params.substeps
+        spring = self._kp * q + (self._kd + self._kp * h) * v  # what the actuators take off
         command = self._kp * self.position_target[:-1] + self._kd * self.velocity_target[:-1]
         command += self._takes_effort * self.effort[:-1]
         # What the mean falls short of the force at the start
-        drift = self._kp * v * (self.params.dt * (substeps - 1) / (2 * substeps))
+        drift = self._kp * v * (self.params.dt * (substeps - 1) / (2 * self.params.substeps))
         mean = torch.minimum(torch.maximum(command - spring - drift, -self._limit), self._limit)
         engine.ctrl[layout.dof_ctrl[:-1]] = mean + drift + spring
-        engine.step(self.params.substeps)
-        self._moved = "all"
-        self.frame += 1
 
     # -- reading -------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import copy
 from dataclasses import dataclass, field
 
 import mujoco
+import numpy as np
 
 from .component_types import TendonProperties, TendonType
 from .soft_constraints import spring
@@ -68,14 +69,19 @@ def read(model: mujoco.MjModel, limit_stiffness: float) -> list[Tendon]:
 def write(model: mujoco.MjModel, prefix: str, tendons: list[Tendon]) -> None:
     """Write an actor's tendons into a model, where they are called ``prefix`` and their name.
 
-    Spring and damper are MuJoCo's. So are limits, unless the client gave a limit stiffness of its own: then the limits are an
-    implicit spring of that stiffness, damped by the tendon's damping.
+    Spring and damper are MuJoCo's; where contacts are implicit (``scene.with_properties``), both act at the end of the
+    step, the tendon's armature standing for that. So are limits, unless the client gave a limit stiffness of its own: then
+    the limits are an implicit spring of that stiffness, damped by the tendon's damping.
     """
     for tendon in tendons:
         t, props = model.tendon(prefix + tendon.name).id, tendon.props
         first = int(model.tendon_adr[t])
         model.wrap_prm[first : first + len(tendon.coefficients)] = tendon.coefficients
         model.tendon_stiffness[t], model.tendon_damping[t] = props.stiffness, props.damping
+        if model.opt.integrator == mujoco.mjtIntegrator.mjINT_EULER:
+            h = model.opt.timestep
+            model.tendon_damping[t] += h * props.stiffness
+            model.tendon_armature[t] = h * model.tendon_damping[t]
         # Isaac Gym adds the offset to the length; MuJoCo has none, so what the length is compared with moves instead.
         model.tendon_lengthspring[t] = props.fixed_spring_rest_length - tendon.offset
         model.tendon_limited[t] = props.is_fixed_limited and props.limit_stiffness > 0.0
@@ -88,3 +94,15 @@ def write(model: mujoco.MjModel, prefix: str, tendons: list[Tendon]) -> None:
             weight = float(model.tendon_invweight0[t])
             soft = spring(props.limit_stiffness, props.damping, model.opt.timestep, weight)
             model.tendon_solref_lim[t], model.tendon_solimp_lim[t] = soft
+
+
+def damping_inertia(model: mujoco.MjModel) -> np.ndarray:
+    """(nv, nv) what the armatures that :func:`write` gives tendons add to the inertia of a model with implicit contacts."""
+    out = np.zeros((model.nv, model.nv))
+    for t in range(model.ntendon):
+        wraps = slice(model.tendon_adr[t], model.tendon_adr[t] + model.tendon_num[t])
+        if (model.wrap_type[wraps] == mujoco.mjtWrap.mjWRAP_JOINT).all():
+            jacobian = np.zeros(model.nv)
+            jacobian[model.jnt_dofadr[model.wrap_objid[wraps]]] = model.wrap_prm[wraps]
+            out += model.tendon_armature[t] * np.outer(jacobian, jacobian)
+    return out

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from mtbench.sim import gymapi, gymtorch
+from tests.sim.world import ARM
 
 MODES = gymapi.DOF_MODE_NONE, gymapi.DOF_MODE_POS, gymapi.DOF_MODE_VEL, gymapi.DOF_MODE_EFFORT
 
@@ -103,9 +104,9 @@ def test_passive_stiffness_and_damping(make_world, mode, spring):
     assert w.dof[0].tolist() == pytest.approx((q, v), rel=1e-4, abs=1e-6)
 
 
-def test_an_effort_limit_bounds_the_mean_force_of_a_stiff_drive(make_world):
+def test_an_effort_limit_bounds_the_force_of_a_stiff_drive(make_world):
     """And the joint arrives, as without one."""
-    w = _hinge(make_world, 1.0, substeps=4, mode=gymapi.DOF_MODE_POS, stiffness=400.0, damping=20.0, effort=2.0)
+    w = _hinge(make_world, 1.0, substeps=4, mode=gymapi.DOF_MODE_POS, stiffness=400.0, damping=400.0, effort=2.0)
     force = gymtorch.wrap_tensor(w.gym.acquire_dof_force_tensor(w.sim))
     _set_target(w, 1.0)
     w.step()
@@ -114,6 +115,93 @@ def test_an_effort_limit_bounds_the_mean_force_of_a_stiff_drive(make_world):
     assert abs(force[0].item()) <= 2.0 + 1e-6
     w.step(600)
     assert w.dof[0].tolist() == pytest.approx([1.0, 0.0], abs=0.02)
+
+
+FINGER = """<mujoco><worldbody><body name="mount"><geom size="0.01" mass="1" contype="0" conaffinity="0"/>
+  <body name="finger"><joint name="j" type="slide" axis="0 0 -1"/><geom size="0.05" mass="0.1"/></body></body>
+  </worldbody></mujoco>"""
+
+
+@pytest.mark.parametrize(("target", "force"), [(0.0501, None), (0.06, 200.0)])
+def test_a_stiff_drive_presses_on_the_ground_at_rest(make_world, target, force):
+    """It presses with kp times what it lacks, up to its limit of 200 N, and its weight; and nothing moves."""
+    w = make_world(dt=1 / 60, substeps=2)
+    w.ground()
+    env = w.env((w.mjcf(FINGER, fix_base_link=True), (0, 0, 0.1)))
+    w.drive(env, driveMode=gymapi.DOF_MODE_POS, stiffness=1e6, damping=1e2, effort=200.0)
+    w.prepare()
+    ground = gymtorch.wrap_tensor(w.gym.acquire_net_contact_force_tensor(w.sim))
+    _set_target(w, target)
+    w.step(60)
+    rest = w.dof[0, 0].item()
+    assert rest == pytest.approx(0.05, abs=5e-5)  # contacts give way a little
+    for _ in range(30):
+        w.step()
+        w.gym.refresh_net_contact_force_tensor(w.sim)
+        assert w.dof[0].tolist() == pytest.approx([rest, 0.0], abs=1e-6)
+        pressed = 1e6 * (target - w.dof[0, 0].item()) if force is None else force
+        assert ground[1, 2].item() == pytest.approx(pressed + 0.1 * 9.81, abs=0.1)
+
+
+def test_a_motor_against_its_limit_stop_and_a_damper(make_world):
+    """A damped joint that a constant torque drives into its stop comes to rest there, however much damping."""
+    w = make_world(dt=1 / 60, substeps=1, gravity=0.0)
+    text = """<mujoco><worldbody><body><geom size="0.01" mass="1"/><body><joint name="j" axis="0 0 1" range="-0.1 0.1"/>
+      <inertial pos="0 0 0" mass="0.01" diaginertia="1e-4 1e-4 1e-4"/></body></body></worldbody></mujoco>"""
+    asset = w.mjcf("<mujoco><compiler angle='radian'/>" + text[8:], fix_base_link=True)
+    env = w.env((asset, (0, 0, 0)))
+    w.drive(env, driveMode=gymapi.DOF_MODE_EFFORT, damping=5.0)
+    w.prepare()
+    w.gym.apply_actor_dof_efforts(env, 0, np.array([2.0], dtype=np.float32))
+    w.step(9)
+    assert w.dof[0, 1].item() == pytest.approx(0.4, rel=1e-3)  # 2 N m against 5 N m s
+    w.step(60)
+    assert w.dof[0].tolist() == pytest.approx([0.1, 0.0], abs=2e-3)
+
+
+def test_a_damped_fall(make_world):
+    """A free body with linear and angular damping, which are rates: v' = g - c v, by backward Euler."""
+    w = make_world(dt=0.1, substeps=1)
+    asset = w.mjcf("<mujoco><worldbody><body><geom size='.1' mass='3'/></body></worldbody></mujoco>", linear_damping=30.0,
+                   angular_damping=50.0)  # fmt: skip
+    w.env((asset, (0, 0, 9)))
+    w.prepare()
+    w.set_roots(torch.tensor([[0, 0, 9, 0, 0, 0, 1, 2.0, 0, 0, 0, 0, 4.0]]))
+    w.step(2)
+    assert w.root[0, 7].item() == pytest.approx(2.0 / (1 + 3.0) ** 2, rel=1e-5)
+    assert w.root[0, 9].item() == pytest.approx(-0.981 / 4 * (1 + 1 / 4), rel=1e-5)
+    assert w.root[0, 12].item() == pytest.approx(4.0 / (1 + 5.0) ** 2, rel=1e-5)
+
+
+def test_the_mass_matrix_holds_no_damping(make_world):
+    def matrix(**fields: float) -> torch.Tensor:
+        w = make_world()
+        env = w.env((w.mjcf(ARM, fix_base_link=True), (0, 0, 0), "arm"))
+        w.drive(env, armature=0.01, **fields)
+        w.prepare()
+        out = gymtorch.wrap_tensor(w.gym.acquire_mass_matrix_tensor(w.sim, "arm"))
+        w.gym.refresh_mass_matrix_tensors(w.sim)
+        return out[0]
+
+    free = matrix(driveMode=gymapi.DOF_MODE_EFFORT, damping=0.0)
+    for fields in (
+        {"driveMode": gymapi.DOF_MODE_POS, "stiffness": 900.0, "damping": 30.0},
+        {"driveMode": gymapi.DOF_MODE_NONE, "stiffness": 40.0, "damping": 3.0},
+    ):
+        torch.testing.assert_close(matrix(**fields), free)
+
+
+def test_drives_in_the_air_are_the_same_with_and_without_implicit_contacts(make_world):
+    def moved(implicit: bool) -> torch.Tensor:
+        w = make_world(gravity=0.0, implicit_contacts=implicit)
+        env = w.env((w.mjcf(ARM, fix_base_link=True), (0, 0, 0)))
+        w.drive(env, driveMode=gymapi.DOF_MODE_POS, stiffness=200.0, damping=10.0)
+        w.prepare()
+        w.gym.set_dof_position_target_tensor(w.sim, gymtorch.unwrap_tensor(torch.tensor([0.5, -0.3, 0.1])))
+        w.step(20)
+        return w.dof
+
+    torch.testing.assert_close(moved(True), moved(False), atol=1e-5, rtol=0)
 
 
 def test_gains_that_no_drive_has_are_refused(make_world):

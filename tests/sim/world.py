@@ -31,13 +31,20 @@ class World:
     """A simulation, its tensors by name, and shorthands for calls that every test makes."""
 
     def __init__(
-        self, tmp_path: Path, dt: float = 0.01, substeps: int = 1, gravity: float = -9.81, engine: str = "mujoco"
+        self,
+        tmp_path: Path,
+        dt: float = 0.01,
+        substeps: int = 1,
+        gravity: float = -9.81,
+        engine: str = "mujoco",
+        implicit_contacts: bool = True,
     ) -> None:
         self.gym = gymapi.acquire_gym()
         params = gymapi.SimParams()
         params.dt, params.substeps, params.up_axis = dt, substeps, gymapi.UP_AXIS_Z
         params.gravity = gymapi.Vec3(0, 0, gravity)
         params.physx.num_threads = 2
+        params.implicit_contacts = implicit_contacts
         params.warp.enabled = engine == "warp"
         self.sim = self.gym.create_sim(0, -1, gymapi.SIM_PHYSX, params)
         self.tmp_path = tmp_path

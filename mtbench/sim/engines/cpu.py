@@ -22,7 +22,7 @@ from torch import Tensor
 from .. import force_sensors
 from ..layout import Sizes
 from ..padding import run_models
-from ..scene import CONTACT_SENSOR, Group
+from ..scene import CONTACT_SENSOR, Group, mass_matrix
 from .engine import Engine
 
 #: At least so many batches for each thread, so that the last ones to finish leave little idle.
@@ -129,10 +129,7 @@ class CpuEngine(Engine):
 
     def mass_matrix(self, env: int) -> np.ndarray:
         """Joint-space inertia of one environment (engine rank), (nv, nv)."""
-        m, d = self.model(env), self.data(env)
-        dense = np.empty((m.nv, m.nv))
-        mujoco.mj_fullM(m, d, dense)
-        return dense
+        return mass_matrix(self.model(env), self.data(env))
 
     def first_qvel(self, env: int) -> int:
         """Entry of ``qvel`` at which an environment (engine rank) begins."""

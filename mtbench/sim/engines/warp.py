@@ -26,7 +26,7 @@ from torch import Tensor
 
 from ..layout import Sizes
 from ..padding import family_of, padded, run_models
-from ..scene import CONTACT_SENSOR, Group
+from ..scene import CONTACT_SENSOR, Group, mass_matrix
 from . import kernels
 from .engine import Engine
 
@@ -212,10 +212,8 @@ class WarpEngine(Engine):
         own, place = worlds.models[row], worlds.places[row]
         d = self.data(env)
         mujoco.mj_forward(own, d)
-        mine = np.empty((own.nv, own.nv))
-        mujoco.mj_fullM(own, d, mine)
         dense = np.eye(worlds.base.nv)
-        dense[np.ix_(place.dofs, place.dofs)] = mine
+        dense[np.ix_(place.dofs, place.dofs)] = mass_matrix(own, d)
         return dense
 
     def first_qvel(self, env: int) -> int:
