@@ -67,8 +67,8 @@ def begin(spec: SawyerTask, model: mujoco.MjModel, vectors: np.ndarray, threads:
     goal, obj = start.pop("goal"), start.pop("obj")
     n = len(vectors)
     read = Reader([spec], [model], [n], dtype=torch.float64)
-    flat = (torch.tensor(scene.batch.bind(name).reshape(n * model.nbody, -1)) for name in ("xpos", "xquat"))
-    frame = read(*flat, torch.zeros(n * model.nq + 1)).frame.numpy()
+    xpos, xquat = (torch.tensor(scene.batch.bind(name).reshape(n * model.nbody, -1)) for name in ("xpos", "xquat"))
+    frame = read(xpos, xquat, torch.zeros(n * model.nq + 1)).frame.numpy()
     body = 0 if scene.moved is None else model.body(scene.moved).id
     place = scene.body_pos[:, body].copy()
     return Starts(scene.qpos.copy(), scene.qvel.copy(), frame, goal, obj, scene.tcp, start, body, place)

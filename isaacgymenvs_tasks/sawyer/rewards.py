@@ -1,4 +1,4 @@
-"""The vocabulary of the official V2 rewards: terms of :mod:`isaacgymenvs_tasks.metaworld.rewards`, and the two ways in which the
+"""The vocabulary of the official V2 rewards: terms of :mod:`isaacgymenvs_tasks.metaworld.rewards`, and the two ways in which
 official tasks judge a grasp. Arguments and results are (n,) unless said otherwise.
 """
 

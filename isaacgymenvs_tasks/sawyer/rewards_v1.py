@@ -1,7 +1,7 @@
 """The shapes of the official V1 rewards. Distances are (n,), points (n, 3).
 
-V1 is the package's first reward set: distances in metres and bonuses in the thousands, so that tasks differ in scale by orders
-of magnitude. Nothing is set to a constant at success, and success itself is measured by what V1 measures.
+V1 is the package's first reward set: distances in metres and bonuses in the thousands, so that tasks differ in scale by
+orders of magnitude. Nothing is set to a constant at success, and success itself is measured by what V1 measures.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from isaacgymenvs_tasks.sawyer.rewards import distance, level
 from isaacgymenvs_tasks.sawyer.task import State
 
 
-def bonus(d: Tensor, start: Tensor | float, wide: float = 0.01, narrow: float = 0.001, weight: float = 1000.0) -> Tensor:
+def bonus(
+    d: Tensor, start: Tensor | float, wide: float = 0.01, narrow: float = 0.001, weight: float = 1000.0
+) -> Tensor:
     """1000 a metre of progress, and up to ``2 * weight`` more near the goal."""
     square = d * d
     return 1000.0 * (start - d) + weight * ((-square / wide).exp() + (-square / narrow).exp())
@@ -28,7 +30,7 @@ def push(
     wide: float = 0.01,
     narrow: float = 0.001,
 ) -> Tensor:
-    """Touch the object, then bring it nearer: ``d`` to the goal, ``start`` of it in the beginning; ``tip`` (the tcp) touches."""
+    """Touch the object with ``tip`` (the tcp), then bring it nearer to the goal: it is ``d`` away and was ``start``."""
     reach = distance(s.obj, s.tcp if tip is None else tip)
     return torch.where(reach < 0.05, bonus(d, start, wide, narrow).clamp_min(0.0), 0.0) - reach
 
@@ -68,7 +70,7 @@ def lifting(s: State, z: Tensor, reach: Tensor, up: Tensor, *, touch: float = 0.
 
 
 def carry(s: State, d: Tensor, *, up_cost: float = 2.0, place: Tensor | None = None) -> Tensor:
-    """Pick the first observed point up and bring it to the goal, ``d`` away; ``place``: what placing earns, if not its bonus."""
+    """Pick the first observed point up and bring it to the goal, ``d`` away; ``place``: what that earns, if not its bonus."""
     reach, reward = approach(s, s.obj, height(s), lift=up_cost)
     z = s.obj[:, 2]
     up = (z >= s.start["lift"] - 0.01) & ~dropped(s, z, d, reach)

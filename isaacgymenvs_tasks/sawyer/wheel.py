@@ -36,7 +36,7 @@ def assets() -> Path:
     try:
         package = distribution("metaworld")
     except PackageNotFoundError:
-        raise ValueError(f"the official tasks need the package metaworld {VERSION}, which is not installed: {COMMAND}") from None
+        raise ValueError(f"the official tasks need metaworld {VERSION}, which is not installed: {COMMAND}") from None
     if package.version != VERSION:
         raise ValueError(f"the official tasks need metaworld {VERSION}, but {package.version} is installed: {COMMAND}")
     folder = Path(str(package.locate_file("metaworld/assets/sawyer_xyz")))

@@ -94,7 +94,12 @@ def coffee_button_reset(scene: Scene, v: np.ndarray) -> Arrays:
     scene.bring_hand()
     _put_mug(scene, v + np.array([0.0, -0.22, 0.0]))
     goal = v + np.array([0.0, -0.19, 0.3])
-    return {"goal": goal, "obj": v, "press": np.full(len(v), 0.03), "far": np.abs(scene.at("site:buttonStart") - goal)[:, Y]}
+    return {
+        "goal": goal,
+        "obj": v,
+        "press": np.full(len(v), 0.03),
+        "far": np.abs(scene.at("site:buttonStart") - goal)[:, Y],
+    }
 
 
 def coffee_pull_reset(scene: Scene, v: np.ndarray) -> Arrays:

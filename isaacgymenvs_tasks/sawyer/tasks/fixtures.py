@@ -33,7 +33,10 @@ def drawer_close_reset(scene: Scene, v: np.ndarray) -> Arrays:
     scene.move("drawer", v)
     scene.bring_hand()
     scene.put(-0.15, still=(0, 0))
-    return {"goal": v + np.array([0.0, -0.16, 0.09]), "obj": scene.at("body:drawer_link") + np.array([0.0, -0.16, 0.05])}
+    return {
+        "goal": v + np.array([0.0, -0.16, 0.09]),
+        "obj": scene.at("body:drawer_link") + np.array([0.0, -0.16, 0.05]),
+    }
 
 
 def drawer_close(s: State) -> tuple[Tensor, Tensor]:
@@ -304,7 +307,8 @@ TASKS = (
         dial_reset, dial_turn, dial_turn_v1,
     ),
     SawyerTask(
-        27, "lever_pull", "sawyer_lever_pull.xml", (Point("site:leverStart", "geom:objGeom"),), (-0.1, 0.7, 0.0), (0.1, 0.8, 0.0),
-        lever_reset, lever_pull, lever_pull_v1, hand=_FRONT, mocap_low=_DEEP, joint="LeverAxis",
+        27, "lever_pull", "sawyer_lever_pull.xml", (Point("site:leverStart", "geom:objGeom"),),
+        (-0.1, 0.7, 0.0), (0.1, 0.8, 0.0), lever_reset, lever_pull, lever_pull_v1,
+        hand=_FRONT, mocap_low=_DEEP, joint="LeverAxis",
     ),
 )  # fmt: skip

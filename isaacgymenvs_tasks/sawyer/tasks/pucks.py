@@ -40,7 +40,12 @@ def _carry_v1(s: State, radius: float = 0.07) -> tuple[Tensor, Tensor]:
 def reach_reset(scene: Scene, v: np.ndarray) -> Arrays:
     scene.bring_hand()
     put_free(scene, v[:, :3])
-    return {"goal": v[:, 3:], "obj": v[:, :3], "far": span(scene.tcp, v[:, 3:]), "hand": np.tile(scene.hand, (len(v), 1))}
+    return {
+        "goal": v[:, 3:],
+        "obj": v[:, :3],
+        "far": span(scene.tcp, v[:, 3:]),
+        "hand": np.tile(scene.hand, (len(v), 1)),
+    }
 
 
 def reach(s: State) -> tuple[Tensor, Tensor]:

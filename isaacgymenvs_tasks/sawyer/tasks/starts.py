@@ -20,8 +20,8 @@ def span(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def lift(obj: np.ndarray, goal: np.ndarray, height: np.ndarray, by: float) -> Arrays:
-    """V1's numbers for picking up: ``height`` of the object, ``lift`` to which it must rise, ``far``: its way to the goal from
-    there, to which V1 adds the lift itself."""
+    """V1's numbers for picking up: ``height`` of the object, ``lift`` to which it must rise, and ``far``, its way to the goal
+    from there, to which V1 adds the lift itself."""
     top = height + by
     return {"height": height, "lift": top, "far": span(at_height(obj, top), goal) + top}
 

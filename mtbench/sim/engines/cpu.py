@@ -27,16 +27,24 @@ from .engine import Engine
 BATCHES_A_THREAD = 4
 #: A coordinate or velocity beyond this is a diverged simulation, as in MuJoCo (mjMAXVAL).
 MAX_VALUE = 1e10
-INPUTS = ("qpos", "qvel", "ctrl", "mocap_pos", "mocap_quat", "force")
+INPUTS = ("qpos", "qvel", "ctrl", "mocap_pos", "mocap_quat", "force", "body_pos")
 VELOCITY_STAGE = mujoco.mjtStage.mjSTAGE_VEL.value
 NO_STAGE = mujoco.mjtStage.mjSTAGE_NONE.value
 
 
 class CpuEngine(Engine):
     """See :class:`.engine.Engine`. State and inputs are float64, derived quantities float32. Nothing overflows: MuJoCo on the
-    CPU makes room for the contacts it finds."""
+    CPU makes room for the contacts it finds.
+
+    Attributes:
+        body_pos: (bodies + 1, 3) positions of bodies in their parents' frames, taken over with a state that was written, in
+            groups that are ``placed``.
+        sensordata: (n,) readings of the models' own sensors.
+    """
 
     device = torch.device("cpu")
+    body_pos: Tensor
+    sensordata: Tensor
 
     def __init__(self, groups: list[Group], sizes: Sizes, num_threads: int = 0) -> None:
         mujoco.set_mju_user_warning(_quiet)
@@ -56,6 +64,8 @@ class CpuEngine(Engine):
             "xanchor": (sizes.joints, 3),
             "dof_force": (sizes.qvel,),
             "contact_force": (sizes.bodies, 3),
+            "body_pos": (sizes.bodies + 1, 3),
+            "sensordata": (sum(len(g.envs) * _sensors(g.base) for g in groups),),
         }
         self._buffers = {
             name: np.zeros(shape, np.float64 if name in INPUTS else np.float32) for name, shape in shapes.items()
@@ -71,8 +81,8 @@ class CpuEngine(Engine):
         at = dict.fromkeys([*shapes, "env"], 0)
         size = max(1, -(-count // (BATCHES_A_THREAD * threads)))
         self._batches = [
-            _Batch(models[first : first + size], at, self._buffers, self._dirty, self._diverged)
-            for models in map(run_models, groups)
+            _Batch(models[first : first + size], at, self._buffers, self._dirty, self._diverged, group)
+            for group, models in zip(groups, map(run_models, groups), strict=True)
             for first in range(0, len(models), size)
         ]
         self._largest_first = sorted(self._batches, key=lambda batch: -len(batch.models))
@@ -112,7 +122,7 @@ class CpuEngine(Engine):
     def model(self, env: int) -> mujoco.MjModel:
         """The model of one environment (engine rank)."""
         batch, row = self._find(env)
-        return batch.models[row]
+        return batch.batch.get_model(row) if batch.placed else batch.models[row]
 
     def data(self, env: int) -> mujoco.MjData:
         """A copy of one environment's whole ``MjData`` (engine rank), for drawing or inspection."""
@@ -179,13 +189,19 @@ class _Batch:
         buffers: dict[str, np.ndarray],
         dirty: np.ndarray,
         diverged: np.ndarray,
+        group: Group,
     ) -> None:
         self.models, n, m = list(models), len(models), models[0]
+        self.driven, self.placed = group.driven, group.placed
         self.batch = Batch(m, nsim=n, nthread=1, persistent=True)
-        self.batch.set_models(self.models)
+        if not self.placed:
+            self.batch.set_models(self.models)
         counts = {"qpos": m.nq, "qvel": m.nv, "ctrl": m.nu, "dof_force": m.nv, "env": 1}
         counts |= dict.fromkeys(("mocap_pos", "mocap_quat"), m.nmocap)
-        counts |= dict.fromkeys(("force", "xpos", "xquat", "xipos", "cvel", "com", "contact_force"), m.nbody)
+        counts |= dict.fromkeys(
+            ("force", "xpos", "xquat", "xipos", "cvel", "com", "contact_force", "body_pos"), m.nbody
+        )
+        counts["sensordata"] = _sensors(m)
         counts |= dict.fromkeys(("xaxis", "xanchor"), m.njnt)
 
         def rows(name: str) -> np.ndarray:
@@ -203,8 +219,13 @@ class _Batch:
         self.derived = [(bind(k), rows(v)) for k, v in bodies.items()]
         self.derived += [(bind("xaxis"), rows("xaxis")), (bind("xanchor"), rows("xanchor"))]
         self.derived.append((bind("qfrc_actuator"), rows("dof_force")))
-        if m.nsensor and m.sensor(0).name.startswith(CONTACT_SENSOR):
+        if counts["sensordata"]:
+            self.derived.append((bind("sensordata"), rows("sensordata")))
+        elif m.nsensor:
             self.derived.append((bind("sensordata").reshape(n, m.nbody - 1, 3), rows("contact_force")[:, 1:]))
+        self.body_pos = (self.batch.expand("body_pos"), rows("body_pos")) if self.placed else None
+        if self.body_pos:
+            self.body_pos[1][:] = self.body_pos[0]
         self.dirty = dirty[at["env"] : at["env"] + n]
         self.diverged = diverged[at["env"] : at["env"] + n]
         self.read_state()
@@ -219,6 +240,9 @@ class _Batch:
     def step(self, substeps: int, with_force: bool) -> None:
         inner, outer = self.ctrl
         inner[:] = outer
+        if self.driven:
+            for inner, outer in self.state[2:]:
+                inner[:] = outer
         if with_force:
             inner, outer = self.force
             inner[:] = outer
@@ -244,7 +268,7 @@ class _Batch:
         again = np.flatnonzero(self.dirty & self.diverged)
         if len(again):  # also forget what the diverged state left in the solver
             self.batch.reset(again, stage=NO_STAGE)
-        for inner, outer in self.state:
+        for inner, outer in (*self.state, *([self.body_pos] if self.body_pos else [])):
             inner[ids] = outer[ids]
         self.dirty[:] = False
         self.diverged[ids] = False
@@ -261,6 +285,12 @@ class _Batch:
         if self.diverged.any():
             for _, outer in (*self.state[:2], *self.derived):
                 outer[self.diverged] = np.nan
+
+
+def _sensors(model: mujoco.MjModel) -> int:
+    """Numbers that a model's own sensors read, which are not the sensors of net contact forces that scenes get."""
+    own = model.nsensor and not model.sensor(0).name.startswith(CONTACT_SENSOR)
+    return model.nsensordata if own else 0
 
 
 def available_cores() -> int:
