@@ -23,9 +23,9 @@ from torch import Tensor
 from isaacgymenvs_tasks.sawyer import wheel
 from isaacgymenvs_tasks.sawyer.goals import GOALS, Starts, begin, goal_vectors
 from isaacgymenvs_tasks.sawyer.physics import Physics
-from isaacgymenvs_tasks.sawyer.reading import FRAME, Reader
+from isaacgymenvs_tasks.sawyer.reading import FRAME, Reader, states
 from isaacgymenvs_tasks.sawyer.rewards import SUCCESS
-from isaacgymenvs_tasks.sawyer.task import SawyerTask, State
+from isaacgymenvs_tasks.sawyer.task import SawyerTask
 from isaacgymenvs_tasks.selection import select_tasks, share
 from isaacgymenvs_tasks.vec_task import Rows, VecTask
 
@@ -135,7 +135,7 @@ class OfficialMetaWorld(VecTask):
         self.success_buf = torch.zeros(n, dtype=torch.bool)
         self.episode_success = torch.zeros(n, dtype=torch.bool)
         self.goal_index = torch.zeros(n, dtype=torch.long)
-        self.dealt = False
+        self.dealt = self._first = False
         self.memory = torch.full((n,), torch.nan)
         self.frame = torch.zeros(n, FRAME)
         self.previous = torch.zeros(n, FRAME)
@@ -193,36 +193,11 @@ class OfficialMetaWorld(VecTask):
         self.frame = reading.frame
         seen = self._clip(reading.frame)
         self.obs_buf = torch.cat((seen, self._clip(self.previous), self.goal, self._one_hot), 1)
-        columns = {
-            "action": self.actions,
-            "hand": seen[:, :3],
-            "openness": seen[:, 3],
-            "obj": seen[:, 4:7],
-            "quat": seen[:, 7:11],
-            "obj2": seen[:, 11:14],
-            "tcp": reading.tcp,
-            "finger": reading.finger,
-            "left_pad": reading.left_pad,
-            "right_pad": reading.right_pad,
-            "joint": reading.joint,
-            "touch": self._touch(),
-            "memory": self.memory,
-        }
-        parts = zip(*[column.split(self._counts) for column in columns.values()], strict=True)
-        extras = reading.extras.split(self._counts)
-        rewards, successes = [], []
-        for spec, start, extra, part in zip(self.specs, self._start_views, extras, parts, strict=True):
-            state = State(
-                goal=start["goal"],
-                tcp_init=start["tcp"],
-                obj_init=start["obj"],
-                points=dict(zip(spec.points, extra.unbind(1), strict=False)),
-                start=start,
-                **dict(zip(columns, part, strict=True)),
-            )
-            reward, success = (spec.v1 if self.reward == "v1" else spec.v2)(state)
-            rewards.append(reward)
-            successes.append(success)
+        views = states(
+            self.specs, self._counts, self._start_views, reading, seen, self.actions, self._touch(), self.memory
+        )
+        parts = [(s.v1 if self.reward == "v1" else s.v2)(view) for s, view in zip(self.specs, views, strict=True)]
+        rewards, successes = zip(*parts, strict=True)
         success = torch.cat(successes)
         return (SUCCESS * success if self.reward == "sparse" else torch.cat(rewards)), success
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import mujoco
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.rewards import rotate
-from isaacgymenvs_tasks.sawyer.task import Point, SawyerTask
+from isaacgymenvs_tasks.sawyer.task import Point, SawyerTask, State
 
 FRAME = 18  #: numbers of one observed frame
 #: Places that every task reads, by their column.
@@ -145,6 +145,53 @@ class Reader:
         largest = quat.gather(2, quat.abs().argmax(2, keepdim=True))
         swapped = quat[..., [1, 2, 3, 0]] * torch.where(largest < 0, -1.0, 1.0)
         return torch.where(self._xyzw, swapped, quat) + self._fixed
+
+
+def states(
+    specs: Sequence[SawyerTask],
+    counts: Sequence[int],
+    starts: Sequence[Mapping[str, Tensor]],
+    reading: Reading,
+    frame: Tensor,
+    actions: Tensor,
+    touch: Tensor,
+    memory: Tensor,
+) -> list[State]:
+    """The batch as rewards see it, one ``State`` a task.
+
+    Args:
+        starts: of each task, ``goal``, ``obj``, ``tcp`` and what else its reset returned.
+        frame: (N, 18) what is observed of ``reading.frame``, which is clipped to the hand's box.
+        actions: (N, 4); touch: (N,) bool; memory: (N,), see :class:`.task.State`.
+    """
+    columns = {
+        "action": actions,
+        "hand": frame[:, :3],
+        "openness": frame[:, 3],
+        "obj": frame[:, 4:7],
+        "quat": frame[:, 7:11],
+        "obj2": frame[:, 11:14],
+        "tcp": reading.tcp,
+        "finger": reading.finger,
+        "left_pad": reading.left_pad,
+        "right_pad": reading.right_pad,
+        "joint": reading.joint,
+        "touch": touch,
+        "memory": memory,
+    }
+    counts = list(counts)
+    parts = zip(*[column.split(counts) for column in columns.values()], strict=True)
+    return [
+        State(
+            goal=start["goal"],
+            tcp_init=start["tcp"],
+            obj_init=start["obj"],
+            points=dict(zip(spec.points, extras.unbind(1), strict=False)),
+            start=start,
+            **dict(zip(columns, part, strict=True)),
+        )
+        for spec, start, extras, part in zip(specs, starts, reading.extras.split(counts), parts, strict=True)
+    ]
 
 
 def _orientation(model: mujoco.MjModel, point: Point) -> tuple[int, Tensor, Tensor]:

@@ -72,6 +72,8 @@ def load(file: str, compatible: bool = True, touch: bool = False, drawn: bool = 
     model = spec.compile()
     weld = model.eq_type == mujoco.mjtEq.mjEQ_WELD
     model.eq_data[weld] = np.array(WELD)
+    # What diverges is seen and its episode ended; MuJoCo would put it back to the model's default in silence.
+    model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)
     if compatible:
         model.opt.disableflags |= int(COMPATIBLE)
         model.opt.ccd_iterations = COMPATIBLE_CCD_ITERATIONS

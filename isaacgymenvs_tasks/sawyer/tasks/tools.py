@@ -188,8 +188,7 @@ def peg_insert_reset(scene: Scene, v: np.ndarray) -> Arrays:
 
 
 def outside_box(point: Tensor, zero: Tensor, one: Tensor) -> Tensor:
-    """1 outside of the box between two corners (n, 3); inside, the product of its distances from the corner ``zero``, as parts
-    of the edges."""
+    """1 outside of the box between two corners (n, 3); inside, the product of its distances from ``zero`` along the edges."""
     share = (point - zero) / (one - zero)
     inside = ((share >= 0.0) & (share <= 1.0)).all(1)
     return torch.where(inside, share.prod(1), 1.0)
