@@ -169,7 +169,7 @@ class VecTask(Env):
 
     def build(self) -> None:
         """Build the simulation and the tensors over it. A task whose physics is not behind the Tensor API overrides this and
-        :meth:`simulate`, :meth:`refresh`, :meth:`diverged` and :meth:`close`, and sets ``simulator`` itself."""
+        :attr:`step_dt`, :meth:`simulate`, :meth:`refresh`, :meth:`diverged` and :meth:`close`, and sets ``simulator``."""
         self.gym = gymapi.acquire_gym()
         self.sim_params = self._sim_params(self.cfg.get("sim", {}))
         self.create_sim()
@@ -179,6 +179,11 @@ class VecTask(Env):
         self.dof_states = gymtorch.wrap_tensor(self.gym.acquire_dof_state_tensor(self.sim)).view(-1, 2)
         self.rigid_body_states = gymtorch.wrap_tensor(self.gym.acquire_rigid_body_state_tensor(self.sim)).view(-1, 13)
         self._index_states()
+
+    @property
+    def step_dt(self) -> float:
+        """Seconds a control step."""
+        return self.sim_params.dt * self.control_freq_inv
 
     def simulate(self) -> None:
         """Advance the physics by one control step."""

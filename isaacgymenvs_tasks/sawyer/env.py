@@ -21,7 +21,7 @@ from gymnasium import spaces
 from torch import Tensor
 
 from isaacgymenvs_tasks.sawyer import wheel
-from isaacgymenvs_tasks.sawyer.goals import GOALS, Starts, begin, goal_vectors
+from isaacgymenvs_tasks.sawyer.goals import GOALS, Starts, goal_vectors, starts_of
 from isaacgymenvs_tasks.sawyer.physics import Physics
 from isaacgymenvs_tasks.sawyer.reading import FRAME, Reader, states
 from isaacgymenvs_tasks.sawyer.rewards import SUCCESS
@@ -111,7 +111,7 @@ class OfficialMetaWorld(VecTask):
         compatible = bool(sim.get("compatible", True))
         self.models = [wheel.load(spec.file, compatible, spec.touch) for spec in self.specs]
         self.threads = int(sim.get("num_threads") or 0)
-        self.physics = Physics(self.models, self._counts, self.threads)
+        self.sim = self.physics = Physics(self.models, self._counts, self.threads)
 
     def allocate_buffers(self) -> None:
         super().allocate_buffers()
@@ -145,7 +145,7 @@ class OfficialMetaWorld(VecTask):
         seed = int(self.cfg["env"].get("goalSeed", 0))
         vectors = goal_vectors(self.specs, seed)
         parts = zip(self.specs, self.models, vectors, strict=True)
-        starts = [begin(spec, model, goals, self.threads) for spec, model, goals in parts]
+        starts = [starts_of(spec, model, goals, self.threads) for spec, model, goals in parts]
         self._qpos, self._qvel = _stack([s.qpos for s in starts]), _stack([s.qvel for s in starts])
         self._place = _stack([s.place for s in starts])
         self._moved = torch.tensor([s.body for s in starts])[self.task_index]
@@ -173,6 +173,11 @@ class OfficialMetaWorld(VecTask):
         self.physics.mocap.copy_(torch.minimum(torch.maximum(target, self._mocap_low), self._mocap_high))
         self.physics.ctrl[:, 0] = actions[:, 3]
         self.physics.ctrl[:, 1] = -actions[:, 3]
+
+    @property
+    def step_dt(self) -> float:
+        """Seconds a control step."""
+        return wheel.SUBSTEPS * float(self.models[0].opt.timestep)
 
     def simulate(self) -> None:
         self.physics.step()

@@ -60,6 +60,17 @@ class Starts:
     place: np.ndarray
 
 
+_begun: dict[tuple[str, int, bytes], Starts] = {}
+
+
+def starts_of(spec: SawyerTask, model: mujoco.MjModel, vectors: np.ndarray, threads: int = 0) -> Starts:
+    """:func:`begin`, done once in a process: the environments of an evaluation have the goals of training."""
+    key = spec.name, id(model), vectors.tobytes()
+    if key not in _begun:
+        _begun[key] = begin(spec, model, vectors, threads)
+    return _begun[key]
+
+
 def begin(spec: SawyerTask, model: mujoco.MjModel, vectors: np.ndarray, threads: int = 0) -> Starts:
     """Begin an episode at every reset vector (n, 3 or 6); 0 threads: all cores. Takes 250 physics steps each."""
     scene = Scene(model, len(vectors), spec.hand, threads)
