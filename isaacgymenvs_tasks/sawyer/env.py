@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,14 +19,14 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
+from isaacgymenvs_tasks.multi_task import MultiTask
 from isaacgymenvs_tasks.sawyer import wheel
 from isaacgymenvs_tasks.sawyer.goals import GOALS, Starts, goal_vectors, starts_of
 from isaacgymenvs_tasks.sawyer.physics import Physics
 from isaacgymenvs_tasks.sawyer.reading import FRAME, Reader, states
 from isaacgymenvs_tasks.sawyer.rewards import SUCCESS
 from isaacgymenvs_tasks.sawyer.task import SawyerTask
-from isaacgymenvs_tasks.selection import select_tasks, share
-from isaacgymenvs_tasks.vec_task import Rows, VecTask
+from isaacgymenvs_tasks.vec_task import Rows
 
 REWARDS = ("v2", "v1", "sparse")
 STEP = 0.01  #: m that an action of 1 moves the mocap body
@@ -35,7 +34,7 @@ STEP = 0.01  #: m that an action of 1 moves the mocap body
 HAND_LOW, HAND_HIGH = (-0.525, 0.348, -0.0525), (0.525, 1.025, 0.7)
 
 
-class OfficialMetaWorld(VecTask):
+class OfficialMetaWorld(MultiTask):
     """``cfg["env"]["tasks"]`` names the tasks, ``taskCounts`` the environments of each (evenly when null).
 
     Every task has 50 goals, those that the package's benchmark of the same tasks draws from ``goalSeed``. The first episodes
@@ -45,10 +44,8 @@ class OfficialMetaWorld(VecTask):
     ``sparse``, 10 in every step that succeeds under V2, else 0.
 
     Attributes:
-        task_names: K names; ``task_index``: (num_envs,) long, sorted; ``task_slices``: K slices of the batch.
         specs: K task specifications.
         goal_index: (num_envs,) long, at which of its task's goals each environment is.
-        success_buf: (num_envs,) bool, success in the last step.
 
     Raises:
         ValueError: the package is not installed, or the configuration asks for what there is not, in one sentence.
@@ -69,21 +66,8 @@ class OfficialMetaWorld(VecTask):
 
             registry = TASKS
         env = cfg["env"]
-        self.specs = select_tasks(env["tasks"], registry)
-        self.task_names = [spec.name for spec in self.specs]
-        self.num_tasks = len(self.specs)
-        self._counts = share(int(env["numEnvs"]), self.task_names, env.get("taskCounts"))
-        edges = np.cumsum([0, *self._counts]).tolist()
-        self.task_slices = [slice(a, b) for a, b in pairwise(edges)]
-        self.fixed = bool(env.get("fixed", False))
-        self.terminate_on_success = bool(env.get("terminateOnSuccess", False))
-        self.random_initial_progress = bool(env.get("randomInitialProgress", True))
-        self.reward_scale = float(env.get("rewardScale", 1.0))
-        self.reward = str(env.get("reward", "v2"))
-        if self.reward not in REWARDS:
-            raise ValueError(
-                f"reward={self.reward} is none of the official tasks'; choose one of: {', '.join(REWARDS)}"
-            )
+        self.specs = self.choose(env, registry)
+        self.check_reward(REWARDS)
         if sim_device != "cpu" or cfg.get("sim", {}).get("engine") == "warp":
             raise ValueError("the official tasks run on the CPU engine: sim_device=cpu physics_engine=mujoco")
         self._name_dead_tasks()
@@ -116,8 +100,6 @@ class OfficialMetaWorld(VecTask):
     def allocate_buffers(self) -> None:
         super().allocate_buffers()
         n = self.num_envs
-        self.task_index = torch.arange(self.num_tasks).repeat_interleave(torch.tensor(self._counts))
-        self._one_hot = torch.nn.functional.one_hot(self.task_index, self.num_tasks).float()
         self._rank = torch.cat([torch.arange(count) for count in self._counts])
         self._read_all = Reader(self.specs, self.models, self._counts)
         self._mocap_low, self._mocap_high = (
@@ -131,11 +113,8 @@ class OfficialMetaWorld(VecTask):
         self._touched = torch.tensor([spec.touch for spec in self.specs])[self.task_index]
         self._touching = torch.zeros(n, dtype=torch.bool)
         self._build_starts()
-        self.actions = torch.zeros(n, 4)
-        self.success_buf = torch.zeros(n, dtype=torch.bool)
-        self.episode_success = torch.zeros(n, dtype=torch.bool)
         self.goal_index = torch.zeros(n, dtype=torch.long)
-        self.dealt = self._first = False
+        self._first = False
         self.memory = torch.full((n,), torch.nan)
         self.frame = torch.zeros(n, FRAME)
         self.previous = torch.zeros(n, FRAME)
@@ -184,11 +163,7 @@ class OfficialMetaWorld(VecTask):
 
     def post_physics_step(self) -> None:
         self.previous = self.frame
-        reward, success = self._look()
-        self.rew_buf = self.reward_scale * reward
-        self.success_buf = success
-        self.reset_buf = success if self.terminate_on_success else torch.zeros_like(success)
-        self.episode_success = self.episode_success | success
+        self.score(*self._look())
 
     # Hundreds of small operations: without the bookkeeping for gradients they take half the time.
     @torch.inference_mode()
@@ -217,17 +192,6 @@ class OfficialMetaWorld(VecTask):
     def _clip(self, frame: Tensor) -> Tensor:
         return torch.minimum(torch.maximum(frame, self._frame_low), self._frame_high)
 
-    def step(self, actions: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor, dict[str, Any]]:
-        """See :class:`VecTask`; adds ``task_indices`` (num_envs,) and ``ordered_task_names`` to ``extras``."""
-        result = super().step(actions)
-        result[3]["task_indices"] = self.task_index
-        result[3]["ordered_task_names"] = self.task_names
-        return result
-
-    def episode_info(self) -> dict[str, Tensor]:
-        """Success at any step of the episode."""
-        return {"success": self.episode_success}
-
     def refresh(self) -> None:
         """Bring poses up to date with states that were set."""
         self.physics.forward()
@@ -237,15 +201,8 @@ class OfficialMetaWorld(VecTask):
 
     # -- reset ---------------------------------------------------------------------------------------------------
 
-    def initial_progress(self) -> Tensor | None:
-        """Random at the first reset, so that episodes do not end all at once."""
-        begun, self.dealt = self.dealt, True
-        if begun or not self.random_initial_progress:
-            return None
-        return torch.randint(self.max_episode_length, (self.num_envs,), generator=self.generator)
-
     def reset(self) -> dict[str, Tensor]:
-        self._first = not self.dealt
+        self._first = not self.started
         observations = super().reset()
         self._first = False
         return observations
@@ -269,8 +226,7 @@ class OfficialMetaWorld(VecTask):
         Returns:
             The observations.
         """
-        if not torch.equal(self.task_index[source], self.task_index):
-            raise ValueError("an environment cannot begin where one of another task does")
+        self.check_source(source)
         self._begun = True
         self._done = torch.ones_like(self._done)
         self._begin(self._all, self.goal_index[source])
@@ -299,39 +255,20 @@ class OfficialMetaWorld(VecTask):
 
     # -- saving --------------------------------------------------------------------------------------------------
 
-    _SAVED = (
-        "actions",
-        "success_buf",
-        "episode_success",
-        "episode_return",
-        "episode_length",
-        "progress_buf",
-        "goal_index",
-        "memory",
-        "frame",
-        "previous",
-        "obs_buf",
-    )
+    SAVED = (*MultiTask.SAVED, "goal_index", "memory", "frame", "previous", "obs_buf")
 
     def get_env_state(self) -> dict[str, Any]:
         """Everything needed to continue exactly: physics, buffers and the generator's state."""
-        return {
-            "physics": self.physics.get_state(),
-            "buffers": {name: getattr(self, name).clone() for name in self._SAVED},
-            "dealt": self.dealt,
-            "generator": self.generator.get_state(),
-        }
+        return {"physics": self.physics.get_state(), **self.save_buffers()}
 
     def set_env_state(self, state: Mapping[str, Any]) -> None:
         """The inverse of :meth:`get_env_state`, on an environment built from the same configuration."""
-        for name in self._SAVED:
-            setattr(self, name, state["buffers"][name].clone())
+        self.load_buffers(state)
+        self._begun = True
         row = self.task_index * GOALS + self.goal_index
         self._start.copy_(self._table[row])
         self.physics.place(self._all, self._moved, self._place[row])
         self.physics.set_state(state["physics"])
-        self.dealt, self._begun = state["dealt"], True
-        self.generator.set_state(state["generator"])
 
     def close(self) -> None:
         self.physics.close()
