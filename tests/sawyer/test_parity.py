@@ -50,11 +50,18 @@ LOOSE_FRAME = {  # what lies on the table settles otherwise
 }
 
 
+#: rad/s and m/s; the arm is not quite at rest.
+START_SPEED = 0.15
+LOOSE_SPEED = {"coffee_button": 0.6, "coffee_pull": 0.6, "coffee_push": 0.6, "peg_unplug_side": 0.7, "door_close": 0.4}
+
+
 @SPECS
 def test_start(spec: SawyerTask) -> None:
     told, start = recording(spec.name), starts_of(spec.name)
     loose = LOOSE_FRAME.get(spec.name, FIRST_FRAME)
     np.testing.assert_allclose(start.frame, told.first_frame, atol=loose)
+    speed = np.abs(start.qvel - told.qvel0[:, 0]).max()
+    assert speed < LOOSE_SPEED.get(spec.name, START_SPEED)
     ours = {"obj": start.obj, "tcp": start.tcp, **start.extra}
     np.testing.assert_allclose(start.goal, told.goal, atol=2e-4)
     for name in told.start.keys() & ours.keys():  # the package remembers more than rewards ask for

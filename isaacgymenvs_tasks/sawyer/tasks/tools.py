@@ -256,7 +256,9 @@ def stick_pull_reset(scene: Scene, v: np.ndarray) -> Arrays:
 def _stick(scene: Scene, v: np.ndarray, goal: np.ndarray, slides: tuple[float, float]) -> Arrays:
     stick = at_height(v, 0.02)
     put_free(scene, stick)
-    scene.put(np.tile(slides, (len(v), 1)), first=16)
+    # The package stops one of the container's two slides only. There both are at rest; on MuJoCo 4 the arm, on its way to
+    # its start, has knocked the container, which would go on sliding.
+    scene.put(np.tile(slides, (len(v), 1)), first=16, still=(15, 17))
     obj, height = scene.at("body:object"), scene.at("body:stick")[:, 2]
     start = {"goal": goal, "obj": obj, "stick": stick, "height": height, "lift": height + 0.04}
     return {
