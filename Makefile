@@ -1,11 +1,16 @@
 # make train [ARGS="task=MT10 train=TOPPO seed=1"]   train; any Hydra override goes into ARGS
 # make test [WORKERS=2]                              the test suite, in so many processes
 # make lint, make wheel, make docs                   what else continuous integration runs
+# make official                                      the models of the official Meta-World, for task=MetaWorldMT10 and so on
+# make oracle                                        the official Meta-World itself with its own MuJoCo, in .venv-oracle
 # Each builds .venv from constraints.txt first, once, with what it needs: with uv where it is installed, else with pip.
 
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+METAWORLD := 3.1.1
+OFFICIAL := $(VENV)/.metaworld-$(METAWORLD)
+ORACLE := .venv-oracle
 ARGS ?= task=MT10 train=TOPPO
 WORKERS ?= 2
 ifneq ($(shell command -v uv),)
@@ -16,15 +21,15 @@ NEW_VENV := $(PYTHON) -m venv $(VENV)
 INSTALL := $(BIN)/python -m pip install -q -c constraints.txt
 endif
 
-.PHONY: train test test-slow lint wheel docs venv clean
+.PHONY: train test test-slow lint wheel docs venv official oracle clean
 
 train: $(VENV)/.training
 	$(BIN)/python train.py $(ARGS)
 
-test: venv
+test: venv official
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-test-slow: venv
+test-slow: venv official
 	$(BIN)/python -m pytest -m slow
 
 lint: venv
@@ -54,5 +59,19 @@ $(VENV)/.docs: $(VENV)/.training
 	$(INSTALL) -e '.[docs]'
 	touch $@
 
+# Only its models are read: what it depends on, an older MuJoCo among it, stays out.
+official: $(OFFICIAL)
+
+$(OFFICIAL): $(VENV)/.training
+	$(BIN)/python -m pip install -q --no-deps metaworld==$(METAWORLD)
+	touch $@
+
+oracle: $(ORACLE)/.installed
+
+$(ORACLE)/.installed:
+	$(PYTHON) -m venv $(ORACLE)
+	$(ORACLE)/bin/python -m pip install -q metaworld==$(METAWORLD) mujoco==3.3.0 gymnasium==1.4.0 packaging
+	touch $@
+
 clean:
-	rm -rf $(VENV) build site *.egg-info
+	rm -rf $(VENV) $(ORACLE) build site *.egg-info

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from isaacgymenvs_tasks.metaworld.env import MetaWorld
     from isaacgymenvs_tasks.parkour.env import Parkour
+    from isaacgymenvs_tasks.sawyer.env import OfficialMetaWorld
 
 
 __all__ = ["choose_tasks", "configure", "film", "make"]
@@ -38,7 +39,7 @@ def make(
     rl_device: str = "cpu",
     headless: bool = True,
     **settings: Any,
-) -> MetaWorld | Parkour:
+) -> MetaWorld | Parkour | OfficialMetaWorld:
     """Build a multi-task environment. It speaks torch: ``reset() -> {"obs"}``, ``step(actions) -> {"obs"}, reward, done,
     extras``, see :class:`~isaacgymenvs_tasks.vec_task.VecTask`.
 
@@ -53,7 +54,7 @@ def make(
     Raises:
         ValueError: an unknown task, an impossible number of environments or a device that is not there, in one sentence.
     """
-    node = configure(task, num_envs=num_envs, **settings) if isinstance(task, str) else task
+    node = configure(task, num_envs=num_envs, seed=seed, **settings) if isinstance(task, str) else task
     plain = {
         "name": node["name"],
         "seed": seed,
@@ -65,6 +66,10 @@ def make(
         from isaacgymenvs_tasks.parkour.env import Parkour
 
         return Parkour(plain, *where)
+    if node.get("benchmark") == "sawyer":
+        from isaacgymenvs_tasks.sawyer.env import OfficialMetaWorld
+
+        return OfficialMetaWorld(plain, *where)
     from isaacgymenvs_tasks.metaworld.env import MetaWorld
 
     return MetaWorld(plain, *where)

@@ -56,14 +56,14 @@ def choose_tasks(config: DictConfig) -> None:
     from isaacgymenvs_tasks.selection import select_tasks
 
     task, counts = config.task, config.task_counts
-    single = task.name == "MT1"
+    single = task.name in ("MT1", "MetaWorldMT1")
     if single and config.task_name is None:
-        raise ValueError("task=MT1 needs to know which task: add task_name=pick-place, for example")
+        raise ValueError(f"task={task.name} needs to know which task: add task_name=pick-place, for example")
     if config.task_id is not None:
         task.env.tasks = config.task_id if OmegaConf.is_list(config.task_id) else [config.task_id]
     names = task.env.tasks = [spec.name for spec in select_tasks(list(task.env.tasks), _registry(task))]
     if single:
-        task.name = f"MT1_{names[0]}"
+        task.name = f"{task.name}_{names[0]}"
     if counts is None:
         return
     if not _is_whole(counts) or len(counts) != len(names):
@@ -82,6 +82,10 @@ def _registry(task: DictConfig) -> Mapping[str, Any]:
         from isaacgymenvs_tasks.parkour.terrain import TERRAINS
 
         return TERRAINS
+    if task.benchmark == "sawyer":
+        from isaacgymenvs_tasks.sawyer.tasks import TASKS as OFFICIAL
+
+        return OFFICIAL
     from isaacgymenvs_tasks.metaworld.scenes import TASKS
 
     return TASKS

@@ -145,7 +145,7 @@ def film(
         fps: frames a second, about: a frame is a whole number of control steps.
         colours: of a GIF.
     """
-    count, step_dt = len(cameras), env.sim_params.dt * env.control_freq_inv
+    count, step_dt = len(cameras), env.step_dt
     every = max(1, round(1.0 / (fps * step_dt)))
     columns = count if count <= 5 else min(COLUMNS, -(-count // 2))
     shown: list[Image.Image] = [camera.shoot() for camera in cameras]
@@ -173,6 +173,36 @@ def film(
     for camera in cameras:
         camera.close()
     save_film(frames, path, every * step_dt, colours)
+
+
+def sheet(
+    env: Any,
+    policy: Callable[[Any], Any],
+    shoot: Callable[[int], Image.Image],
+    reached: Callable[[Any, int], float],
+) -> Image.Image:
+    """The first environment of every task as it begins and, below, at its first success, or where it failed at the end of
+    its episode; marks say which.
+
+    Args:
+        policy: environment -> actions.
+        shoot: index of an environment -> its picture.
+        reached: (environment, index) -> 1 once it has succeeded in this episode.
+    """
+    watched = [rows.start for rows in env.task_slices]
+    env.reset()
+    first = [shoot(index) for index in watched]
+    last = list(first)
+    waiting = set(range(env.num_tasks))
+    for _ in range(env.max_episode_length - 1):  # the last step would show the next episode's beginning
+        env.step(policy(env))
+        for k in [k for k in waiting if bool(env.success_buf[watched[k]])]:
+            last[k] = shoot(watched[k])
+            waiting.remove(k)
+    for k in waiting:
+        last[k] = shoot(watched[k])
+    marks = [mark(reached(env, index), over=True) for index in watched]
+    return mosaic([first, last], env.task_names, marks)
 
 
 def save_picture(page: Image.Image, path: Path) -> None:

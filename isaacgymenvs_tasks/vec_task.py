@@ -157,15 +157,7 @@ class VecTask(Env):
         self.generator = torch.Generator(device=self.device)
         self.generator.manual_seed(int(cfg.get("seed", 0)))
         self.max_episode_length = int(cfg["env"]["episodeLength"])
-        self.gym = gymapi.acquire_gym()
-        self.sim_params = self._sim_params(cfg.get("sim", {}))
-        self.create_sim()
-        self.gym.prepare_sim(self.sim)
-        self.simulator = simulator(self.gym, self.sim)
-        self.root_states = gymtorch.wrap_tensor(self.gym.acquire_actor_root_state_tensor(self.sim)).view(-1, 13)
-        self.dof_states = gymtorch.wrap_tensor(self.gym.acquire_dof_state_tensor(self.sim)).view(-1, 2)
-        self.rigid_body_states = gymtorch.wrap_tensor(self.gym.acquire_rigid_body_state_tensor(self.sim)).view(-1, 13)
-        self._index_states()
+        self.build()
         self.refresh()
         self._begun = False
         #: the generator's state before a reset of all environments, until they are stepped
@@ -174,6 +166,30 @@ class VecTask(Env):
         #: whether resets go by mask and no step waits for the device
         self.masked = self.device.type == "cuda" and self.simulator.shows_what_was_set
         self._recorder = Recorder(lambda: CudaGraph(self.generator)) if self.masked else None
+
+    def build(self) -> None:
+        """Build the simulation and the tensors over it. A task whose physics is not behind the Tensor API overrides this and
+        :attr:`step_dt`, :meth:`simulate`, :meth:`refresh`, :meth:`diverged` and :meth:`close`, and sets ``simulator``."""
+        self.gym = gymapi.acquire_gym()
+        self.sim_params = self._sim_params(self.cfg.get("sim", {}))
+        self.create_sim()
+        self.gym.prepare_sim(self.sim)
+        self.simulator = simulator(self.gym, self.sim)
+        self.root_states = gymtorch.wrap_tensor(self.gym.acquire_actor_root_state_tensor(self.sim)).view(-1, 13)
+        self.dof_states = gymtorch.wrap_tensor(self.gym.acquire_dof_state_tensor(self.sim)).view(-1, 2)
+        self.rigid_body_states = gymtorch.wrap_tensor(self.gym.acquire_rigid_body_state_tensor(self.sim)).view(-1, 13)
+        self._index_states()
+
+    @property
+    def step_dt(self) -> float:
+        """Seconds a control step."""
+        return self.sim_params.dt * self.control_freq_inv
+
+    def simulate(self) -> None:
+        """Advance the physics by one control step."""
+        for _ in range(self.control_freq_inv):
+            self.gym.simulate(self.sim)
+        self.gym.fetch_results(self.sim, True)
 
     def _sim_params(self, cfg: Mapping[str, Any]) -> gymapi.SimParams:
         params = gymapi.SimParams()
@@ -270,9 +286,7 @@ class VecTask(Env):
         self._run(self._act)
         self.simulator.before_simulate()
         self._reset_from = None
-        for _ in range(self.control_freq_inv):
-            self.gym.simulate(self.sim)
-        self.gym.fetch_results(self.sim, True)
+        self.simulate()
         self._run(self._judge)
         device = self.rl_device
         finished = {"mask": self._done, **self._episode}

@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -28,8 +27,8 @@ from isaacgymenvs_tasks.metaworld.control import DAMPING, EFFORT, GRIPPER_FORCE,
 from isaacgymenvs_tasks.metaworld.rewards import SUCCESS, Caging, rotate
 from isaacgymenvs_tasks.metaworld.rewards_v1 import V1Reward
 from isaacgymenvs_tasks.metaworld.task import Placement, State, TaskSpec, Vec3, reset_bounds
-from isaacgymenvs_tasks.selection import select_tasks, share
-from isaacgymenvs_tasks.vec_task import Rows, VecTask
+from isaacgymenvs_tasks.multi_task import MultiTask
+from isaacgymenvs_tasks.vec_task import Rows
 from mtbench.resources import ASSETS
 
 TABLE_TOP = 1.027  #: height of the table top in the simulation (MTBench)
@@ -67,16 +66,14 @@ class Block:
     params: dict[str, Tensor]
 
 
-class MetaWorld(VecTask):
+class MetaWorld(MultiTask):
     """``cfg["env"]["tasks"]`` names the tasks, ``taskCounts`` the environments of each (evenly when null).
 
     ``cfg["env"]["reward"]``: ``v2``, dense and between 0 and 10; ``v2_metaworld``, with Meta-World's own shaping of the tasks
     that name one; ``v1``, see :mod:`.rewards_v1`; ``sparse``, 10 in every step that succeeds, else 0.
 
     Attributes:
-        task_names: K names; ``task_index``: (num_envs,) long, sorted; ``task_slices``: K slices of the batch.
         specs: K task specifications.
-        success_buf: (num_envs,) bool, success in the last step.
     """
 
     def __init__(
@@ -93,23 +90,10 @@ class MetaWorld(VecTask):
             from isaacgymenvs_tasks.metaworld.scenes import TASKS
 
             registry = TASKS
-        self.specs = select_tasks(cfg["env"]["tasks"], registry)
-        self.task_names = [spec.name for spec in self.specs]
-        self.num_tasks = len(self.specs)
         env = cfg["env"]
-        num_envs = int(env["numEnvs"])
-        counts = share(num_envs, self.task_names, env.get("taskCounts"))
-        edges = np.cumsum([0, *counts]).tolist()
-        self.task_slices = [slice(a, b) for a, b in pairwise(edges)]
-        self._counts = counts
-        self.fixed = bool(env.get("fixed", False))
-        self.terminate_on_success = bool(env.get("terminateOnSuccess", False))
-        self.random_initial_progress = bool(env.get("randomInitialProgress", True))
-        self.reward_scale = float(env.get("rewardScale", 1.0))
+        self.specs = self.choose(env, registry)
         self.reset_noise = float(env.get("resetNoise", 0.075))
-        self.reward = str(env.get("reward", "v2"))
-        if self.reward not in REWARDS:
-            raise ValueError(f"reward={self.reward} does not exist; choose one of: {', '.join(REWARDS)}")
+        self.check_reward(REWARDS)
         if self.reward == "v2_metaworld":
             self.specs = [replace(spec, reward=spec.reward_metaworld or spec.reward) for spec in self.specs]
         numbers = {"numObservations": 2 * FRAME + 3 + self.num_tasks, "numActions": 4}
@@ -179,9 +163,6 @@ class MetaWorld(VecTask):
     def allocate_buffers(self) -> None:
         super().allocate_buffers()
         n, device = self.num_envs, self.device
-        counts = torch.tensor(self._counts, device=device)
-        self.task_index = torch.arange(self.num_tasks, device=device).repeat_interleave(counts)
-        self._one_hot = torch.nn.functional.one_hot(self.task_index, self.num_tasks).float()
         self._build_index_tables()
         self._build_reset_tables()
         self._build_blocks()
@@ -191,12 +172,8 @@ class MetaWorld(VecTask):
         self.control = EndEffectorControl(target, self._start, low, high, scale)
         self._position_targets = torch.zeros(len(self.dof_states), device=device)
         self._efforts = torch.zeros(len(self.dof_states), device=device)
-        self.actions = torch.zeros(n, 4, device=device)
-        self.success_buf = torch.zeros(n, dtype=torch.bool, device=device)
-        self.episode_success = torch.zeros(n, dtype=torch.bool, device=device)
         self.reset_vector = torch.zeros(n, 6, device=device)
         self.drawn = torch.zeros(n, dtype=torch.bool, device=device)
-        self.started = False
         self.goal = torch.zeros(n, 3, device=device)
         self.tcp_init = torch.zeros(n, 3, device=device)
         self.objects_init = torch.zeros(n, 2, 3, device=device)
@@ -364,22 +341,7 @@ class MetaWorld(VecTask):
         self.previous = self._frame
         self._read()
         self.obs_buf = torch.cat((self._frame, self.previous, self.goal, self._one_hot), 1)
-        reward, success = self._reward()
-        self.rew_buf = self.reward_scale * reward
-        self.success_buf = success.clone()
-        self.reset_buf = self.success_buf if self.terminate_on_success else torch.zeros_like(self.success_buf)
-        self.episode_success = self.episode_success | self.success_buf
-
-    def step(self, actions: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor, dict[str, Any]]:
-        """See :class:`VecTask`; adds ``task_indices`` (num_envs,) and ``ordered_task_names`` to ``extras``."""
-        result = super().step(actions)
-        result[3]["task_indices"] = self.task_index
-        result[3]["ordered_task_names"] = self.task_names
-        return result
-
-    def episode_info(self) -> dict[str, Tensor]:
-        """Success at any step of the episode."""
-        return {"success": self.episode_success}
+        self.score(*self._reward())
 
     def carriers(self) -> list[Any]:
         return [self, self.control]
@@ -461,13 +423,6 @@ class MetaWorld(VecTask):
 
     # -- reset ---------------------------------------------------------------------------------------------------
 
-    def initial_progress(self) -> Tensor | None:
-        """Random at the first reset, so that episodes do not end all at once."""
-        begun, self.started = self.started, True
-        if begun or not self.random_initial_progress:
-            return None
-        return torch.randint(self.max_episode_length, (self.num_envs,), generator=self.generator, device=self.device)
-
     def _draw(self, rows: Rows) -> Tensor:
         """(n, 6) reset vectors: uniform in the task's box, the first candidate whose object and goal are apart enough in
         xy, or the one with the widest distance where none is."""
@@ -498,8 +453,7 @@ class MetaWorld(VecTask):
             The observations.
         """
         source = source.to(self.device)
-        if not torch.equal(self.task_index[source], self.task_index):
-            raise ValueError("an environment cannot begin where one of another task does")
+        self.check_source(source)
         self._begun = True
         self._done = torch.ones_like(self._done)
         arm = self._default_dofs[self._dof_index[:, :7], 0]
@@ -558,19 +512,14 @@ class MetaWorld(VecTask):
 
     # -- saving --------------------------------------------------------------------------------------------------
 
-    _SAVED = (
-        "actions",
-        "success_buf",
-        "episode_success",
-        "episode_return",
-        "episode_length",
+    SAVED = (
+        *MultiTask.SAVED,
         "reset_vector",
         "drawn",
         "goal",
         "tcp_init",
         "objects_init",
         "previous",
-        "progress_buf",
         "_position_targets",
     )
 
@@ -582,13 +531,8 @@ class MetaWorld(VecTask):
         """
         physics = self.simulator.get_state()
         again = self._reset_from if physics is None else None
-        return {
-            "physics": physics,
-            "buffers": {name: getattr(self, name).clone() for name in self._SAVED},
-            "started": self.started,
-            "control_target": self.control.target.clone(),
-            "generator": self.generator.get_state() if again is None else again,
-        }
+        state = {"physics": physics, **self.save_buffers(), "control_target": self.control.target.clone()}
+        return state if again is None else {**state, "generator": again}
 
     def set_env_state(self, state: Mapping[str, Any]) -> dict[str, Tensor] | None:
         """The inverse of :meth:`get_env_state`, on an environment built from the same configuration.
@@ -599,11 +543,8 @@ class MetaWorld(VecTask):
         exact = state["physics"] is not None and self.simulator.shows_what_was_set
         if exact:
             self.simulator.set_state(state["physics"])
-        for name in self._SAVED:
-            setattr(self, name, state["buffers"][name].clone().to(self.device))
-        self.started = state["started"]
+        self.load_buffers(state)
         self.control.target = state["control_target"].clone().to(self.device)
-        self.generator.set_state(state["generator"])
         if not exact:
             self.started = False
             return self.reset()

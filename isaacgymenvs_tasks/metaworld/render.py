@@ -17,7 +17,7 @@ from PIL import Image
 from isaacgymenvs_tasks import pictures
 from isaacgymenvs_tasks.metaworld.env import TABLE_TOP, MetaWorld
 from isaacgymenvs_tasks.metaworld.experts import Policy
-from isaacgymenvs_tasks.pictures import add_ball, mark, mosaic
+from isaacgymenvs_tasks.pictures import add_ball
 from mtbench.sim.cameras import make_renderer
 
 GOAL_COLOUR = np.array([0.1, 0.75, 0.2, 0.45], np.float32)
@@ -75,22 +75,8 @@ class Camera:
 
 
 def sheet(env: MetaWorld, policy: Policy) -> Image.Image:
-    """The first environment of every task as it begins and, below, at its first success, or where it failed at the end of
-    its episode; marks say which."""
-    watched = [rows.start for rows in env.task_slices]
-    env.reset()
-    first = [_shoot(env, index) for index in watched]
-    last = list(first)
-    waiting = set(range(env.num_tasks))
-    for _ in range(env.max_episode_length - 1):  # the last step would show the next episode's beginning
-        env.step(policy(env))
-        for k in [k for k in waiting if bool(env.success_buf[watched[k]])]:
-            last[k] = _shoot(env, watched[k])
-            waiting.remove(k)
-    for k in waiting:
-        last[k] = _shoot(env, watched[k])
-    marks = [mark(reached(env, index), over=True) for index in watched]
-    return mosaic([first, last], env.task_names, marks)
+    """The first environment of every task, see :func:`isaacgymenvs_tasks.pictures.sheet`."""
+    return pictures.sheet(env, policy, lambda index: _shoot(env, index), reached)
 
 
 def reached(env: MetaWorld, index: int) -> float:

@@ -115,7 +115,6 @@ class Parkour(VecTask):
     def create_sim(self) -> None:
         gym = self.gym
         self.sim = gym.create_sim(self.device.index or 0, self.graphics_device_id, gymapi.SIM_PHYSX, self.sim_params)
-        self.step_dt = self.sim_params.dt * self.control_freq_inv
         index = torch.arange(self.num_tasks, device=self.device)
         self.task_index = index.repeat_interleave(torch.tensor(self._counts, device=self.device))
         within = torch.cat([torch.arange(count, device=self.device) for count in self._counts])

@@ -61,7 +61,7 @@ def serve(env: Any, policy: Policy, index: int, port: int, going: Callable[[], b
     goal = server.scene.add_icosphere("/goal", radius=0.02, color=(25, 190, 50), opacity=0.45)
     title = server.gui.add_markdown("")
     print(f"http://{HOST}:{server.get_port()} shows {name}; Ctrl-C ends", flush=True)
-    step = env.sim_params.dt * env.control_freq_inv
+    step = env.step_dt
     before: list[float] = []
     try:
         for episode in itertools.count(1):

@@ -134,6 +134,10 @@ class Group:
     """Environments that run one structure: each one's own model, and where its parts stand in ``base``.
 
     The two are the same but in groups of merged scenes (:mod:`.padding`).
+
+    Attributes:
+        driven: mocap poses are inputs of every step, like drive commands.
+        placed: environments share one model but have body positions of their own, see ``CpuEngine.body_pos``.
     """
 
     envs: list[Env]
@@ -141,6 +145,8 @@ class Group:
     models: list[mujoco.MjModel]
     places: list[Place]
     merged: bool = False
+    driven: bool = False
+    placed: bool = False
 
 
 def build_groups(envs: Sequence[Env], params: SimParams, ground: Ground, contact_sensors: bool = False) -> list[Group]:

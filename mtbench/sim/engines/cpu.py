@@ -32,17 +32,25 @@ BATCHES_A_THREAD = 4
 LARGEST_BATCH = 64
 #: A coordinate or velocity beyond this is a diverged simulation, as in MuJoCo (mjMAXVAL).
 MAX_VALUE = 1e10
-INPUTS = ("qpos", "qvel", "ctrl", "mocap_pos", "mocap_quat", "force")
+INPUTS = ("qpos", "qvel", "ctrl", "mocap_pos", "mocap_quat", "force", "body_pos")
 VELOCITY_STAGE = mujoco.mjtStage.mjSTAGE_VEL.value
 NO_STAGE = mujoco.mjtStage.mjSTAGE_NONE.value
 
 
 class CpuEngine(Engine):
-    """See :class:`.engine.Engine`; in addition ``force_sensor`` (bodies with sensors, 15), which force sensors need. State
-    and inputs are float64, derived quantities float32. Nothing overflows: MuJoCo on the CPU makes room for the contacts it
-    finds."""
+    """See :class:`.engine.Engine`. State and inputs are float64, derived quantities float32. Nothing overflows: MuJoCo on the
+    CPU makes room for the contacts it finds.
+
+    Attributes:
+        body_pos: (bodies + 1, 3) positions of bodies in their parents' frames, taken over with a state that was written, in
+            groups that are ``placed``.
+        force_sensor: (bodies with sensors, 15), which force sensors need.
+        sensordata: (n,) readings of the models' own sensors.
+    """
 
     device = torch.device("cpu")
+    body_pos: Tensor
+    sensordata: Tensor
 
     def __init__(self, groups: list[Group], sizes: Sizes, num_threads: int = 0) -> None:
         mujoco.set_mju_user_warning(_quiet)
@@ -66,6 +74,8 @@ class CpuEngine(Engine):
                 sum(len(g.envs) * force_sensors.first_number(g.base)[1] for g in groups),
                 force_sensors.WIDTH,
             ),
+            "body_pos": (sizes.bodies + 1, 3),
+            "sensordata": (sum(len(g.envs) * _sensors(g.base) for g in groups),),
         }
         self._buffers = {
             name: np.zeros(shape, np.float64 if name in INPUTS else np.float32) for name, shape in shapes.items()
@@ -81,8 +91,8 @@ class CpuEngine(Engine):
         at = dict.fromkeys([*shapes, "env"], 0)
         size = min(max(1, -(-count // (BATCHES_A_THREAD * threads))), LARGEST_BATCH)
         self._batches = [
-            _Batch(models[first : first + size], at, self._buffers, self._dirty, self._diverged)
-            for models in map(run_models, groups)
+            _Batch(models[first : first + size], at, self._buffers, self._dirty, self._diverged, group)
+            for group, models in zip(groups, map(run_models, groups), strict=True)
             for first in range(0, len(models), size)
         ]
         self._first_env = [batch.first["env"] for batch in self._batches]
@@ -120,7 +130,7 @@ class CpuEngine(Engine):
     def model(self, env: int) -> mujoco.MjModel:
         """The model of one environment (engine rank)."""
         batch, row = self._find(env)
-        return batch.models[row]
+        return batch.batch.get_model(row) if batch.placed else batch.models[row]
 
     def data(self, env: int) -> mujoco.MjData:
         """A copy of one environment's whole ``MjData`` (engine rank), for drawing or inspection."""
@@ -189,14 +199,20 @@ class _Batch:
         buffers: dict[str, np.ndarray],
         dirty: np.ndarray,
         diverged: np.ndarray,
+        group: Group,
     ) -> None:
         self.models, n, m = list(models), len(models), models[0]
         self.first = dict(at)  #: its first rows
+        self.driven, self.placed = group.driven, group.placed
         self.batch = Batch(m, nsim=n, nthread=1, persistent=True)
-        self.batch.set_models(self.models)
+        if not self.placed:
+            self.batch.set_models(self.models)
         counts = {"qpos": m.nq, "qvel": m.nv, "ctrl": m.nu, "dof_force": m.nv, "env": 1}
         counts |= dict.fromkeys(("mocap_pos", "mocap_quat"), m.nmocap)
-        counts |= dict.fromkeys(("force", "xpos", "xquat", "xipos", "cvel", "com", "contact_force"), m.nbody)
+        counts |= dict.fromkeys(
+            ("force", "xpos", "xquat", "xipos", "cvel", "com", "contact_force", "body_pos"), m.nbody
+        )
+        counts["sensordata"] = _sensors(m)
         counts |= dict.fromkeys(("xaxis", "xanchor"), m.njnt)
         first, counts["force_sensor"] = force_sensors.first_number(m)
 
@@ -215,12 +231,17 @@ class _Batch:
         self.derived = [(bind(k), rows(v)) for k, v in bodies.items()]
         self.derived += [(bind("xaxis"), rows("xaxis")), (bind("xanchor"), rows("xanchor"))]
         self.derived.append((bind("qfrc_actuator"), rows("dof_force")))
-        if m.nsensor and m.sensor(0).name.startswith(CONTACT_SENSOR):
+        if counts["sensordata"]:
+            self.derived.append((bind("sensordata"), rows("sensordata")))
+        elif m.nsensor and m.sensor(0).name.startswith(CONTACT_SENSOR):
             contacts = bind("sensordata")[:, : 3 * (m.nbody - 1)].reshape(n, m.nbody - 1, 3)
             self.derived.append((contacts, rows("contact_force")[:, 1:]))
         if counts["force_sensor"]:
             forces = bind("sensordata")[:, first : first + force_sensors.WIDTH * counts["force_sensor"]]
             self.derived.append((forces.reshape(n, -1, force_sensors.WIDTH), rows("force_sensor")))
+        self.body_pos = (self.batch.expand("body_pos"), rows("body_pos")) if self.placed else None
+        if self.body_pos:
+            self.body_pos[1][:] = self.body_pos[0]
         self.dirty = dirty[at["env"] : at["env"] + n]
         self.diverged = diverged[at["env"] : at["env"] + n]
         self.read_state()
@@ -235,6 +256,9 @@ class _Batch:
     def step(self, substeps: int, with_force: bool) -> None:
         inner, outer = self.ctrl
         inner[:] = outer
+        if self.driven:
+            for inner, outer in self.state[2:]:
+                inner[:] = outer
         if with_force:
             inner, outer = self.force
             inner[:] = outer
@@ -260,7 +284,7 @@ class _Batch:
         again = np.flatnonzero(self.dirty & self.diverged)
         if len(again):  # also forget what the diverged state left in the solver
             self.batch.reset(again, stage=NO_STAGE)
-        for inner, outer in self.state:
+        for inner, outer in (*self.state, *([self.body_pos] if self.body_pos else [])):
             inner[ids] = outer[ids]
         self.dirty[:] = False
         self.diverged[ids] = False
@@ -277,6 +301,12 @@ class _Batch:
         if self.diverged.any():
             for _, outer in (*self.state[:2], *self.derived):
                 outer[self.diverged] = np.nan
+
+
+def _sensors(model: mujoco.MjModel) -> int:
+    """Numbers that a model's own sensors read, which are not those of contact forces and loads that scenes get."""
+    own = model.nsensor and not model.sensor(0).name.startswith((CONTACT_SENSOR, force_sensors.PREFIX))
+    return model.nsensordata if own else 0
 
 
 def available_cores() -> int:

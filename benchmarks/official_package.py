@@ -1,0 +1,98 @@
+"""The package metaworld itself, driven from outside: run with the Python of ``make oracle``, which has its MuJoCo.
+
+    .venv-oracle/bin/python benchmarks/official_package.py act < requests > replies
+    .venv-oracle/bin/python benchmarks/official_package.py speed MT10 10 200 [sync|async]
+    .venv-oracle/bin/python benchmarks/official_package.py success 1 3
+
+``act`` answers each pickled ``{task: observations (n, 39)}`` with the scripted policies' ``{task: actions (n, 4)}``.
+``speed`` prints environment steps per second, by the clock and by the processor, with so many environments in so many steps.
+``success`` prints the share of episodes that the scripted policies win in its own environments, by task, at the first
+goals of MT50 with this seed.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import sys
+import time
+import warnings
+
+import metaworld
+import numpy as np
+from metaworld.policies import ENV_POLICY_MAP
+
+warnings.filterwarnings("ignore")
+HORIZON = 500
+
+
+def act() -> None:
+    policies = {name: policy() for name, policy in ENV_POLICY_MAP.items()}
+    source, sink = sys.stdin.buffer, sys.stdout.buffer
+    while True:
+        try:
+            request = pickle.load(source)
+        except EOFError:
+            return
+        # Some policies write into what they are given.
+        reply = {
+            task: np.array([policies[task].get_action(row.copy()) for row in rows], np.float32)
+            for task, rows in request.items()
+        }
+        pickle.dump(reply, sink)
+        sink.flush()
+
+
+def speed(benchmark: str, num_envs: int, steps: int, strategy: str) -> None:
+    import gymnasium
+
+    tasks = int(benchmark.removeprefix("MT"))
+    copies = num_envs // tasks
+    makers = []
+    for seed in range(copies):
+        suite = gymnasium.make_vec(f"Meta-World/{benchmark}", seed=seed, vector_strategy="sync")
+        makers += [lambda env=env: env for env in suite.envs]
+    vector = gymnasium.vector.SyncVectorEnv if strategy == "sync" else gymnasium.vector.AsyncVectorEnv
+    envs = vector(makers)
+    envs.reset(seed=0)
+    actions = [envs.action_space.sample() for _ in range(10)]
+    for i in range(10):
+        envs.step(actions[i])
+    begin, processor = time.perf_counter(), time.process_time()
+    for i in range(steps):
+        envs.step(actions[i % 10])
+    count = num_envs * steps
+    print(count / (time.perf_counter() - begin), count / (time.process_time() - processor))
+
+
+def success(seed: int, goals: int) -> None:
+    suite = metaworld.MT50(seed=seed)
+    share = {}
+    for name, cls in suite.train_classes.items():
+        env, won = cls(), 0
+        for task in [task for task in suite.train_tasks if task.env_name == name][:goals]:
+            env.set_task(task)
+            obs, _ = env.reset()
+            policy = ENV_POLICY_MAP[name]()
+            for _ in range(HORIZON):
+                obs, _, _, _, info = env.step(np.clip(policy.get_action(obs.copy()), -1.0, 1.0))
+                if info["success"]:
+                    won += 1
+                    break
+        share[name] = won / goals
+    print(json.dumps(share))
+
+
+def main(arguments: list[str]) -> None:
+    if arguments[:1] == ["act"]:
+        act()
+    elif arguments[:1] == ["speed"]:
+        speed(arguments[1], int(arguments[2]), int(arguments[3]), (arguments[4:] or ["sync"])[0])
+    elif arguments[:1] == ["success"]:
+        success(int(arguments[1]), int(arguments[2]))
+    else:
+        raise SystemExit(__doc__)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,82 @@
+"""The official scripted policies, closed loop, in our environments: success by task beside the package's own.
+
+    make oracle
+    python benchmarks/official_policies.py [goals=10] [seed=1] [package=0] [python=.venv-oracle/bin/python]
+
+The policies run in a process of the package's Python, which answers observations with actions. ``package=N`` also runs them
+in the package's own environments, N goals a task, which takes minutes. Writes benchmarks/results/official_policies.csv.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import isaacgymenvs_tasks
+from isaacgymenvs_tasks.configuration import read_options, whole
+
+ROOT = Path(__file__).resolve().parents[1]
+PROGRAM = str(ROOT / "benchmarks" / "official_package.py")
+
+
+def package_name(task: str) -> str:
+    return f"{task.replace('_', '-')}-v3"
+
+
+def ours(python: str, goals: int, seed: int) -> dict[str, tuple[float, float]]:
+    """By task: share of successes, and the mean step of the first success."""
+    env = isaacgymenvs_tasks.make("MetaWorldMT50", 50 * goals, seed, **{"task.env.randomInitialProgress": False})
+    obs = env.reset()["obs"]
+    first = torch.full((env.num_envs,), torch.nan)
+    with subprocess.Popen([python, PROGRAM, "act"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as policies:
+        assert policies.stdin and policies.stdout
+        for step in range(env.max_episode_length):
+            seen = obs[:, :39].double().numpy()
+            request = {package_name(n): seen[w] for n, w in zip(env.task_names, env.task_slices, strict=True)}
+            pickle.dump(request, policies.stdin)
+            policies.stdin.flush()
+            actions = torch.from_numpy(np.concatenate(list(pickle.load(policies.stdout).values())))
+            obs = env.step(actions)[0]["obs"]
+            first = torch.where(env.success_buf & first.isnan(), torch.tensor(step + 1.0), first)
+        policies.stdin.close()
+    out = {}
+    for name, where in zip(env.task_names, env.task_slices, strict=True):
+        won = ~first[where].isnan()
+        out[name] = float(won.float().mean()), float(first[where][won].mean())
+    env.close()
+    return out
+
+
+def main(arguments: list[str]) -> None:
+    defaults = {"goals": "10", "seed": "1", "package": "0", "python": str(ROOT / ".venv-oracle/bin/python")}
+    options = read_options(arguments, defaults)
+    goals, seed, package = whole(options, "goals", 1, 50), whole(options, "seed"), whole(options, "package", 0, 50)
+    result = ours(options["python"], goals, seed)
+    own: dict[str, float] = {}
+    if package:
+        command = [options["python"], PROGRAM, "success", str(seed), str(package)]
+        own = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    path = ROOT / "benchmarks" / "results" / "official_policies.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["task", "goals", "success", "first_success_step", "package_goals", "package_success"])
+        for name, (share, step) in result.items():
+            there = own.get(package_name(name), float("nan"))
+            writer.writerow([name, goals, f"{share:.3f}", f"{step:.1f}", package, f"{there:.3f}"])
+            if share < 1.0 or there < 1.0:
+                print(f"{name:<28}{100 * share:6.1f}%  package {100 * there:6.1f}%")
+    print(f"mean {100 * np.mean([share for share, _ in result.values()]):.1f}% over {goals} goals a task")
+    if own:
+        print(f"the package itself {100 * np.mean(list(own.values())):.1f}% over {package}")
+    print(f"written to {path}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

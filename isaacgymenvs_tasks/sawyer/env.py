@@ -1,0 +1,285 @@
+"""The official Meta-World in one batch: its own models, rewards, goals and conventions.
+
+Metres, radians; x to the robot's right, y away from it, z up, the origin at the robot's base. An action moves the hand by up
+to 1 cm along each axis; the last of its four numbers closes the gripper.
+
+Observation, 39 + K numbers, as the package's multi-task benchmarks have them: hand position 3, openness 1, first object's
+position 3 and orientation 4, the same 7 of the second object or zeros; the same 18 of the step before; goal 3; one-hot of the
+task. In the first observation of an episode the step before equals the present one.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from torch import Tensor
+
+from isaacgymenvs_tasks.multi_task import MultiTask
+from isaacgymenvs_tasks.sawyer import wheel
+from isaacgymenvs_tasks.sawyer.goals import GOALS, Starts, goal_vectors, starts_of
+from isaacgymenvs_tasks.sawyer.physics import Physics
+from isaacgymenvs_tasks.sawyer.reading import FRAME, Reader, states
+from isaacgymenvs_tasks.sawyer.rewards import SUCCESS
+from isaacgymenvs_tasks.sawyer.task import SawyerTask
+from isaacgymenvs_tasks.vec_task import Rows
+
+REWARDS = ("v2", "v1", "sparse")
+STEP = 0.01  #: m that an action of 1 moves the mocap body
+#: Box that the package clips the observed hand to.
+HAND_LOW, HAND_HIGH = (-0.525, 0.348, -0.0525), (0.525, 1.025, 0.7)
+
+
+class OfficialMetaWorld(MultiTask):
+    """``cfg["env"]["tasks"]`` names the tasks, ``taskCounts`` the environments of each (evenly when null).
+
+    Every task has 50 goals, those that the package's benchmark of the same tasks draws from ``goalSeed``. The first episodes
+    take them in order, so that 50 environments of a task meet each goal once; later ones draw from them.
+
+    ``cfg["env"]["reward"]``: ``v2`` or ``v1``, the package's two reward functions, each with its own idea of success;
+    ``sparse``, 10 in every step that succeeds under V2, else 0.
+
+    Attributes:
+        specs: K task specifications.
+        goal_index: (num_envs,) long, at which of its task's goals each environment is.
+
+    Raises:
+        ValueError: the package is not installed, or the configuration asks for what there is not, in one sentence.
+    """
+
+    def __init__(
+        self,
+        cfg: Mapping[str, Any],
+        rl_device: str = "cpu",
+        sim_device: str = "cpu",
+        graphics_device_id: int = -1,
+        headless: bool = True,
+        registry: Mapping[str, SawyerTask] | None = None,
+    ) -> None:
+        """``registry`` replaces the tasks of :mod:`isaacgymenvs_tasks.sawyer.tasks`."""
+        if registry is None:
+            from isaacgymenvs_tasks.sawyer.tasks import TASKS
+
+            registry = TASKS
+        env = cfg["env"]
+        self.specs = self.choose(env, registry)
+        self.check_reward(REWARDS)
+        if sim_device != "cpu" or cfg.get("sim", {}).get("engine") == "warp":
+            raise ValueError("the official tasks run on the CPU engine: sim_device=cpu physics_engine=mujoco")
+        self._name_dead_tasks()
+        numbers = {"numObservations": 2 * FRAME + 3 + self.num_tasks, "numActions": 4}
+        super().__init__({**cfg, "env": {**env, **numbers}}, rl_device, sim_device, graphics_device_id, headless)
+        infinite = [np.inf] * 14
+        frame_low, frame_high = [*HAND_LOW, -1.0, *(-x for x in infinite)], [*HAND_HIGH, 1.0, *infinite]
+        low = [*frame_low, *frame_low, *[-np.inf] * 3, *[0.0] * self.num_tasks]
+        high = [*frame_high, *frame_high, *[np.inf] * 3, *[1.0] * self.num_tasks]
+        self.observation_space = spaces.Box(np.array(low, np.float32), np.array(high, np.float32))
+
+    def _name_dead_tasks(self) -> None:
+        dead = [f"{spec.name} ({spec.dead_v1})" for spec in self.specs if spec.dead_v1]
+        if self.reward == "v1" and dead:
+            warnings.warn(f"under V1 these tasks never count a success: {'; '.join(dead)}", stacklevel=3)
+
+    # -- construction --------------------------------------------------------------------------------------------
+
+    def build(self) -> None:
+        self.create_sim()
+        self.simulator = self.physics  # type: ignore[assignment]
+
+    def create_sim(self) -> None:
+        sim = self.cfg.get("sim", {})
+        compatible = bool(sim.get("compatible", True))
+        self.models = [wheel.load(spec.file, compatible, spec.touch) for spec in self.specs]
+        self.threads = int(sim.get("num_threads") or 0)
+        self.sim = self.physics = Physics(self.models, self._counts, self.threads)
+
+    def allocate_buffers(self) -> None:
+        super().allocate_buffers()
+        n = self.num_envs
+        self._rank = torch.cat([torch.arange(count) for count in self._counts])
+        self._read_all = Reader(self.specs, self.models, self._counts)
+        self._mocap_low, self._mocap_high = (
+            torch.tensor(box, dtype=torch.float64)[self.task_index]
+            for box in ([s.mocap_low for s in self.specs], [s.mocap_high for s in self.specs])
+        )
+        self._hand = torch.tensor([spec.hand for spec in self.specs], dtype=torch.float64)[self.task_index]
+        one, two = torch.tensor([*HAND_LOW, -1.0]), torch.tensor([*HAND_HIGH, 1.0])
+        self._frame_low = torch.cat((one, torch.full((14,), -torch.inf)))
+        self._frame_high = torch.cat((two, torch.full((14,), torch.inf)))
+        self._touched = torch.tensor([spec.touch for spec in self.specs])[self.task_index]
+        self._touching = torch.zeros(n, dtype=torch.bool)
+        self._build_starts()
+        self.goal_index = torch.zeros(n, dtype=torch.long)
+        self._first = False
+        self.memory = torch.full((n,), torch.nan)
+        self.frame = torch.zeros(n, FRAME)
+        self.previous = torch.zeros(n, FRAME)
+
+    def _build_starts(self) -> None:
+        """Begin once at every goal of every task, in tables whose row is ``task * 50 + goal``."""
+        seed = int(self.cfg["env"].get("goalSeed", 0))
+        vectors = goal_vectors(self.specs, seed)
+        parts = zip(self.specs, self.models, vectors, strict=True)
+        starts = [starts_of(spec, model, goals, self.threads) for spec, model, goals in parts]
+        self._qpos, self._qvel = _stack([s.qpos for s in starts]), _stack([s.qvel for s in starts])
+        self._place = _stack([s.place for s in starts])
+        self._moved = torch.tensor([s.body for s in starts])[self.task_index]
+        self._frames = _stack([s.frame for s in starts]).float()
+        columns = [_columns(start) for start in starts]
+        self._table = _stack([np.column_stack(list(c.values())) for c in columns]).float()
+        #: what rewards need of the starts, (num_envs, most)
+        self._start = torch.zeros(self.num_envs, self._table.shape[1])
+        self._start_views: list[dict[str, Tensor]] = []
+        for where, named in zip(self.task_slices, columns, strict=True):
+            views, at = {}, 0
+            for name, values in named.items():
+                width = values.shape[1] if values.ndim == 2 else 1
+                view = self._start[where, at : at + width]
+                views[name] = view if values.ndim == 2 else view[:, 0]
+                at += width
+            self._start_views.append(views)
+        self.goal = self._start[:, :3]
+
+    # -- step ----------------------------------------------------------------------------------------------------
+
+    def pre_physics_step(self, actions: Tensor) -> None:
+        self.actions = actions
+        target = self.physics.mocap + STEP * actions[:, :3]
+        self.physics.mocap.copy_(torch.minimum(torch.maximum(target, self._mocap_low), self._mocap_high))
+        self.physics.ctrl[:, 0] = actions[:, 3]
+        self.physics.ctrl[:, 1] = -actions[:, 3]
+
+    @property
+    def step_dt(self) -> float:
+        """Seconds a control step."""
+        return wheel.SUBSTEPS * float(self.models[0].opt.timestep)
+
+    def simulate(self) -> None:
+        self.physics.step()
+
+    def post_physics_step(self) -> None:
+        self.previous = self.frame
+        self.score(*self._look())
+
+    # Hundreds of small operations: without the bookkeeping for gradients they take half the time.
+    @torch.inference_mode()
+    def _look(self) -> tuple[Tensor, Tensor]:
+        """Observe; rewards and successes (num_envs,)."""
+        reading = self._read_all(self.physics.xpos, self.physics.xquat, self.physics.qpos)
+        self.frame = reading.frame
+        seen = self._clip(reading.frame)
+        self.obs_buf = torch.cat((seen, self._clip(self.previous), self.goal, self._one_hot), 1)
+        views = states(
+            self.specs, self._counts, self._start_views, reading, seen, self.actions, self._touch(), self.memory
+        )
+        parts = [(s.v1 if self.reward == "v1" else s.v2)(view) for s, view in zip(self.specs, views, strict=True)]
+        rewards, successes = zip(*parts, strict=True)
+        success = torch.cat(successes)
+        return (SUCCESS * success if self.reward == "sparse" else torch.cat(rewards)), success
+
+    def _touch(self) -> Tensor:
+        """(num_envs,) bool, whether both pads press on the object, where the task asks: normal force of each pad's strongest
+        contact in the last substep."""
+        if self._touched.any():
+            forces = self.physics.sensors.view(-1, 2, 3)[:, :, 0]
+            self._touching[self._touched] = (forces > 0).all(1)
+        return self._touching
+
+    def _clip(self, frame: Tensor) -> Tensor:
+        return torch.minimum(torch.maximum(frame, self._frame_low), self._frame_high)
+
+    def refresh(self) -> None:
+        """Bring poses up to date with states that were set."""
+        self.physics.forward()
+
+    def diverged(self) -> Tensor:
+        return self.physics.diverged
+
+    # -- reset ---------------------------------------------------------------------------------------------------
+
+    def reset(self) -> dict[str, Tensor]:
+        self._first = not self.started
+        observations = super().reset()
+        self._first = False
+        return observations
+
+    def reset_idx(self, rows: Rows) -> None:
+        ids = rows.ids
+        if self._first:
+            goal = self._rank[ids] % GOALS
+        elif self.fixed:
+            goal = self.goal_index[ids]
+        else:
+            goal = torch.randint(GOALS, (len(rows),), generator=self.generator)
+        self._begin(ids, goal)
+
+    def share_starts(self, source: Tensor) -> dict[str, Tensor]:
+        """Let every environment begin a new episode at the goal of another one of its task. The generator draws nothing.
+
+        Args:
+            source: (num_envs,) long, from which environment each one takes its goal.
+
+        Returns:
+            The observations.
+        """
+        self.check_source(source)
+        self._begun = True
+        self._done = torch.ones_like(self._done)
+        self._begin(self._all, self.goal_index[source])
+        self._observe()
+        return self._observations()
+
+    def _begin(self, ids: Tensor, goal: Tensor) -> None:
+        """Begin in environments ``ids`` (n,) at goals (n,)."""
+        self.goal_index[ids] = goal
+        row = self.task_index[ids] * GOALS + goal
+        place = self._place[row]
+        self.physics.begin(ids, self._qpos[row], self._qvel[row], self._hand[ids], self._moved[ids], place)
+        self._start[ids] = self._table[row]
+        self.memory[ids] = torch.nan
+        self.actions[ids] = 0.0
+        self.episode_success[ids] = False
+
+    def compute_observations(self, fresh: Tensor) -> None:
+        # An episode's first frame comes with its start: the package observes some scenes before it has looked at them anew.
+        frame = self._frames[self.task_index * GOALS + self.goal_index]
+        self.frame = torch.where(fresh[:, None], frame, self.frame)
+        self.previous = torch.where(fresh[:, None], frame, self.previous)
+        now = torch.where(fresh[:, None], frame, self._clip(self.frame))
+        before = torch.where(fresh[:, None], frame, self._clip(self.previous))
+        self.obs_buf = torch.cat((now, before, self.goal, self._one_hot), 1)
+
+    # -- saving --------------------------------------------------------------------------------------------------
+
+    SAVED = (*MultiTask.SAVED, "goal_index", "memory", "frame", "previous", "obs_buf")
+
+    def get_env_state(self) -> dict[str, Any]:
+        """Everything needed to continue exactly: physics, buffers and the generator's state."""
+        return {"physics": self.physics.get_state(), **self.save_buffers()}
+
+    def set_env_state(self, state: Mapping[str, Any]) -> None:
+        """The inverse of :meth:`get_env_state`, on an environment built from the same configuration."""
+        self.load_buffers(state)
+        self._begun = True
+        row = self.task_index * GOALS + self.goal_index
+        self._start.copy_(self._table[row])
+        self.physics.place(self._all, self._moved, self._place[row])
+        self.physics.set_state(state["physics"])
+
+    def close(self) -> None:
+        self.physics.close()
+
+
+def _columns(start: Starts) -> dict[str, np.ndarray]:
+    """What rewards need of the starts, by name."""
+    return {"goal": start.goal, "obj": start.obj, "tcp": start.tcp, **start.extra}
+
+
+def _stack(parts: list[np.ndarray]) -> Tensor:
+    """Tables (50, m) one below the other, filled up with zeros to the widest."""
+    width = max(part.shape[1] for part in parts)
+    return torch.from_numpy(np.vstack([np.pad(part, ((0, 0), (0, width - part.shape[1]))) for part in parts]))
