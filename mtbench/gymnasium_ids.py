@@ -12,7 +12,10 @@ from __future__ import annotations
 
 import gymnasium
 
-TASK_SETS = ("MT1", "MT10", "MT50", "ParkourFlat", "ParkourEasy", "ParkourHard", "ParkourHardCL")
+TASK_SETS = (
+    *("MT1", "MT10", "MT50", "MetaWorldMT1", "MetaWorldMT10", "MetaWorldMT25", "MetaWorldMT50"),
+    *("ParkourFlat", "ParkourEasy", "ParkourHard", "ParkourHardCL"),
+)
 
 
 def register_all() -> None:

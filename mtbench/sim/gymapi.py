@@ -884,7 +884,7 @@ def _index(sim: Sim, tensor: Tensor, count: int, call: str) -> torch.Tensor:
         raise ValueError(f"gym.{call}: {count} actors asked for, but {len(index)} indices given")
     index = index[:count]
     if index.device.type == "cpu" and count:  # on a GPU they are left out and counted
-        largest = int(index.max())
+        largest = int(index.numpy().max())
         if largest >= len(sim.actors):
             raise IndexError(f"gym.{call}: there is no actor {largest}; actors are 0..{len(sim.actors) - 1}")
     return index

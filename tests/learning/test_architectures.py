@@ -242,7 +242,8 @@ def test_care_needs_a_description_of_every_task(tmp_path: Path) -> None:
 
 def test_every_metaworld_task_has_an_embedding_of_its_present_description() -> None:
     from isaacgymenvs_tasks.metaworld.scenes import TASKS as METAWORLD
-    from mtbench.resources import load_embeddings, locate
+    from mtbench.learning.networks.care import load_embeddings
+    from mtbench.resources import locate
 
     path = "assets/metaworld/task_embeddings.npz"
     with np.load(locate(path)) as data:

@@ -9,7 +9,8 @@ import torch
 from isaacgym import gymtorch
 
 import isaacgymenvs_tasks
-from isaacgymenvs_tasks.metaworld.env import FRAME, select_tasks
+from isaacgymenvs_tasks.metaworld.env import FRAME
+from isaacgymenvs_tasks.selection import select_tasks
 from isaacgymenvs_tasks.vec_task import Rows
 
 ACTIONS = torch.Generator().manual_seed(5)
