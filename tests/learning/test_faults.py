@@ -84,7 +84,7 @@ def test_a_step_without_finite_gradients_is_left_out(train: str, make_agent: Age
 
 def test_a_run_that_keeps_failing_stops_with_what_was_good(make_agent: AgentFactory) -> None:
     agent = build(make_agent, "MTPPO", "max_iterations=20", "save_interval=1")
-    limits, epochs = agent._limits, 0
+    limits = agent._limits
 
     def spoil(name: str) -> Any:
         if agent.epoch_num >= 2:
@@ -96,8 +96,7 @@ def test_a_run_that_keeps_failing_stops_with_what_was_good(make_agent: AgentFact
     agent._limits = spoil
     with pytest.raises(UserError, match=r"last\.pth is from before"):
         agent.train()
-    epochs = agent.epoch_num
-    assert epochs == 2 + agent_module.FAILED_EPOCHS
+    assert agent.epoch_num == 2 + agent_module.FAILED_EPOCHS
     saved = load_checkpoint(agent.nn_dir / "last.pth")
     assert all(bool(value.isfinite().all()) for value in saved["model"].values())
 
