@@ -29,11 +29,11 @@ rungs=(
 climb() { # name, overrides of train.py
   local name=$1 run=runs/ladder_$1
   shift
-  [ ! -f "$out/$name.metrics.csv" ] || return 0
+  [ ! -f "$out/$name.csv" ] || return 0
   python train.py task=MT10 "experiment=ladder_$name" "max_frames=$frames" eval_interval=250_000 eval_goals=20 \
     diagnose_interval=50_000 $([ -f "$run/nn/last.pth" ] && echo "checkpoint=$run/nn/last.pth") "$@" >>"$out/log/$name.log" 2>&1 ||
     { echo "$name failed, see $out/log/$name.log" && return 1; }
-  for file in metrics.csv gradients.npz config.yaml; do cp "$run/$file" "$out/$name.$file"; done
+  cp "$run/config.yaml" "$out/$name.yaml" && cp "$run/gradients.npz" "$out/$name.gradients.npz" && cp "$run/metrics.csv" "$out/$name.csv"
 }
 
 stop() { for job in $(jobs -p); do kill -- "-$job"; done && wait && exit 143; }

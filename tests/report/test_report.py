@@ -68,7 +68,7 @@ def test_the_page_carries_every_picture_in_itself(real: Path) -> None:
     page = Images()
     page.feed((real / "report.html").read_text())
     assert not page.other
-    assert len(page.sources) == len(list(real.glob("*.png"))) == 6
+    assert len(page.sources) == len(list(real.glob("*.png"))) >= 5  # one more where schemes can be compared
     for source in page.sources:
         head, _, data = source.partition(",")
         assert head == "data:image/png;base64"
@@ -90,7 +90,8 @@ def test_a_browser_loads_every_figure(real: Path, tmp_path: Path) -> None:
     page.write_text((real / "report.html").read_text().replace("</body>", script + "</body>"))
     command = [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
     result = subprocess.run([*command, "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=60)
-    assert 'data-loaded="6/6"' in result.stdout, result.stderr[-500:]
+    pictures = len(list(real.glob("*.png")))
+    assert f'data-loaded="{pictures}/{pictures}"' in result.stdout, result.stderr[-500:]
 
 
 def test_tables_hold_what_the_runs_hold(real: Path) -> None:
