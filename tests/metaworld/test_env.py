@@ -9,6 +9,8 @@ import torch
 from isaacgym import gymtorch
 
 import isaacgymenvs_tasks
+from isaacgymenvs_tasks.metaworld.reading import FIRST
+from isaacgymenvs_tasks.metaworld.tables import TABLE_TOP
 from isaacgymenvs_tasks.multi_task import FRAME
 from isaacgymenvs_tasks.selection import select_tasks
 from isaacgymenvs_tasks.vec_task import Rows
@@ -260,6 +262,30 @@ def test_environments_begin_where_another_of_their_task_begins(make_env, masked)
         assert done.all()
     with pytest.raises(ValueError, match="another task"):
         env.share_starts(torch.zeros(8, dtype=torch.long))
+
+
+def test_what_is_read_is_what_the_flat_tensor_holds(make_env):
+    env = make_env(num_envs=5, tasks=("tray", "touch"))
+    env.reset()
+    env.step(_random(5))
+    env.gym.refresh_rigid_body_state_tensor(env.sim)
+    bodies = torch.tensor([7, 0, len(env.rigid_body_states) - 1])
+    assert torch.equal(env.simulator.poses(env.rigid_body_states, bodies), env.rigid_body_states[bodies, :7])
+    box = env.rigid_body_states[env.index.bodies[:, FIRST], :3] - torch.tensor([0.0, 0.0, TABLE_TOP])
+    torch.testing.assert_close(env.reading.points[:, 0], box)
+
+
+def test_after_a_reset_reading_some_environments_is_reading_all(make_env):
+    env = make_env(num_envs=6, tasks=("tray", "touch"), episodeLength=7)
+    env.reset()
+    ended = 0
+    for _ in range(7):
+        done = env.step(_random(6))[2]
+        ended += int(0 < done.sum() < 6)
+        shown = {name: getattr(env.reading, name).clone() for name in env.reading.FIELDS}
+        env._read()
+        assert all(torch.equal(getattr(env.reading, name), values) for name, values in shown.items())
+    assert ended >= 2
 
 
 def test_divergence_resets_one_environment_and_is_counted(make_env):
