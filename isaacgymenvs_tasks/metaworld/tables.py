@@ -104,8 +104,18 @@ def index_of(
         for what in first:
             first[what] += size[what] * number
         begin += number
-    parts = (x.to(device) for x in (actors, jointed, bodies, dofs))
-    return Index(spare, *parts, blocks, *(x.to(device) for x in (offset, there, carrier, rests)))
+    return Index(
+        spare=spare,
+        actors=actors.to(device),
+        jointed=jointed.to(device),
+        bodies=bodies.to(device),
+        dofs=dofs.to(device),
+        blocks=blocks,
+        offset=offset.to(device),
+        there=there.to(device),
+        carrier=carrier.to(device),
+        rest=rests.to(device),
+    )
 
 
 @dataclass(frozen=True)
