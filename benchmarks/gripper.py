@@ -58,7 +58,7 @@ def closing_steps(env: MetaWorld) -> int:
     action = env.zero_actions()
     action[:, 2], action[:, 3] = 0.5, 1.0
     steps = 0
-    while float(env.openness.mean()) > 0.05:
+    while float(env.reading.openness.mean()) > 0.05:
         env.step(action.clone())
         steps += 1
     return steps
@@ -69,13 +69,13 @@ def held(env: MetaWorld, mean: float, sigma: float, generator: torch.Generator) 
     rows = env.task_slices[0]
 
     def at_hand() -> Tensor:
-        return (env._points[rows, 0] - env.tcp[rows]).norm(dim=-1) < HELD
+        return (env.reading.points[rows, 0] - env.reading.tcp[rows]).norm(dim=-1) < HELD
 
     policy = expert_policy(env)
     env.reset()
     for _ in range(LIFTING):
         env.step(policy(env))
-    began = at_hand() & (env._points[rows, 0, 2] > HELD)
+    began = at_hand() & (env.reading.points[rows, 0, 2] > HELD)
     for step in range(HOLDING):
         action = env.zero_actions()
         action[:, 2] = 0.3 * (step < RISING)

@@ -1,13 +1,13 @@
 """Steps per second of the official Meta-World, ours in one batch beside the package's own vector environments.
 
     make oracle
-    python benchmarks/official.py [task=MetaWorldMT10] [num_envs=10,100,500] [rounds=3] [steps=20]
-        [python=.venv-oracle/bin/python] [package=30]
+    python benchmarks/official.py [task=MetaWorldMT10] [num_envs=10,100,500] [rounds=9] [steps=10] [package_steps=10]
+        [python=.venv-oracle/bin/python] [strategies=sync,async]
 
-Every round times all variants one after the other, so that a busy machine slows all of them; medians over rounds, by the
-clock and by the processor seconds that all threads of ours took. ``package`` is how many steps the package's own
-environments make, one environment a task (``sync``: one process, the rate of which does not depend on how many there are;
-``async``: a process an environment); 0 leaves it out. Writes benchmarks/results/official_TASK.csv.
+The variants take turns in short blocks, so that a busy machine slows all of them, and what is compared are medians over
+rounds of the ratio in each round: by the clock, and by the processor seconds that all threads and processes of a variant
+took. The package has one environment a task: in one process (``sync``, the rate of which does not depend on how many there
+are) or a process each (``async``). Writes benchmarks/results/official_TASK.csv.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from __future__ import annotations
 import mtbench  # noqa: F401  # first: it says how OpenMP's threads wait, which PyTorch reads when it is loaded
 
 # isort: split
-import csv
 import os
 import statistics
 import subprocess
@@ -24,77 +23,113 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import rounds
 import torch
 
 import isaacgymenvs_tasks
 from isaacgymenvs_tasks.configuration import read_options, whole
 
 ROOT = Path(__file__).resolve().parents[1]
+PROCESSOR = " (processor)"  #: ends the names of rates per processor second
 
 
-def resident() -> int:
-    """Bytes of memory this process occupies (Linux)."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+class Package:
+    """The package's environments of MT10 or MT50 in a process of its own Python."""
+
+    def __init__(self, python: str, suite: str, strategy: str) -> None:
+        command = [python, str(ROOT / "benchmarks" / "official_package.py"), "speed", suite, strategy]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.listen()
+
+    def listen(self) -> str:
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit("the package's process ended; see above")
+        return line
+
+    def rates(self, steps: int) -> tuple[float, float]:
+        """Environment steps a second and a processor second over ``steps`` steps."""
+        assert self.process.stdin
+        print(steps, file=self.process.stdin, flush=True)
+        clock, processor = map(float, self.listen().split())
+        return clock, processor
+
+    def close(self) -> None:
+        assert self.process.stdin
+        self.process.stdin.close()
+        self.process.wait()
 
 
-def rates(count: int, run: Callable[[], None]) -> tuple[float, float]:
-    """``count`` environment steps made by ``run``, a second by the clock and a processor second."""
-    clock, processor = time.perf_counter(), time.process_time()
-    run()
-    return count / (time.perf_counter() - clock), count / (time.process_time() - processor)
+class Ours:
+    """``num_envs`` of our environments under random actions."""
+
+    def __init__(self, task: str, num_envs: int) -> None:
+        before = rounds.resident()
+        self.env = isaacgymenvs_tasks.make(task, num_envs, seed=1)
+        self.env.reset()
+        self.memory = rounds.resident() - before
+        self.generator = torch.Generator().manual_seed(0)
+        self.step()
+
+    def step(self) -> None:
+        self.env.step(2.0 * torch.rand((self.env.num_envs, 4), generator=self.generator) - 1.0)
+
+    def rates(self, steps: int) -> tuple[float, float]:
+        clock, processor = time.perf_counter(), time.process_time()
+        for _ in range(steps):
+            self.step()
+        count = steps * self.env.num_envs
+        return count / (time.perf_counter() - clock), count / (time.process_time() - processor)
 
 
 def main(arguments: list[str]) -> None:
-    defaults = {"task": "MetaWorldMT10", "num_envs": "10,100,500", "rounds": "3", "steps": "20", "package": "30"}
-    options = read_options(arguments, {**defaults, "python": str(ROOT / ".venv-oracle/bin/python")})
-    steps, package = whole(options, "steps", 1), whole(options, "package")
+    defaults = {"task": "MetaWorldMT10", "num_envs": "10,100,500", "rounds": "9", "steps": "10", "package_steps": "10"}
+    defaults |= {"python": str(ROOT / ".venv-oracle/bin/python"), "strategies": "sync,async"}
+    options = read_options(arguments, defaults)
+    steps, package_steps = whole(options, "steps", 1), whole(options, "package_steps", 1)
     suite = options["task"].removeprefix("MetaWorld")
     tasks = int(suite.removeprefix("MT"))
-    envs, memory = {}, {}
-    for num_envs in map(int, options["num_envs"].split(",")):
-        if num_envs < tasks:
-            continue
-        before = resident()
-        envs[num_envs] = isaacgymenvs_tasks.make(options["task"], num_envs, seed=1)
-        envs[num_envs].reset()
-        memory[num_envs] = resident() - before
+    strategies = [name for name in options["strategies"].split(",") if name]
+    packages = {f"package, {name}": Package(options["python"], suite, name) for name in strategies}
+    counts = [count for count in map(int, options["num_envs"].split(",")) if count >= tasks]
+    ours = {f"ours, {count} environments": Ours(options["task"], count) for count in counts}
+    variants: dict[str, Callable[[], tuple[float, float]]] = {}
+    variants |= {name: lambda package=package: package.rates(package_steps) for name, package in packages.items()}
+    variants |= {name: lambda own=own: own.rates(steps) for name, own in ours.items()}
     rows: list[dict[str, float]] = []
     for round_ in range(whole(options, "rounds", 1)):
         row: dict[str, float] = {}
-
-        def note(name: str, count: int, run: Callable[[], None], row: dict[str, float] = row) -> None:
-            row[name], row[f"{name}, processor"] = rates(count, run)
-
-        for num_envs, env in envs.items():
-            generator = torch.Generator().manual_seed(round_)
-            actions = [2.0 * torch.rand((num_envs, 4), generator=generator) - 1.0 for _ in range(steps)]
-
-            def play(env=env, actions=actions) -> None:
-                for action in actions:
-                    env.step(action)
-
-            note(f"ours, {num_envs} environments", num_envs * steps, play)
-        for strategy in ("sync", "async") if package else ():
-            command = [options["python"], str(ROOT / "benchmarks" / "official_package.py"), "speed"]
-            command += [suite, str(tasks), str(package), strategy]
-            result = subprocess.run(command, check=True, capture_output=True, text=True)
-            name = f"package, {strategy}, {tasks} environments"
-            row[name], processor = map(float, result.stdout.split()[-2:])
-            if strategy == "sync":  # the other's processes are not this one's
-                row[f"{name}, processor"] = processor
-        rows.append(row)
-        print(f"round {round_}: " + ", ".join(f"{name} {value:,.0f}" for name, value in row.items()), flush=True)
-    print(f"\n{options['task']}, {len(os.sched_getaffinity(0))} cores, medians of {len(rows)} rounds, steps/s")
-    for name in rows[0]:
-        print(f"{name:<40}{statistics.median(row[name] for row in rows):>10,.0f}")
-    for num_envs, size in memory.items():
-        print(f"memory, {num_envs} environments{size / 1e6:>20,.0f} MB more than before")
-    target = ROOT / "benchmarks" / "results" / f"official_{options['task']}.csv"
-    with target.open("w", newline="") as file:
-        writer = csv.DictWriter(file, ["round", *rows[0]])
-        writer.writeheader()
-        writer.writerows({"round": i} | {k: round(v, 1) for k, v in row.items()} for i, row in enumerate(rows))
-    print(f"raw figures: {target.relative_to(ROOT)}")
+        for name in variants if round_ % 2 else reversed(variants):
+            row[name], row[name + PROCESSOR] = variants[name]()
+        rows.append({name: row[name] for variant in variants for name in (variant, variant + PROCESSOR)})
+        print(f"round {round_}: " + ", ".join(f"{name} {value:,.0f}" for name, value in rows[-1].items()), flush=True)
+    print(f"\n{options['task']}, {len(os.sched_getaffinity(0))} cores, medians of {len(rows)} rounds")
+    for name in variants:
+        clock, processor = (statistics.median(row[n] for row in rows) for n in (name, name + PROCESSOR))
+        line = f"{name:<24}{clock:>8,.0f} steps/s{processor:>8,.0f} a processor second"
+        for base in packages if name in ours else ():
+            times = rounds.ratio(rows, name, base), rounds.ratio(rows, name + PROCESSOR, base + PROCESSOR)
+            line += f"   {times[0]:.1f} and {times[1]:.1f} times {base}"
+        print(line)
+    for name, own in ours.items():
+        size = own.memory / own.env.num_envs
+        print(f"{name}: {own.memory / 1e6:,.0f} MB more than before it was built, {size / 1e3:,.0f} kB each")
+    if ours:
+        name, own = list(ours.items())[-1]
+        env = own.env
+        parts = {
+            "control": (env, "pre_physics_step"),
+            "physics": (env, "simulate"),
+            "observations and rewards": (env, "post_physics_step"),
+            "resets": (env, "reset_done"),
+            "everything": (env, "step"),
+        }
+        for label, milliseconds in rounds.breakdown(parts, steps, own.step).items():
+            print(f"  {label:<28}{milliseconds:>8.2f} ms of a step with {env.num_envs} environments")
+    for package in packages.values():
+        package.close()
+    rounds.save(rows, f"official_{options['task']}")
 
 
 if __name__ == "__main__":

@@ -1,18 +1,19 @@
 """The package metaworld itself, driven from outside: run with the Python of ``make oracle``, which has its MuJoCo.
 
     .venv-oracle/bin/python benchmarks/official_package.py act < requests > replies
-    .venv-oracle/bin/python benchmarks/official_package.py speed MT10 10 200 [sync|async]
+    .venv-oracle/bin/python benchmarks/official_package.py speed MT10 sync|async < steps > rates
     .venv-oracle/bin/python benchmarks/official_package.py success 1 3
 
 ``act`` answers each pickled ``{task: observations (n, 39)}`` with the scripted policies' ``{task: actions (n, 4)}``.
-``speed`` prints environment steps per second, by the clock and by the processor, with so many environments in so many steps.
-``success`` prints the share of episodes that the scripted policies win in its own environments, by task, at the first
+``speed`` makes its vector environment, an environment a task, in one process (sync) or a process each (async), prints
+"ready", and for each number of steps that it is sent environment steps per second, by the clock and by the processor.
+``success`` prints the share of episodes that the scripted policies win in its own environments, a task a line, at the first
 goals of MT50 with this seed.
 """
 
 from __future__ import annotations
 
-import json
+import os
 import pickle
 import sys
 import time
@@ -43,31 +44,36 @@ def act() -> None:
         sink.flush()
 
 
-def speed(benchmark: str, num_envs: int, steps: int, strategy: str) -> None:
+def speed(benchmark: str, strategy: str) -> None:
     import gymnasium
 
     tasks = int(benchmark.removeprefix("MT"))
-    copies = num_envs // tasks
-    makers = []
-    for seed in range(copies):
-        suite = gymnasium.make_vec(f"Meta-World/{benchmark}", seed=seed, vector_strategy="sync")
-        makers += [lambda env=env: env for env in suite.envs]
+    suite = gymnasium.make_vec(f"Meta-World/{benchmark}", seed=1, vector_strategy="sync")
     vector = gymnasium.vector.SyncVectorEnv if strategy == "sync" else gymnasium.vector.AsyncVectorEnv
-    envs = vector(makers)
+    envs = vector([lambda env=env: env for env in suite.envs])
     envs.reset(seed=0)
+    workers = [process.pid for process in getattr(envs, "processes", [])]
     actions = [envs.action_space.sample() for _ in range(10)]
-    for i in range(10):
-        envs.step(actions[i])
-    begin, processor = time.perf_counter(), time.process_time()
-    for i in range(steps):
-        envs.step(actions[i % 10])
-    count = num_envs * steps
-    print(count / (time.perf_counter() - begin), count / (time.process_time() - processor))
+    print("ready", flush=True)
+    for line in sys.stdin:
+        steps = int(line)
+        begin, processor = time.perf_counter(), time.process_time() + sum(map(processor_time, workers))
+        for i in range(steps):
+            envs.step(actions[i % 10])
+        spent = time.process_time() + sum(map(processor_time, workers)) - processor
+        count = tasks * steps
+        print(count / (time.perf_counter() - begin), count / spent, flush=True)
+
+
+def processor_time(process: int) -> float:
+    """Seconds of processor time that a process has taken (Linux)."""
+    with open(f"/proc/{process}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def success(seed: int, goals: int) -> None:
     suite = metaworld.MT50(seed=seed)
-    share = {}
     for name, cls in suite.train_classes.items():
         env, won = cls(), 0
         for task in [task for task in suite.train_tasks if task.env_name == name][:goals]:
@@ -79,15 +85,14 @@ def success(seed: int, goals: int) -> None:
                 if info["success"]:
                     won += 1
                     break
-        share[name] = won / goals
-    print(json.dumps(share))
+        print(name, won / goals, flush=True)
 
 
 def main(arguments: list[str]) -> None:
     if arguments[:1] == ["act"]:
         act()
     elif arguments[:1] == ["speed"]:
-        speed(arguments[1], int(arguments[2]), int(arguments[3]), (arguments[4:] or ["sync"])[0])
+        speed(arguments[1], arguments[2])
     elif arguments[:1] == ["success"]:
         success(int(arguments[1]), int(arguments[2]))
     else:

@@ -4,13 +4,13 @@
     python benchmarks/official_policies.py [goals=10] [seed=1] [package=0] [python=.venv-oracle/bin/python]
 
 The policies run in a process of the package's Python, which answers observations with actions. ``package=N`` also runs them
-in the package's own environments, N goals a task, which takes minutes. Writes benchmarks/results/official_policies.csv.
+in the package's own environments, N goals a task, which takes minutes. Writes benchmarks/results/official_policies.csv, as
+results come.
 """
 
 from __future__ import annotations
 
 import csv
-import json
 import pickle
 import subprocess
 import sys
@@ -60,18 +60,31 @@ def main(arguments: list[str]) -> None:
     goals, seed, package = whole(options, "goals", 1, 50), whole(options, "seed"), whole(options, "package", 0, 50)
     result = ours(options["python"], goals, seed)
     own: dict[str, float] = {}
+    path = ROOT / "benchmarks" / "results" / "official_policies.csv"
+
+    def write() -> None:
+        with path.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["task", "goals", "success", "first_success_step", "package_goals", "package_success"])
+            for name, (share, step) in result.items():
+                there = own.get(package_name(name), float("nan"))
+                writer.writerow([name, goals, f"{share:.3f}", f"{step:.1f}", package, f"{there:.3f}"])
+
+    write()
     if package:
         command = [options["python"], PROGRAM, "success", str(seed), str(package)]
-        own = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    path = ROOT / "benchmarks" / "results" / "official_policies.csv"
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["task", "goals", "success", "first_success_step", "package_goals", "package_success"])
-        for name, (share, step) in result.items():
-            there = own.get(package_name(name), float("nan"))
-            writer.writerow([name, goals, f"{share:.3f}", f"{step:.1f}", package, f"{there:.3f}"])
-            if share < 1.0 or there < 1.0:
-                print(f"{name:<28}{100 * share:6.1f}%  package {100 * there:6.1f}%")
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout
+            for line in process.stdout:
+                name, won = line.split()
+                own[name] = float(won)
+                write()
+        if process.returncode:
+            raise SystemExit("the package's process failed; see above")
+    for name, (share, _) in result.items():
+        there = own.get(package_name(name), float("nan"))
+        if share < 1.0 or there < 1.0:
+            print(f"{name:<28}{100 * share:6.1f}%  package {100 * there:6.1f}%")
     print(f"mean {100 * np.mean([share for share, _ in result.values()]):.1f}% over {goals} goals a task")
     if own:
         print(f"the package itself {100 * np.mean(list(own.values())):.1f}% over {package}")

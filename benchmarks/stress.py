@@ -18,7 +18,7 @@ import torch
 
 import isaacgymenvs_tasks
 from isaacgymenvs_tasks.configuration import read_options
-from isaacgymenvs_tasks.metaworld.env import FAR
+from isaacgymenvs_tasks.metaworld.reading import FAR
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
         outside.index_add_(0, task, wrong.float())
         rewarded.index_add_(0, task, (~((reward >= 0) & (reward <= 10.0 + 1e-5))).float())
         diverged.index_add_(0, task, (done & ~extras["time_outs"]).float())
-        distance = env._points[:, :2].abs().amax((1, 2))
+        distance = env.reading.points[:, :2].abs().amax((1, 2))
         clamped.index_add_(0, task, (distance > FAR).float())
         farthest.scatter_reduce_(0, task, distance.nan_to_num(0.0), "amax")
         episode = extras["episode"]

@@ -15,23 +15,21 @@ from __future__ import annotations
 import mtbench  # noqa: F401  # first: it says how OpenMP's threads wait, which PyTorch reads when it is loaded
 
 # isort: split
-import csv
 import os
 import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import mujoco
 import numpy as np
+import rounds
 import torch
 from mujoco import rollout
 
 import isaacgymenvs_tasks
 from isaacgymenvs_tasks.configuration import read_options
 
-ROOT = Path(__file__).resolve().parents[1]
 METAWORLD = """
 import time, gymnasium as gym, metaworld, numpy as np
 envs = gym.make_vec("Meta-World/MT10", seed=1, vector_strategy="sync")
@@ -56,11 +54,6 @@ def simulate(env) -> None:
     """Physics of one environment step."""
     for _ in range(env.control_freq_inv):
         env.gym.simulate(env.sim)
-
-
-def resident() -> int:
-    """Bytes of memory this process occupies."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 class Replay:
@@ -110,9 +103,9 @@ class Replay:
         return self.env.num_envs * steps / (middle - start), self.env.num_envs * steps / (end - middle)
 
 
-def breakdown(env, steps: int, run) -> dict[str, float]:
-    """Milliseconds of ``run``, one env.step, by what it does."""
-    parts = {
+def parts(env) -> dict[str, tuple[object, str]]:
+    """What an env.step consists of."""
+    return {
         "control": (env, "pre_physics_step"),
         "physics": (env.gym, "simulate"),
         "after physics": (env, "post_physics_step"),
@@ -123,23 +116,6 @@ def breakdown(env, steps: int, run) -> dict[str, float]:
         "resets": (env, "reset_idx"),
         "everything": (env, "step"),
     }
-    parts = {label: part for label, part in parts.items() if hasattr(*part)}
-    spent = dict.fromkeys(parts, 0.0)
-    for label, (owner, name) in parts.items():
-        call = getattr(owner, name)
-
-        def timed(*args, label=label, call=call, **kwargs):
-            start = time.perf_counter()
-            result = call(*args, **kwargs)
-            spent[label] += time.perf_counter() - start
-            return result
-
-        setattr(owner, name, timed)
-    for _ in range(steps):
-        run()
-    for owner, name in parts.values():
-        delattr(owner, name)
-    return {label: 1e3 * seconds / steps for label, seconds in spent.items()}
 
 
 def main(arguments: list[str]) -> None:
@@ -148,7 +124,7 @@ def main(arguments: list[str]) -> None:
     )
     num_envs, steps = int(options["num_envs"]), int(options["steps"])
     task = isaacgymenvs_tasks.configure(options["task"])
-    before = resident()
+    before = rounds.resident()
     env = isaacgymenvs_tasks.make(task, num_envs=num_envs)
     generator = torch.Generator().manual_seed(0)
 
@@ -158,7 +134,7 @@ def main(arguments: list[str]) -> None:
     env.reset()
     for _ in range(60):  # into the episodes, hands among the objects
         env.step(action())
-    memory = (resident() - before) / num_envs
+    memory = (rounds.resident() - before) / num_envs
     plane = None
     if task["benchmark"] == "parkour":
         level = isaacgymenvs_tasks.configure(options["task"], **{"task.env.terrain.plane": True})
@@ -193,19 +169,13 @@ def main(arguments: list[str]) -> None:
         print(f"round {round_}: " + ", ".join(f"{k} {v:,.0f}" for k, v in row.items()), flush=True)
     print(f"\n{options['task']}, {num_envs} environments, {threads} threads, medians of {len(rows)} rounds")
     for name in rows[0]:
-        shares = [statistics.median(r[name] / r[base] for r in rows) for base in list(rows[0])[:2]]
+        shares = [rounds.ratio(rows, name, base) for base in list(rows[0])[:2]]
         median = statistics.median(r[name] for r in rows)
         print(f"{name:<30}{median:>10,.0f} steps/s {shares[0]:>7.0%} of mujoco.rollout {shares[1]:>7.0%} a step a call")
-    for label, milliseconds in breakdown(env, steps, lambda: env.step(action())).items():
+    for label, milliseconds in rounds.breakdown(parts(env), steps, lambda: env.step(action())).items():
         print(f"  {label:<28}{milliseconds:>8.2f} ms of env.step")
     print(f"memory: {memory / 1e3:,.0f} kB an environment")
-    target = ROOT / "benchmarks" / "results" / f"throughput_{options['task']}_{num_envs}.csv"
-    target.parent.mkdir(exist_ok=True)
-    with target.open("w", newline="") as file:
-        writer = csv.DictWriter(file, ["round", *rows[0]])
-        writer.writeheader()
-        writer.writerows({"round": i} | {k: round(v, 1) for k, v in row.items()} for i, row in enumerate(rows))
-    print(f"raw figures: {target.relative_to(ROOT)}")
+    rounds.save(rows, f"throughput_{options['task']}_{num_envs}")
 
 
 if __name__ == "__main__":

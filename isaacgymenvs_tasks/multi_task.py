@@ -1,32 +1,41 @@
-"""What environments of several manipulation tasks have in common, whichever robot does them: which tasks, how episodes are
-counted, and what is saved.
+"""What environments of several manipulation tasks have in common, whichever robot does them: which tasks, what is observed of
+what was read, how episodes are counted, and what is saved.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Generic
 
 import numpy as np
 import torch
+from gymnasium import spaces
 from torch import Tensor
 
 from isaacgymenvs_tasks.selection import Spec, select_tasks, share
 from isaacgymenvs_tasks.vec_task import VecTask
 
+FRAME = 18  #: numbers of one observed frame: tcp or hand 3, openness 1, position 3 and orientation 4 of two objects
 
-class MultiTask(VecTask):
-    """Environments sorted by task. A subclass calls :meth:`choose` before its constructor goes on, and :meth:`score` in every
-    step; ``SAVED`` names its buffers that a saved state needs.
+
+class MultiTask(VecTask, Generic[Spec]):
+    """Environments sorted by task. ``cfg["env"]["tasks"]`` names the tasks, ``taskCounts`` the environments of each (evenly
+    when null), ``reward`` one of ``REWARDS``.
+
+    A subclass names its tasks (:meth:`registry`), fills ``goal`` (num_envs, 3), observes by :meth:`observe` and calls
+    :meth:`score` in every step; ``SAVED`` names its buffers that a saved state needs.
 
     Attributes:
+        specs: K task specifications.
         task_names: K names; ``task_index``: (num_envs,) long, sorted; ``task_slices``: K slices of the batch.
         success_buf: (num_envs,) bool, success in the last step; ``episode_success``: in any step of the episode.
         actions: (num_envs, 4) of the last step.
         started: whether the first reset has been.
     """
 
+    REWARDS: tuple[str, ...] = ()
     SAVED: tuple[str, ...] = (
         "actions",
         "success_buf",
@@ -36,12 +45,35 @@ class MultiTask(VecTask):
         "progress_buf",
     )
 
-    def choose(self, env: Mapping[str, Any], registry: Mapping[str, Spec]) -> list[Spec]:
-        """The specifications of the tasks that ``cfg["env"]`` names, after reading from it what is common to all.
+    goal: Tensor
+
+    def __init__(
+        self,
+        cfg: Mapping[str, Any],
+        rl_device: str = "cpu",
+        sim_device: str = "cpu",
+        graphics_device_id: int = -1,
+        headless: bool = True,
+        registry: Mapping[str, Spec] | None = None,
+    ) -> None:
+        """``registry`` replaces the tasks that there are.
 
         Raises:
-            ValueError: tasks that do not exist, or counts that do not fit.
+            ValueError: tasks or a reward that do not exist, or counts that do not fit, in one sentence.
         """
+        env = cfg["env"]
+        self.specs = self.choose(env, self.registry() if registry is None else registry)
+        numbers = {"numObservations": 2 * FRAME + 3 + self.num_tasks, "numActions": 4}
+        super().__init__({**cfg, "env": {**env, **numbers}}, rl_device, sim_device, graphics_device_id, headless)
+
+    @classmethod
+    @abstractmethod
+    def registry(cls) -> Mapping[str, Spec]:
+        """All tasks, by name."""
+
+    def choose(self, env: Mapping[str, Any], registry: Mapping[str, Spec]) -> list[Spec]:
+        """The specifications of the tasks that ``env``, which is ``cfg["env"]``, names. All else that the simulation is built
+        from is read here too; a subclass that asks for more adds to this."""
         specs = select_tasks(env["tasks"], registry)
         self.task_names = [spec.name for spec in specs]
         self.num_tasks = len(specs)
@@ -53,12 +85,16 @@ class MultiTask(VecTask):
         self.random_initial_progress = bool(env.get("randomInitialProgress", True))
         self.reward_scale = float(env.get("rewardScale", 1.0))
         self.reward = str(env.get("reward", "v2"))
+        if self.reward not in self.REWARDS:
+            raise ValueError(f"reward={self.reward} does not exist; choose one of: {', '.join(self.REWARDS)}")
         return specs
 
-    def check_reward(self, rewards: Sequence[str]) -> None:
-        """Raise a ValueError unless ``cfg["env"]["reward"]`` is one of these."""
-        if self.reward not in rewards:
-            raise ValueError(f"reward={self.reward} does not exist; choose one of: {', '.join(rewards)}")
+    def bound(self, low: Sequence[float], high: Sequence[float], goal: float) -> None:
+        """Give the observation space the bounds of a frame (18,) and of a goal's coordinates, -goal to goal."""
+        one_hot = np.ones(self.num_tasks)
+        least = np.concatenate([low, low, [-goal] * 3, 0.0 * one_hot]).astype(np.float32)
+        most = np.concatenate([high, high, [goal] * 3, one_hot]).astype(np.float32)
+        self.observation_space = spaces.Box(least, most)
 
     def allocate_buffers(self) -> None:
         super().allocate_buffers()
@@ -70,6 +106,10 @@ class MultiTask(VecTask):
         self.success_buf = torch.zeros(n, dtype=torch.bool, device=device)
         self.episode_success = torch.zeros(n, dtype=torch.bool, device=device)
         self.started = False
+
+    def observe(self, frame: Tensor, previous: Tensor) -> None:
+        """Write ``obs_buf`` from frames (num_envs, 18) of this step and the one before."""
+        self.obs_buf = torch.cat((frame, previous, self.goal, self._one_hot), 1)
 
     def score(self, reward: Tensor, success: Tensor) -> None:
         """Take over rewards (num_envs,) and successes (num_envs,) bool of the step."""

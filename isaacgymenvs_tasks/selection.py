@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Protocol, TypeVar
 
+#: A task that MTBench calls otherwise: Meta-World's name and MTBench's. Either is taken for either.
+OTHER_NAMES = {"sweep_into": "sweep_into_goal"}
+
 
 class Named(Protocol):
     """What every kind of task specification has."""
@@ -26,6 +29,9 @@ def task_name(task: str | int, registry: Mapping[str, Named]) -> str:
         ValueError: there is none; the nearest is suggested.
     """
     text = str(task).strip().lower().removesuffix("-v2").removesuffix("-v3").replace("-", "_").replace(" ", "_")
+    for one, other in OTHER_NAMES.items():
+        if text in (one, other):
+            text = one if one in registry else other
     if text.isdecimal():
         for spec in registry.values():
             if spec.task_id == int(text):

@@ -29,6 +29,15 @@ class OpenPhysics:
         state, index = gymtorch.unwrap_tensor(dofs), gymtorch.unwrap_tensor(jointed)
         self.gym.set_dof_state_tensor_indexed(self.sim, state, index, len(jointed))
 
+    def poses(self, states: Tensor, bodies: Tensor) -> Tensor:
+        """(m, 7) positions and quaternions xyzw of rigid bodies (m,) as they stand. ``states`` is the tensor of all of them,
+        which need not be filled for that."""
+        return self.sim.poses(bodies)
+
+    def diverged(self) -> Tensor | None:
+        """(num_envs,) bool, environments whose state is not finite; None where only the states would tell."""
+        return self.sim.diverged()
+
     def before_simulate(self) -> None:
         """Called once before a step."""
 
@@ -68,6 +77,13 @@ class IsaacGym(OpenPhysics):
             self._jointed = torch.zeros_like(self._actors)
         self._actors[actors.long()] = True
         self._jointed[jointed.long()] = True
+
+    def poses(self, states: Tensor, bodies: Tensor) -> Tensor:
+        self.gym.refresh_rigid_body_state_tensor(self.sim)
+        return states.index_select(0, bodies)[:, :7]
+
+    def diverged(self) -> None:
+        return None
 
     def before_simulate(self) -> None:
         if self._waiting is not None:

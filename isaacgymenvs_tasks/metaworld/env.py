@@ -16,37 +16,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
-from gymnasium import spaces
 from isaacgym import gymapi, gymtorch
 from torch import Tensor
 
+from isaacgymenvs_tasks.columns import Columns
 from isaacgymenvs_tasks.metaworld import kinematics, posed
-from isaacgymenvs_tasks.metaworld.control import DAMPING, EFFORT, GRIPPER_FORCE, STIFFNESS, EndEffectorControl, z_axis
-from isaacgymenvs_tasks.metaworld.rewards import SUCCESS, Caging, rotate
+from isaacgymenvs_tasks.metaworld.control import DAMPING, EFFORT, GRIPPER_FORCE, STIFFNESS, EndEffectorControl
+from isaacgymenvs_tasks.metaworld.reading import ANCHOR, FAR, Reading
+from isaacgymenvs_tasks.metaworld.rewards import SUCCESS, Caging
 from isaacgymenvs_tasks.metaworld.rewards_v1 import V1Reward
-from isaacgymenvs_tasks.metaworld.task import Placement, State, TaskSpec, Vec3, reset_bounds
-from isaacgymenvs_tasks.multi_task import MultiTask
+from isaacgymenvs_tasks.metaworld.tables import ROBOT_BASE, TABLE_SIZE, TABLE_TOP, follow, index_of, resets_of
+from isaacgymenvs_tasks.metaworld.task import State, TaskSpec, Vec3
+from isaacgymenvs_tasks.multi_task import FRAME, MultiTask
 from isaacgymenvs_tasks.vec_task import Rows
 from mtbench.resources import ASSETS
 
-TABLE_TOP = 1.027  #: height of the table top in the simulation (MTBench)
-TABLE_SIZE = (1.2, 1.2, 0.054)
-ROBOT_BASE = (-0.55, 0.0, 1.037)  #: link 0; a hand that points down reaches 0.27 to 0.79 m from its axis
 #: Box for the target of the tcp; heights above the table. Tips end 9.5 mm below the tcp, and never press on the table: their
 #: friction would hold the hand where it is.
 WORKSPACE_LOW, WORKSPACE_HIGH = (-0.3, -0.5, 0.012), (0.3, 0.5, 0.45)
-FINGER_STROKE = 0.04
 CANDIDATES = 32  #: draws of the reset vector made at once, of which the first valid one is taken
-
-FRAME = 18  #: numbers of one observed frame
-FAR = 3.0  #: m; observed positions are clamped to +-FAR, which only what was thrown off the table ever leaves
-LINKS = tuple(f"panda_link{i}" for i in range(1, 8))
-HAND, LEFT, RIGHT, FIRST, SECOND, ANCHOR = range(7, 13)  #: columns of the gathered bodies after the seven links
-
-
-REWARDS = ("v2", "v2_metaworld", "v1", "sparse")
 
 
 @dataclass(frozen=True)
@@ -66,45 +55,27 @@ class Block:
     params: dict[str, Tensor]
 
 
-class MetaWorld(MultiTask):
-    """``cfg["env"]["tasks"]`` names the tasks, ``taskCounts`` the environments of each (evenly when null).
+class MetaWorld(MultiTask[TaskSpec]):
+    """See :class:`.MultiTask`.
 
     ``cfg["env"]["reward"]``: ``v2``, dense and between 0 and 10; ``v2_metaworld``, with Meta-World's own shaping of the tasks
     that name one; ``v1``, see :mod:`.rewards_v1`; ``sparse``, 10 in every step that succeeds, else 0.
-
-    Attributes:
-        specs: K task specifications.
     """
 
-    def __init__(
-        self,
-        cfg: Mapping[str, Any],
-        rl_device: str = "cpu",
-        sim_device: str = "cpu",
-        graphics_device_id: int = -1,
-        headless: bool = True,
-        registry: Mapping[str, TaskSpec] | None = None,
-    ) -> None:
-        """``registry`` replaces the tasks of :mod:`isaacgymenvs_tasks.metaworld.scenes`."""
-        if registry is None:
-            from isaacgymenvs_tasks.metaworld.scenes import TASKS
+    REWARDS = "v2", "v2_metaworld", "v1", "sparse"
 
-            registry = TASKS
-        env = cfg["env"]
-        self.specs = self.choose(env, registry)
+    @classmethod
+    def registry(cls) -> Mapping[str, TaskSpec]:
+        from isaacgymenvs_tasks.metaworld.scenes import TASKS
+
+        return TASKS
+
+    def choose(self, env: Mapping[str, Any], registry: Mapping[str, TaskSpec]) -> list[TaskSpec]:
+        specs = super().choose(env, registry)
         self.reset_noise = float(env.get("resetNoise", 0.075))
-        self.check_reward(REWARDS)
         if self.reward == "v2_metaworld":
-            self.specs = [replace(spec, reward=spec.reward_metaworld or spec.reward) for spec in self.specs]
-        numbers = {"numObservations": 2 * FRAME + 3 + self.num_tasks, "numActions": 4}
-        super().__init__({**cfg, "env": {**env, **numbers}}, rl_device, sim_device, graphics_device_id, headless)
-        point = [FAR] * 3 + [1.0] * 4
-        frame = np.array([FAR] * 3 + [1.0] + 2 * point)
-        high = np.concatenate([frame, frame, [FAR] * 3, np.ones(self.num_tasks)]).astype(np.float32)
-        low = -high
-        low[[3, FRAME + 3]] = 0.0
-        low[2 * FRAME + 3 :] = 0.0
-        self.observation_space = spaces.Box(low, high)
+            specs = [replace(spec, reward=spec.reward_metaworld or spec.reward) for spec in specs]
+        return specs
 
     # -- construction --------------------------------------------------------------------------------------------
 
@@ -140,7 +111,7 @@ class MetaWorld(MultiTask):
                     options = gymapi.AssetOptions()
                     options.fix_base_link = actor.fixed_base
                     assets[key] = gym.load_asset(self.sim, str(ASSETS / "metaworld"), actor.asset, options)
-        self._assets = assets
+        self._joints = {name: gym.get_asset_dof_names(asset) for (name, _), asset in assets.items()}
 
         spacing = gymapi.Vec3(1.0, 1.0, 1.0)
         per_row = math.isqrt(self.num_envs - 1) + 1
@@ -163,13 +134,15 @@ class MetaWorld(MultiTask):
     def allocate_buffers(self) -> None:
         super().allocate_buffers()
         n, device = self.num_envs, self.device
-        self._build_index_tables()
-        self._build_reset_tables()
+        rest = not self.simulator.shows_what_was_set
+        self.index = index_of(self.gym, self.sim, self.specs, self._counts, len(self.root_states), self.device, rest)
+        self.resets = resets_of(self.specs, self.task_index, self.index, self._joints, self.dof_states)
+        self._lift = torch.tensor([0.0, 0.0, TABLE_TOP], device=device)
         self._build_blocks()
         target = torch.stack([_hand_quat(spec.finger_axis) for spec in self.specs])[self.task_index].to(device)
         low, high = (torch.tensor(box, device=device).expand(n, 3) for box in (WORKSPACE_LOW, WORKSPACE_HIGH))
         scale = float(self.cfg["env"].get("actionScale", 0.01))
-        self.control = EndEffectorControl(target, self._start, low, high, scale)
+        self.control = EndEffectorControl(target, self.resets.start, low, high, scale)
         self._position_targets = torch.zeros(len(self.dof_states), device=device)
         self._efforts = torch.zeros(len(self.dof_states), device=device)
         self.reset_vector = torch.zeros(n, 6, device=device)
@@ -180,110 +153,13 @@ class MetaWorld(MultiTask):
         self.previous = torch.zeros(n, FRAME, device=device)
         #: environments that were reset since the last step, and their bodies, where the simulator does not show them
         self._unshown = torch.zeros(n, dtype=torch.bool, device=device)
-        self._posed = torch.zeros(n, ANCHOR + 1, 13, device=device)
+        self._posed = torch.zeros(n, ANCHOR + 1, 7, device=device)
+        self.reading = Reading(self.index.offset, self.index.there, self._lift)
         self._read()
-
-    def _build_index_tables(self) -> None:
-        """Where each environment's actors, DOFs and watched bodies are in the flat tensors."""
-        gym, n = self.gym, self.num_envs
-        width = 2 + max(len(spec.actors) for spec in self.specs)
-        spare = len(self.root_states)  # padding points behind the last actor
-        actors = torch.full((n, width), spare, dtype=torch.long)
-        jointed = actors.clone()
-        bodies = torch.zeros(n, ANCHOR + 1, dtype=torch.long)
-        robot_dofs = torch.zeros(n, 9, dtype=torch.long)
-        self._body_offset = torch.zeros(n, 3, 3, device=self.device)
-        self._watched_actor = torch.zeros(n, 3, dtype=torch.long, device=self.device)
-        self._rest_pose = torch.zeros(n, 3, 7, device=self.device)  # in the frame of that actor's root
-        self._watched = torch.zeros(n, 3, 1, device=self.device)
-        #: per task: first DOF of its first environment and DOFs an environment, for a view of the scene's joints
-        self._task_dofs: list[tuple[int, int]] = []
-        domain = gymapi.DOMAIN_SIM
-        first = {"actor": 0, "body": 0, "dof": 0}  # environments of one task are alike: index one, then count on
-        for k, (spec, where) in enumerate(zip(self.specs, self.task_slices, strict=True)):
-            env = gym.get_env(self.sim, where.start)
-            size = {
-                "actor": gym.get_actor_count(env),
-                "body": gym.get_env_rigid_body_count(env),
-                "dof": gym.get_env_dof_count(env),
-            }
-            handle = {a.name: gym.find_actor_handle(env, a.name) for a in spec.actors}
-            row = [gym.find_actor_rigid_body_handle(env, 0, name) for name in LINKS]
-            row += [
-                gym.find_actor_rigid_body_handle(env, 0, name)
-                for name in ("panda_hand", "panda_leftfinger", "panda_rightfinger")
-            ]
-            points = [*spec.observed, *([None] if len(spec.observed) == 1 else []), spec.goal_point]
-            for j, point in enumerate(points):
-                if point is None:
-                    row.append(0)
-                    continue
-                if point.actor not in handle:
-                    raise ValueError(f"{spec.name}: no actor {point.actor!r}; actors are {sorted(handle)}")
-                body = gym.find_actor_rigid_body_handle(env, handle[point.actor], point.body)
-                if body == gymapi.INVALID_HANDLE:
-                    raise ValueError(f"{spec.name}: actor {point.actor!r} has no body {point.body!r}")
-                row.append(body)
-                self._body_offset[where, j] = torch.tensor(point.offset, device=self.device)
-                self._watched[where, j] = 1.0
-                if self.simulator.shows_what_was_set:
-                    continue
-                self._watched_actor[where, j] = handle[point.actor]
-                actor = next(a for a in spec.actors if a.name == point.actor)
-                rest = posed.rest_pose(ASSETS / "metaworld" / actor.asset, point.body, actor.dofs)
-                self._rest_pose[where, j] = rest.to(self.device)
-            count = torch.arange(self._counts[k])[:, None]
-            actors[where, : size["actor"]] = first["actor"] + count * size["actor"] + torch.arange(size["actor"])
-            with_dofs = [a for a in range(size["actor"]) if gym.get_actor_dof_count(env, a)]
-            jointed[where, : len(with_dofs)] = actors[where][:, with_dofs]
-            bodies[where] = first["body"] + count * size["body"] + torch.tensor(row)
-            robot_dofs[where] = first["dof"] + count * size["dof"] + torch.arange(9)
-            self._task_dofs.append((first["dof"], size["dof"]))
-            if gym.get_actor_index(env, 0, domain) != first["actor"]:
-                raise RuntimeError("actors are not in creation order")
-            for what in first:
-                first[what] += size[what] * self._counts[k]
-        self._actor_index = actors.to(self.device)
-        self._jointed_index = jointed.to(self.device)
-        self._body_index = bodies.reshape(-1).to(self.device)
-        self._dof_index = robot_dofs.to(self.device)
-
-    def _build_reset_tables(self) -> None:
-        """What a reset draws from and writes to, one row an environment."""
-        device, task = self.device, self.task_index
-        slots = self._actor_index.shape[1]
-        positions = torch.zeros(self.num_tasks, slots, 9)  # offset 3, weight of object and of goal (as 3 + 3)
-        quats = torch.zeros(self.num_tasks, slots, 4)
-        quats[..., 3] = 1.0
-        goals = torch.zeros(self.num_tasks, 9)
-        starts = torch.zeros(self.num_tasks, 7)
-        default_dofs = self.dof_states.clone()
-        for k, spec in enumerate(self.specs):
-            positions[k, 0, :3] = torch.tensor((ROBOT_BASE[0], ROBOT_BASE[1], ROBOT_BASE[2] - TABLE_TOP))
-            positions[k, 1, :3] = torch.tensor((0.0, 0.0, -TABLE_SIZE[2] / 2))
-            for j, actor in enumerate(spec.actors):
-                positions[k, 2 + j] = _placement(actor.placement)
-                quats[k, 2 + j] = torch.tensor((0.0, 0.0, math.sin(actor.yaw / 2), math.cos(actor.yaw / 2)))
-            goals[k] = _placement(spec.goal)
-            start = torch.tensor([spec.tcp_start]) + torch.tensor([0.0, 0.0, TABLE_TOP]) - torch.tensor(ROBOT_BASE)
-            try:
-                starts[k] = kinematics.inverse(start, spec.finger_axis)[0]
-            except ValueError as error:
-                raise ValueError(f"{spec.name}: tcp_start {spec.tcp_start} is out of reach: {error}") from error
-            begin, width = self._task_dofs[k]
-            rows = default_dofs[begin : begin + width * self._counts[k]].view(self._counts[k], width, 2)
-            rows[...] = self._joint_defaults(spec, starts[k])
-        bounds = torch.stack([reset_bounds(spec) for spec in self.specs]).to(device)
-        self._reset_low, self._reset_high = bounds[task, 0], bounds[task, 1]
-        self._min_distance = torch.tensor([spec.min_distance for spec in self.specs], device=device)[task]
-        self._placements = positions.to(device)[task]
-        self._goal_placement = goals.to(device)[task]
-        self._start = starts.to(device)[task]
-        self._default_dofs = default_dofs
-        # Root states that resets write; one spare row takes what padding points to.
-        self._roots = torch.zeros(len(self.root_states) + 1, 13, device=device)
-        self._roots[self._actor_index.reshape(-1), 3:7] = quats.to(device)[task].reshape(-1, 4)
-        self._lift = torch.tensor([0.0, 0.0, TABLE_TOP], device=device)
+        self._columns = Columns(self._seen())
+        self._reward_states = self._view(self._reward_blocks, self._columns)
+        point = [FAR] * 3 + [1.0] * 4
+        self.bound([-FAR] * 3 + [0.0] + [-x for x in 2 * point], [FAR] * 3 + [1.0] + 2 * point, FAR)
 
     def _build_blocks(self) -> None:
         """One block a task for scripted policies, and as few as possible for rewards: every call has a fixed cost."""
@@ -295,7 +171,7 @@ class MetaWorld(MultiTask):
                 count,
                 {name: torch.full((count,), value, device=self.device) for name, value in spec.params.items()},
             )
-            for spec, (first, width), count in zip(self.specs, self._task_dofs, self._counts, strict=True)
+            for spec, (first, width), count in zip(self.specs, self.index.blocks, self._counts, strict=True)
         ]
         self._reward_blocks: list[Block] = []
         for block in self._task_blocks:
@@ -313,124 +189,111 @@ class MetaWorld(MultiTask):
         specs = self.specs
         self._caging = Caging([s.cage for s in specs], [s.finger_axis for s in specs], self.task_index)
 
-    def _joint_defaults(self, spec: TaskSpec, start: Tensor) -> Tensor:
-        """(DOFs of an environment, 2): arm at its start, fingers open, the scene's joints as the task wants them."""
-        values = [*start.tolist(), FINGER_STROKE, FINGER_STROKE]
-        for actor in spec.actors:
-            names = self.gym.get_asset_dof_names(self._assets[actor.asset, actor.fixed_base])
-            unknown = sorted(set(actor.dofs) - set(names))
-            if unknown:
-                raise ValueError(f"{spec.name}: actor {actor.name!r} has no joint {unknown[0]!r}; joints are {names}")
-            values += [actor.dofs.get(name, 0.0) for name in names]
-        return torch.tensor([[v, 0.0] for v in values], device=self.device)
-
     # -- step ----------------------------------------------------------------------------------------------------
 
     def pre_physics_step(self, actions: Tensor) -> None:
         self.actions = actions
-        q = self._dof_position[self._dof_index]
-        qd = self._dof_velocity[self._dof_index[:, :7]]
-        arm = self.control.arm(actions[:, :3], q[:, :7], qd, *self._joints, self._hand_quat, self._hand_tcp)
-        self._position_targets[self._dof_index[:, :7]] = arm
-        self._efforts[self._dof_index[:, 7:]] = self.control.gripper(actions[:, 3], q[:, 7:])
+        q = self._dof_position[self.index.dofs]
+        qd = self._dof_velocity[self.index.dofs[:, :7]]
+        read = self.reading
+        arm = self.control.arm(actions[:, :3], q[:, :7], qd, read.origins, read.axes, read.hand_quat, read.hand_tcp)
+        self._position_targets[self.index.dofs[:, :7]] = arm
+        self._efforts[self.index.dofs[:, 7:]] = self.control.gripper(actions[:, 3], q[:, 7:])
         self.gym.set_dof_position_target_tensor(self.sim, gymtorch.unwrap_tensor(self._position_targets))
         self.gym.set_dof_actuation_force_tensor(self.sim, gymtorch.unwrap_tensor(self._efforts))
         self._unshown.zero_()
 
     def post_physics_step(self) -> None:
-        self.previous = self._frame
+        self.previous = self.reading.frame
         self._read()
-        self.obs_buf = torch.cat((self._frame, self.previous, self.goal, self._one_hot), 1)
+        self.observe(self.reading.frame, self.previous)
         self.score(*self._reward())
 
     def carriers(self) -> list[Any]:
-        return [self, self.control]
+        return [self, self.control, self.reading]
 
     # A thousand small operations: without the bookkeeping for gradients they take half the time.
     @torch.inference_mode()
     def _reward(self) -> tuple[Tensor, Tensor]:
         """Rewards and successes (num_envs,) of the state that was read."""
-        blocks = zip(self._reward_blocks, self._view(self._reward_blocks), strict=True)
+        self._columns.fill(self._seen())
+        blocks = zip(self._reward_blocks, self._reward_states, strict=True)
         rewards, successes = zip(*[block.spec.reward(state) for block, state in blocks], strict=True)
         success = torch.cat(successes)
         if self.reward == "sparse":
             return SUCCESS * success, success
         if self.reward == "v1":
-            points = self._points[:, :2], self.objects_init
-            return self._v1(self.actions[:, 3], self.tcp, self.tcp_init, *points, self.goal), success
+            points = self.reading.points[:, :2], self.objects_init
+            return self._v1(self.actions[:, 3], self.reading.tcp, self.tcp_init, *points, self.goal), success
         return torch.cat(rewards), success
 
+    def refresh(self) -> None:
+        """Bring DOF states up to date; poses are read where they are needed, without the velocities of all bodies."""
+        self.gym.refresh_dof_state_tensor(self.sim)
+
     @torch.inference_mode()
-    def _read(self) -> None:
-        """Take what control, observations and rewards need out of the flat tensors."""
-        bodies = self.rigid_body_states.index_select(0, self._body_index).view(self.num_envs, ANCHOR + 1, 13)
+    def _read(self, rows: Tensor | None = None) -> None:
+        """Take over DOFs, and the bodies of environments ``rows`` (m,), None: of all."""
+        index = self.index.bodies if rows is None else self.index.bodies[rows]
+        bodies = self.simulator.poses(self.rigid_body_states, index.reshape(-1)).view(-1, ANCHOR + 1, 7)
         self._dof_position, self._dof_velocity = self.dof_states.clone().unbind(1)
         if not self.simulator.shows_what_was_set:
             bodies = torch.where(self._unshown[:, None, None], self._posed, bodies)
             unshown = self._unshown[self._dof_env]
-            self._dof_position = torch.where(unshown, self._default_dofs[:, 0], self._dof_position)
+            self._dof_position = torch.where(unshown, self.resets.dofs[:, 0], self._dof_position)
             self._dof_velocity = torch.where(unshown, 0.0, self._dof_velocity)
-        self._hand_quat = bodies[:, HAND, 3:7]
-        axes = z_axis(bodies[:, : HAND + 1, 3:7])
-        down = axes[:, HAND]
-        self._joints = bodies[:, :HAND, :3] - self._lift, axes[:, :HAND]
-        self._hand_tcp = bodies[:, HAND, :3] + kinematics.TCP_OFFSET * down - self._lift
-        self._pads = bodies[:, LEFT : RIGHT + 1, :3] + (kinematics.PAD_OFFSET * down - self._lift)[:, None]
-        self.tcp = self._pads.mean(1)
-        points = bodies[:, FIRST:]
-        turned = rotate(points[..., 3:7], self._body_offset)
-        self._points = (points[..., :3] + turned - self._lift) * self._watched
-        self._point_quats = points[..., 3:7] * self._watched
-        fingers = self._dof_position[self._dof_index[:, 7:]]
-        self.openness = (fingers.sum(1) / (2 * FINGER_STROKE)).clamp(0.0, 1.0)
-        observed = torch.cat((self._points[:, :2], self._point_quats[:, :2]), -1).reshape(self.num_envs, 14)
-        self._frame = torch.cat((self.tcp, self.openness[:, None], observed), 1).clamp(-FAR, FAR)
+        if rows is None:
+            self.reading.read(bodies, self._dof_position[self.index.dofs[:, 7:]])
+        else:
+            self.reading.read_again(rows, bodies, self._dof_position[self.index.dofs[rows, 7:]])
 
     def states(self) -> list[State]:
         """The batch as scripted policies see it, one ``State`` a task."""
-        return self._view(self._task_blocks)
+        return self._view(self._task_blocks, Columns(self._seen()))
 
-    def _view(self, blocks: Sequence[Block]) -> list[State]:
-        """The batch, divided into ``blocks``."""
-        columns = {
+    def _seen(self) -> dict[str, Tensor]:
+        """What rewards see, by the names of ``State``; ``dofs`` are those of all environments."""
+        read = self.reading
+        return {
             "action": self.actions,
-            "tcp": self.tcp,
+            "tcp": read.tcp,
             "tcp_init": self.tcp_init,
-            "left_pad": self._pads[:, 0],
-            "right_pad": self._pads[:, 1],
-            "openness": self.openness,
-            "obj": self._points[:, 0],
-            "obj_quat": self._point_quats[:, 0],
+            "left_pad": read.pads[:, 0],
+            "right_pad": read.pads[:, 1],
+            "openness": read.openness,
+            "obj": read.points[:, 0],
+            "obj_quat": read.quats[:, 0],
             "obj_init": self.objects_init[:, 0],
-            "obj2": self._points[:, 1],
-            "obj2_quat": self._point_quats[:, 1],
+            "obj2": read.points[:, 1],
+            "obj2_quat": read.quats[:, 1],
             "obj2_init": self.objects_init[:, 1],
             "goal": self.goal,
             "cage": self._caging(
-                self.actions[:, 3], self._pads, self.tcp, self.tcp_init, self._points[:, 0], self.objects_init[:, 0]
+                self.actions[:, 3], read.pads, read.tcp, self.tcp_init, read.points[:, 0], self.objects_init[:, 0]
             ),
+            "dofs": self._dof_position,
         }
-        counts = [block.count for block in blocks]
-        parts = [
-            dict(zip(columns, rows, strict=True))
-            for rows in zip(*[c.split(counts) for c in columns.values()], strict=True)
+
+    def _view(self, blocks: Sequence[Block], columns: Columns) -> list[State]:
+        """What ``columns`` hold of each of ``blocks``."""
+        parts = columns.parts([block.count for block in blocks], but="dofs")
+        dofs = columns["dofs"]
+        own = [dofs[b.first : b.first + b.width * b.count].view(b.count, b.width)[:, 9:] for b in blocks]
+        return [
+            State(dof_pos=joints, params=block.params, **part)
+            for block, joints, part in zip(blocks, own, parts, strict=True)
         ]
-        out = []
-        for block, part in zip(blocks, parts, strict=True):
-            dofs = self._dof_position[block.first : block.first + block.width * block.count]
-            out.append(State(dof_pos=dofs.view(block.count, block.width)[:, 9:], params=block.params, **part))
-        return out
 
     # -- reset ---------------------------------------------------------------------------------------------------
 
     def _draw(self, rows: Rows) -> Tensor:
         """(n, 6) reset vectors: uniform in the task's box, the first candidate whose object and goal are apart enough in
         xy, or the one with the widest distance where none is."""
-        low, high = self._reset_low[rows.ids, None], self._reset_high[rows.ids, None]
+        low, high = self.resets.low[rows.ids, None], self.resets.high[rows.ids, None]
         size = (len(rows), CANDIDATES, 6)
         draws = low + (high - low) * torch.rand(size, generator=self.generator, device=self.device)
         apart = (draws[..., 3:5] - draws[..., :2]).norm(dim=-1)
-        valid = apart >= self._min_distance[rows.ids, None]
+        valid = apart >= self.resets.min_distance[rows.ids, None]
         choice = torch.where(valid.any(1), valid.float().argmax(1), apart.argmax(1))
         return draws.take_along_dim(choice[:, None, None], 1)[:, 0]
 
@@ -440,7 +303,7 @@ class MetaWorld(MultiTask):
         if self.fixed:
             vector = torch.where(self.drawn[ids, None], self.reset_vector[ids], vector)
         noise = torch.rand((n, 7), generator=self.generator, device=self.device)
-        self._place(rows, vector, self._start[ids] + self.reset_noise * (2.0 * noise - 1.0))
+        self._place(rows, vector, self.resets.start[ids] + self.reset_noise * (2.0 * noise - 1.0))
 
     def share_starts(self, source: Tensor) -> dict[str, Tensor]:
         """Let every environment begin a new episode where that of another one of its task began, as long as no step was
@@ -456,7 +319,7 @@ class MetaWorld(MultiTask):
         self.check_source(source)
         self._begun = True
         self._done = torch.ones_like(self._done)
-        arm = self._default_dofs[self._dof_index[:, :7], 0]
+        arm = self.resets.dofs[self.index.dofs[:, :7], 0]
         self._place(Rows(self._all), self.reset_vector[source], arm[source])
         if self.masked:
             self.simulator.settle()
@@ -468,17 +331,17 @@ class MetaWorld(MultiTask):
         ids = rows.ids
         rows.put(self.reset_vector, vector)
         rows.put(self.drawn, True)
-        rows.put(self.goal, _follow(self._goal_placement[ids], vector))
+        rows.put(self.goal, follow(self.resets.goals[ids], vector))
 
-        actors = self._actor_index[ids]
-        position = _follow(self._placements[ids], vector[:, None]) + self._lift
-        self._roots[actors.reshape(-1), :3] = position.reshape(-1, 3)
+        actors = self.index.actors[ids]
+        position = follow(self.resets.placements[ids], vector[:, None]) + self._lift
+        self.resets.roots[actors.reshape(-1), :3] = position.reshape(-1, 3)
 
-        joints = self._dof_index[ids, :7]
-        self._default_dofs[joints, 0] = arm
+        joints = self.index.dofs[ids, :7]
+        self.resets.dofs[joints, 0] = arm
         self._position_targets[joints] = rows.keep(arm, self._position_targets[joints])
-        placed, jointed = self._named(rows, self._actor_index), self._named(rows, self._jointed_index)
-        self.simulator.set_actors(self._roots[:-1], self._default_dofs, placed, jointed)
+        placed, jointed = self._named(rows, self.index.actors), self._named(rows, self.index.jointed)
+        self.simulator.set_actors(self.resets.roots[:-1], self.resets.dofs, placed, jointed)
         if not self.simulator.shows_what_was_set:
             rows.put(self._unshown, True)
             self._posed[ids, :, :7] = self._pose(ids)
@@ -495,20 +358,21 @@ class MetaWorld(MultiTask):
     def _pose(self, env_ids: Tensor) -> Tensor:
         """(m, ANCHOR + 1, 7) poses of the gathered bodies of environments that were just reset."""
         base = self._lift.new_tensor(ROBOT_BASE)
-        robot = posed.robot_poses(self._default_dofs[self._dof_index[env_ids], 0], base)
-        roots = self._roots[self._actor_index[env_ids].gather(1, self._watched_actor[env_ids]), :7]
-        return torch.cat((robot, posed.compose(roots, self._rest_pose[env_ids])), 1)
+        robot = posed.robot_poses(self.resets.dofs[self.index.dofs[env_ids], 0], base)
+        roots = self.resets.roots[self.index.actors[env_ids].gather(1, self.index.carrier[env_ids]), :7]
+        return torch.cat((robot, posed.compose(roots, self.index.rest[env_ids])), 1)
 
     def compute_observations(self, fresh: Tensor) -> None:
-        self._read()
-        mask = fresh[:, None]
-        follows = mask & (self._watched[:, 2] > 0)
-        self.goal = torch.where(follows, self._points[:, 2] + self._goal_placement[:, :3], self.goal)
-        self.tcp_init = torch.where(mask, self.tcp, self.tcp_init)
-        self.objects_init = torch.where(mask[:, None], self._points[:, :2], self.objects_init)
-        self.previous = torch.where(mask, self._frame, self.previous)
-        self.control.reset(fresh, self._hand_tcp)
-        self.obs_buf = torch.cat((self._frame, self.previous, self.goal, self._one_hot), 1)
+        alone = not self.masked and self.simulator.shows_what_was_set
+        self._read(fresh.nonzero().squeeze(-1) if alone else None)
+        read, mask = self.reading, fresh[:, None]
+        follows = mask & (self.index.there[:, 2] > 0)
+        self.goal = torch.where(follows, read.points[:, 2] + self.resets.goals[:, :3], self.goal)
+        self.tcp_init = torch.where(mask, read.tcp, self.tcp_init)
+        self.objects_init = torch.where(mask[:, None], read.points[:, :2], self.objects_init)
+        self.previous = torch.where(mask, read.frame, self.previous)
+        self.control.reset(fresh, read.hand_tcp)
+        self.observe(read.frame, self.previous)
 
     # -- saving --------------------------------------------------------------------------------------------------
 
@@ -550,7 +414,7 @@ class MetaWorld(MultiTask):
             return self.reset()
         self.refresh()
         self._read()
-        self.obs_buf = torch.cat((self._frame, self.previous, self.goal, self._one_hot), 1)
+        self.observe(self.reading.frame, self.previous)
         return None
 
 
@@ -559,20 +423,6 @@ def _pose(position: Vec3, yaw: float = 0.0) -> gymapi.Transform:
     pose.p = gymapi.Vec3(*position)
     pose.r = gymapi.Quat(0.0, 0.0, math.sin(yaw / 2), math.cos(yaw / 2))
     return pose
-
-
-def _placement(placement: Placement) -> Tensor:
-    """A placement as 9 numbers: offset, and for each coordinate the weight of object and goal."""
-    row = torch.zeros(9)
-    row[:3] = torch.tensor(placement.offset)
-    if placement.follows is not None:
-        row[3 + 3 * placement.follows : 6 + 3 * placement.follows] = 1.0
-    return row
-
-
-def _follow(placement: Tensor, vector: Tensor) -> Tensor:
-    """Positions (..., 3) from placements (..., 9) and reset vectors (..., 6)."""
-    return placement[..., :3] + placement[..., 3:6] * vector[..., :3] + placement[..., 6:9] * vector[..., 3:]
 
 
 def _hand_quat(finger_axis: str) -> Tensor:

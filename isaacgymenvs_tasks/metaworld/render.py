@@ -15,8 +15,9 @@ import numpy as np
 from PIL import Image
 
 from isaacgymenvs_tasks import pictures
-from isaacgymenvs_tasks.metaworld.env import TABLE_TOP, MetaWorld
+from isaacgymenvs_tasks.metaworld.env import MetaWorld
 from isaacgymenvs_tasks.metaworld.experts import Policy
+from isaacgymenvs_tasks.metaworld.tables import TABLE_TOP
 from isaacgymenvs_tasks.pictures import add_ball
 from mtbench.sim.cameras import make_renderer
 

@@ -16,26 +16,25 @@ from typing import Any
 
 import numpy as np
 import torch
-from gymnasium import spaces
 from torch import Tensor
 
-from isaacgymenvs_tasks.multi_task import MultiTask
+from isaacgymenvs_tasks.columns import Columns
+from isaacgymenvs_tasks.multi_task import FRAME, MultiTask
 from isaacgymenvs_tasks.sawyer import wheel
 from isaacgymenvs_tasks.sawyer.goals import GOALS, Starts, goal_vectors, starts_of
 from isaacgymenvs_tasks.sawyer.physics import Physics
-from isaacgymenvs_tasks.sawyer.reading import FRAME, Reader, states
+from isaacgymenvs_tasks.sawyer.reading import Reader, seen_by_rewards, states
 from isaacgymenvs_tasks.sawyer.rewards import SUCCESS
 from isaacgymenvs_tasks.sawyer.task import SawyerTask
 from isaacgymenvs_tasks.vec_task import Rows
 
-REWARDS = ("v2", "v1", "sparse")
 STEP = 0.01  #: m that an action of 1 moves the mocap body
 #: Box that the package clips the observed hand to.
 HAND_LOW, HAND_HIGH = (-0.525, 0.348, -0.0525), (0.525, 1.025, 0.7)
 
 
-class OfficialMetaWorld(MultiTask):
-    """``cfg["env"]["tasks"]`` names the tasks, ``taskCounts`` the environments of each (evenly when null).
+class OfficialMetaWorld(MultiTask[SawyerTask]):
+    """See :class:`.MultiTask`.
 
     Every task has 50 goals, those that the package's benchmark of the same tasks draws from ``goalSeed``. The first episodes
     take them in order, so that 50 environments of a task meet each goal once; later ones draw from them.
@@ -44,49 +43,32 @@ class OfficialMetaWorld(MultiTask):
     ``sparse``, 10 in every step that succeeds under V2, else 0.
 
     Attributes:
-        specs: K task specifications.
         goal_index: (num_envs,) long, at which of its task's goals each environment is.
 
     Raises:
         ValueError: the package is not installed, or the configuration asks for what there is not, in one sentence.
     """
 
-    def __init__(
-        self,
-        cfg: Mapping[str, Any],
-        rl_device: str = "cpu",
-        sim_device: str = "cpu",
-        graphics_device_id: int = -1,
-        headless: bool = True,
-        registry: Mapping[str, SawyerTask] | None = None,
-    ) -> None:
-        """``registry`` replaces the tasks of :mod:`isaacgymenvs_tasks.sawyer.tasks`."""
-        if registry is None:
-            from isaacgymenvs_tasks.sawyer.tasks import TASKS
+    REWARDS = "v2", "v1", "sparse"
 
-            registry = TASKS
-        env = cfg["env"]
-        self.specs = self.choose(env, registry)
-        self.check_reward(REWARDS)
-        if sim_device != "cpu" or cfg.get("sim", {}).get("engine") == "warp":
-            raise ValueError("the official tasks run on the CPU engine: sim_device=cpu physics_engine=mujoco")
-        self._name_dead_tasks()
-        numbers = {"numObservations": 2 * FRAME + 3 + self.num_tasks, "numActions": 4}
-        super().__init__({**cfg, "env": {**env, **numbers}}, rl_device, sim_device, graphics_device_id, headless)
-        infinite = [np.inf] * 14
-        frame_low, frame_high = [*HAND_LOW, -1.0, *(-x for x in infinite)], [*HAND_HIGH, 1.0, *infinite]
-        low = [*frame_low, *frame_low, *[-np.inf] * 3, *[0.0] * self.num_tasks]
-        high = [*frame_high, *frame_high, *[np.inf] * 3, *[1.0] * self.num_tasks]
-        self.observation_space = spaces.Box(np.array(low, np.float32), np.array(high, np.float32))
+    @classmethod
+    def registry(cls) -> Mapping[str, SawyerTask]:
+        from isaacgymenvs_tasks.sawyer.tasks import TASKS
 
-    def _name_dead_tasks(self) -> None:
-        dead = [f"{spec.name} ({spec.dead_v1})" for spec in self.specs if spec.dead_v1]
+        return TASKS
+
+    def choose(self, env: Mapping[str, Any], registry: Mapping[str, SawyerTask]) -> list[SawyerTask]:
+        specs = super().choose(env, registry)
+        dead = [f"{spec.name} ({spec.dead_v1})" for spec in specs if spec.dead_v1]
         if self.reward == "v1" and dead:
-            warnings.warn(f"under V1 these tasks never count a success: {'; '.join(dead)}", stacklevel=3)
+            warnings.warn(f"under V1 these tasks never count a success: {'; '.join(dead)}", stacklevel=4)
+        return specs
 
     # -- construction --------------------------------------------------------------------------------------------
 
     def build(self) -> None:
+        if self.device.type != "cpu" or self.cfg.get("sim", {}).get("engine") == "warp":
+            raise ValueError("the official tasks run on the CPU engine: sim_device=cpu physics_engine=mujoco")
         self.create_sim()
         self.simulator = self.physics  # type: ignore[assignment]
 
@@ -118,6 +100,9 @@ class OfficialMetaWorld(MultiTask):
         self.memory = torch.full((n,), torch.nan)
         self.frame = torch.zeros(n, FRAME)
         self.previous = torch.zeros(n, FRAME)
+        self._columns: Columns | None = None
+        far = [np.inf] * 14
+        self.bound([*HAND_LOW, -1.0, *(-x for x in far)], [*HAND_HIGH, 1.0, *far], np.inf)
 
     def _build_starts(self) -> None:
         """Begin once at every goal of every task, in tables whose row is ``task * 50 + goal``."""
@@ -172,11 +157,16 @@ class OfficialMetaWorld(MultiTask):
         reading = self._read_all(self.physics.xpos, self.physics.xquat, self.physics.qpos)
         self.frame = reading.frame
         seen = self._clip(reading.frame)
-        self.obs_buf = torch.cat((seen, self._clip(self.previous), self.goal, self._one_hot), 1)
-        views = states(
-            self.specs, self._counts, self._start_views, reading, seen, self.actions, self._touch(), self.memory
-        )
-        parts = [(s.v1 if self.reward == "v1" else s.v2)(view) for s, view in zip(self.specs, views, strict=True)]
+        self.observe(seen, self._clip(self.previous))
+        columns = seen_by_rewards(reading, seen, self.actions, self._touch(), self.memory)
+        if self._columns is None:
+            self._columns = Columns(columns)
+            self._states = states(self.specs, self._counts, self._start_views, self._columns)
+        self._columns.fill(columns)
+        parts = [
+            (s.v1 if self.reward == "v1" else s.v2)(view) for s, view in zip(self.specs, self._states, strict=True)
+        ]
+        self.memory.copy_(self._columns["memory"])
         rewards, successes = zip(*parts, strict=True)
         success = torch.cat(successes)
         return (SUCCESS * success if self.reward == "sparse" else torch.cat(rewards)), success
@@ -251,7 +241,7 @@ class OfficialMetaWorld(MultiTask):
         self.previous = torch.where(fresh[:, None], frame, self.previous)
         now = torch.where(fresh[:, None], frame, self._clip(self.frame))
         before = torch.where(fresh[:, None], frame, self._clip(self.previous))
-        self.obs_buf = torch.cat((now, before, self.goal, self._one_hot), 1)
+        self.observe(now, before)
 
     # -- saving --------------------------------------------------------------------------------------------------
 

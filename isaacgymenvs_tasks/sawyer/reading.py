@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from isaacgymenvs_tasks.columns import Columns
 from isaacgymenvs_tasks.metaworld.rewards import rotate
 from isaacgymenvs_tasks.sawyer.task import Point, SawyerTask, State
 
-FRAME = 18  #: numbers of one observed frame
 #: Places that every task reads, by their column.
 HAND, RIGHT_CLAW, LEFT_CLAW, RIGHT_TIP, LEFT_TIP, LEFT_PAD, RIGHT_PAD, OBJ, OBJ2, EXTRA = range(10)
 COMMON = (
@@ -147,24 +147,16 @@ class Reader:
         return torch.where(self._xyzw, swapped, quat) + self._fixed
 
 
-def states(
-    specs: Sequence[SawyerTask],
-    counts: Sequence[int],
-    starts: Sequence[Mapping[str, Tensor]],
-    reading: Reading,
-    frame: Tensor,
-    actions: Tensor,
-    touch: Tensor,
-    memory: Tensor,
-) -> list[State]:
-    """The batch as rewards see it, one ``State`` a task.
+def seen_by_rewards(
+    reading: Reading, frame: Tensor, actions: Tensor, touch: Tensor, memory: Tensor
+) -> dict[str, Tensor]:
+    """The batch as rewards see it, by the names of ``State``.
 
     Args:
-        starts: of each task, ``goal``, ``obj``, ``tcp`` and what else its reset returned.
         frame: (N, 18) what is observed of ``reading.frame``, which is clipped to the hand's box.
         actions: (N, 4); touch: (N,) bool; memory: (N,), see :class:`.task.State`.
     """
-    columns = {
+    return {
         "action": actions,
         "hand": frame[:, :3],
         "openness": frame[:, 3],
@@ -178,19 +170,25 @@ def states(
         "joint": reading.joint,
         "touch": touch,
         "memory": memory,
+        "extras": reading.extras,
     }
-    counts = list(counts)
-    parts = zip(*[column.split(counts) for column in columns.values()], strict=True)
+
+
+def states(
+    specs: Sequence[SawyerTask], counts: Sequence[int], starts: Sequence[Mapping[str, Tensor]], columns: Columns
+) -> list[State]:
+    """Views of ``columns`` (:func:`seen_by_rewards`), one ``State`` a task. ``starts``: of each task, ``goal``, ``obj``,
+    ``tcp`` and what else its reset returned."""
     return [
         State(
             goal=start["goal"],
             tcp_init=start["tcp"],
             obj_init=start["obj"],
-            points=dict(zip(spec.points, extras.unbind(1), strict=False)),
+            points=dict(zip(spec.points, part.pop("extras").unbind(1), strict=False)),
             start=start,
-            **dict(zip(columns, part, strict=True)),
+            **part,
         )
-        for spec, start, extras, part in zip(specs, starts, reading.extras.split(counts), parts, strict=True)
+        for spec, start, part in zip(specs, starts, columns.parts(counts), strict=True)
     ]
 
 

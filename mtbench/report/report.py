@@ -194,13 +194,21 @@ def _write_conventions(page: Page, part: Section, name: str) -> None:
 
 
 def _write_baselines(page: Page, part: Section, name: str) -> None:
-    rows = [row for file in ("mtbench", "toppo") for row in baselines(file) if row["setting"] == part.title]
+    official = part.title.startswith("MetaWorld")
+    setting = part.title.removeprefix("MetaWorld")
+    files = ("toppo",) if official else ("mtbench", "toppo")
+    rows = [row for file in files for row in baselines(file) if row["setting"] == setting]
     if not rows:
         return
-    page.heading(f"Published results on {part.title}", 3)
+    page.heading(f"Published results on {setting}", 3)
     page.text(
-        "Each table is of one environment. Neither is this one: MTBench's has the same robot in another simulator, "
-        "Meta-World's another robot, so their numbers are bearings and not rivals. Empty: not in the text we could read."
+        (
+            "On these tasks, robot, goals and rewards, under an older MuJoCo. "
+            if official
+            else "Each table is of one environment. Neither is this one: MTBench's has the same robot in another simulator, "
+            "Meta-World's another robot, so their numbers are bearings and not rivals. "
+        )
+        + "Empty: not in the text we could read."
     )
     for number, environment in enumerate(dict.fromkeys(row["environment"] for row in rows), 1):
         page.heading(environment, 4)

@@ -297,6 +297,17 @@ class Simulation:
         linear = linear + torch.linalg.cross(omega, position - engine.com[tree])
         return torch.cat([position, quat[:, 1:], quat[:, :1], linear, omega], dim=1)
 
+    def poses(self, bodies: Tensor) -> Tensor:
+        """Positions and quaternions xyzw of some bodies (m,) at this moment, (m, 7)."""
+        self._engine.forward()
+        row = self.layout.body_row[bodies]
+        position, quat = self._engine.xpos.index_select(0, row), self._engine.xquat.index_select(0, row)
+        return torch.cat([position, quat[:, 1:], quat[:, :1]], dim=1)
+
+    def diverged(self) -> Tensor:
+        """Environments whose state stopped being finite and was not set since, (E,) bool."""
+        return self._engine.diverged[self.layout.env_rank]
+
     def refresh_dofs(self) -> None:
         engine, layout = self._engine, self.layout
         self.dof_state[:, 0] = engine.qpos[layout.dof_qpos[:-1]]

@@ -9,7 +9,9 @@ import torch
 from isaacgym import gymtorch
 
 import isaacgymenvs_tasks
-from isaacgymenvs_tasks.metaworld.env import FRAME
+from isaacgymenvs_tasks.metaworld.reading import FIRST
+from isaacgymenvs_tasks.metaworld.tables import TABLE_TOP
+from isaacgymenvs_tasks.multi_task import FRAME
 from isaacgymenvs_tasks.selection import select_tasks
 from isaacgymenvs_tasks.vec_task import Rows
 
@@ -88,7 +90,7 @@ def test_step_results_are_not_overwritten(make_env):
 def test_resets_are_uniform_and_far_enough(make_env):
     env = make_env(num_envs=600, tasks=("touch",))
     vector = env._draw(Rows(torch.arange(600)))
-    low, high = env._reset_low, env._reset_high
+    low, high = env.resets.low, env.resets.high
     assert (vector >= low).all() and (vector <= high).all()
     apart = (vector[:, 3:5] - vector[:, :2]).norm(dim=-1)
     assert (apart >= 0.12).all()
@@ -98,7 +100,7 @@ def test_resets_are_uniform_and_far_enough(make_env):
 
 def test_impossible_distance_takes_the_widest_draw(make_env):
     env = make_env(num_envs=8, tasks=("touch",))
-    env._min_distance.fill_(5.0)
+    env.resets.min_distance.fill_(5.0)
     vector = env._draw(Rows(torch.arange(8)))
     assert ((vector[:, 3:5] - vector[:, :2]).norm(dim=-1) > 0.14).all()
 
@@ -126,7 +128,7 @@ def test_initial_values_belong_to_the_running_episode(make_env):
                 torch.testing.assert_close(state.tcp_init, state.tcp, atol=0, rtol=0)
                 torch.testing.assert_close(state.obj_init, state.obj, atol=0, rtol=0)
                 assert (state.action == 0).all()
-            torch.testing.assert_close(env.control.target, env._hand_tcp, atol=0, rtol=0)
+            torch.testing.assert_close(env.control.target, env.reading.hand_tcp, atol=0, rtol=0)
 
 
 def test_time_outs_and_final_observation(make_env):
@@ -156,7 +158,7 @@ def test_success_counts_at_any_step_and_may_end_the_episode(make_env):
         env = make_env(num_envs=2, tasks=("touch",), episodeLength=30, randomInitialProgress=False, resetNoise=0.0,
                        terminateOnSuccess=terminate)  # fmt: skip
         env.reset()
-        env.goal[0] = env.tcp[0] + torch.tensor([0.0, 0.0, 0.05])
+        env.goal[0] = env.reading.tcp[0] + torch.tensor([0.0, 0.0, 0.05])
         env.goal[1] = torch.tensor([0.0, 0.5, 0.5])
         episodes = []
         for step in range(30):
@@ -262,6 +264,31 @@ def test_environments_begin_where_another_of_their_task_begins(make_env, masked)
         env.share_starts(torch.zeros(8, dtype=torch.long))
 
 
+def test_what_is_read_is_what_the_flat_tensor_holds(make_env):
+    env = make_env(num_envs=5, tasks=("tray", "touch"))
+    env.reset()
+    env.step(_random(5))
+    env.gym.refresh_rigid_body_state_tensor(env.sim)
+    bodies = torch.tensor([7, 0, len(env.rigid_body_states) - 1])
+    assert torch.equal(env.simulator.poses(env.rigid_body_states, bodies), env.rigid_body_states[bodies, :7])
+    box = env.rigid_body_states[env.index.bodies[:, FIRST], :3] - torch.tensor([0.0, 0.0, TABLE_TOP])
+    touch = env.task_slices[1]  # the tray is observed 2 cm off its body's origin
+    torch.testing.assert_close(env.reading.points[touch, 0], box[touch])
+
+
+def test_after_a_reset_reading_some_environments_is_reading_all(make_env):
+    env = make_env(num_envs=6, tasks=("tray", "touch"), episodeLength=7)
+    env.reset()
+    ended = 0
+    for _ in range(7):
+        done = env.step(_random(6))[2]
+        ended += int(0 < done.sum() < 6)
+        shown = {name: getattr(env.reading, name).clone() for name in env.reading.FIELDS}
+        env._read()
+        assert all(torch.equal(getattr(env.reading, name), values) for name, values in shown.items())
+    assert ended >= 2
+
+
 def test_divergence_resets_one_environment_and_is_counted(make_env):
     env = make_env(num_envs=4, randomInitialProgress=False)
     env.reset()
@@ -272,8 +299,8 @@ def test_divergence_resets_one_environment_and_is_counted(make_env):
         env.step(a)
         twin.step(a)
     states = env.dof_states.clone()
-    states[env._dof_index[2, 1], 1] = float("nan")
-    index = env._actor_index[2:3, 0].int()
+    states[env.index.dofs[2, 1], 1] = float("nan")
+    index = env.index.actors[2:3, 0].int()
     env.gym.set_dof_state_tensor_indexed(env.sim, gymtorch.unwrap_tensor(states), gymtorch.unwrap_tensor(index), 1)
     a = _random(4)
     obs, reward, done, extras = _step(env, a)

@@ -75,9 +75,11 @@ def test_resets_by_mask_touch_only_those_that_ended():
     for _ in range(2):
         env.step(torch.zeros(50, 4))
     before = env.get_env_state()
+    env.gym.refresh_rigid_body_state_tensor(env.sim)
     goal, roots = env.goal.clone(), env.rigid_body_states.clone()
     env._done = torch.arange(50) % 7 == 0
     env.reset_done()
+    env.gym.refresh_rigid_body_state_tensor(env.sim)
     kept = ~env._done
     assert torch.equal(env.goal[kept], goal[kept])
     same = (env.rigid_body_states == roots).all(1)
@@ -86,7 +88,7 @@ def test_resets_by_mask_touch_only_those_that_ended():
     assert (env.progress_buf[env._done] == 0).all() and (
         env.progress_buf[kept] == before["buffers"]["progress_buf"][kept]
     ).all()
-    low, high = env._reset_low[env._done], env._reset_high[env._done]
+    low, high = env.resets.low[env._done], env.resets.high[env._done]
     vector = env.reset_vector[env._done]
     assert (vector >= low).all() and (vector <= high).all()
 

@@ -133,11 +133,12 @@ def test_jacobian_of_the_control_is_the_simulators(make_env):
     env.reset()
     env.step(torch.ones(3, 4))
     env.gym.refresh_jacobian_tensors(env.sim)
+    env.gym.refresh_rigid_body_state_tensor(env.sim)
     hand = jacobian[:, env.robot_bodies["panda_hand"] - 1, :, :7]
-    arm = env._hand_tcp + env._lift - env.rigid_body_states[env._body_index].view(3, -1, 13)[:, 7, :3]
+    arm = env.reading.hand_tcp + env._lift - env.rigid_body_states[env.index.bodies].view(3, -1, 13)[:, 7, :3]
     linear = hand[:, :3] + torch.linalg.cross(hand[:, 3:], arm[..., None].expand(-1, -1, 7), dim=1)
-    origin, axis = env._joints
-    ours = torch.linalg.cross(axis, env._hand_tcp[:, None] - origin)
+    origin, axis = env.reading.origins, env.reading.axes
+    ours = torch.linalg.cross(axis, env.reading.hand_tcp[:, None] - origin)
     torch.testing.assert_close(ours.mT, linear, atol=1e-5, rtol=0)
     torch.testing.assert_close(axis.mT, hand[:, 3:], atol=1e-5, rtol=0)
 
@@ -196,13 +197,13 @@ def test_fingertips_do_not_reach_the_table(make_env):
     env.reset()
     for _ in range(80):
         env.step(torch.tensor([[0.0, 0.0, -1.0, 1.0]]).expand(2, 4))
-    assert (env.tcp[:, 2] > 0.0095).all()
+    assert (env.reading.tcp[:, 2] > 0.0095).all()
 
 
 def test_hand_moves_where_asked_and_keeps_pointing_down(make_env):
     env = make_env(num_envs=4, tasks=("touch", "tray"), resetNoise=0.0, randomInitialProgress=False)
     env.reset()
-    start = env.tcp.clone()
+    start = env.reading.tcp.clone()
     torch.testing.assert_close(start[:2], torch.tensor([[0.0, 0.0, 0.15]] * 2), atol=1e-3, rtol=0)
     ways = torch.tensor([[0.6, 0.6, 0.4, 0.0], [-0.8, 0.3, 0.3, 0.0], [0.5, -1.0, 0.8, 0.0], [-0.3, -0.5, 1.0, 0.0]])
     worst = 0.0
@@ -210,7 +211,7 @@ def test_hand_moves_where_asked_and_keeps_pointing_down(make_env):
     for step in range(100):
         env.step(ways if step < 20 else torch.zeros(4, 4))
         worst = max(worst, float(_tilts(env).max()))
-    torch.testing.assert_close(env.tcp, expected, atol=0.005, rtol=0)
+    torch.testing.assert_close(env.reading.tcp, expected, atol=0.005, rtol=0)
     assert worst < 3.0, f"tilt or yaw of {worst:.1f} degrees"
 
 
@@ -226,19 +227,19 @@ def test_reset_noise_is_straightened_out(make_env):
 def test_gripper_signs_and_speed(make_env):
     env = make_env(num_envs=2, resetNoise=0.0, randomInitialProgress=False)
     env.reset()
-    assert (env.openness > 0.99).all()
+    assert (env.reading.openness > 0.99).all()
     close = torch.tensor([[0.0, 0.0, 0.0, 1.0]]).expand(2, 4)
     widths = []
     for _ in range(25):
         env.step(close)
-        widths.append(env.openness.clone())
+        widths.append(env.reading.openness.clone())
     assert (widths[-1] < 0.02).all()
     speed = 0.08 * (widths[4] - widths[7]) / 2 / (3 / 60)
     assert torch.allclose(speed, torch.full((2,), 0.2), atol=0.05)
-    assert (env._pads[:, 0] - env._pads[:, 1]).norm(dim=-1).max() < 0.003
+    assert (env.reading.pads[:, 0] - env.reading.pads[:, 1]).norm(dim=-1).max() < 0.003
     for _ in range(25):
         env.step(-close)
-    assert (env.openness > 0.98).all()
+    assert (env.reading.openness > 0.98).all()
 
 
 @pytest.mark.parametrize("task", ["touch", "tray"])
@@ -249,7 +250,7 @@ def test_grasp_and_lift(make_env, task):
 
     def drive(goal: torch.Tensor, gripper: float, steps: int) -> None:
         for _ in range(steps):
-            move = (12.0 * (goal - env.tcp)).clamp(-1.0, 1.0)
+            move = (12.0 * (goal - env.reading.tcp)).clamp(-1.0, 1.0)
             env.step(torch.cat((move, torch.full((4, 1), gripper)), -1))
 
     box = env.states()[0].obj.clone()
@@ -257,13 +258,13 @@ def test_grasp_and_lift(make_env, task):
     drive(box + torch.tensor([0.0, 0.0, 0.1]), -1.0, 40)
     drive(box, -1.0, 30)
     drive(box, 1.0, 15)
-    grip = _box(env) - env.tcp
+    grip = _box(env) - env.reading.tcp
     drive(box + torch.tensor([0.0, 0.0, 0.2]), 1.0, 40)
     assert (_box(env)[:, 2] > 0.18).all()
     assert (_box(env)[:, 2] < 0.26).all()
     drive(torch.tensor([[0.0, 0.15, 0.25]]).expand(4, 3), 1.0, 60)
     drive(torch.tensor([[0.05, -0.15, 0.15]]).expand(4, 3), 1.0, 120)
-    assert ((_box(env) - env.tcp) - grip).norm(dim=-1).max() < 0.012
+    assert ((_box(env) - env.reading.tcp) - grip).norm(dim=-1).max() < 0.012
     drive(torch.tensor([[0.05, -0.15, 0.15]]).expand(4, 3), -1.0, 40)
     assert (_box(env)[:, 2] < 0.05).all()
 
@@ -287,7 +288,7 @@ def _tilt(rotation: torch.Tensor) -> float:
 
 def _tilts(env) -> torch.Tensor:
     """Angle (degrees) between every hand and the orientation it should hold."""
-    turn = torch.einsum("nij,nj->ni", env.control.map, env._hand_quat)
+    turn = torch.einsum("nij,nj->ni", env.control.map, env.reading.hand_quat)
     return torch.rad2deg(2.0 * torch.asin(turn[:, :3].norm(dim=-1).clamp(max=1.0)))
 
 

@@ -66,10 +66,10 @@ def test_nothing_begins_inside_something_else(spec: TaskSpec, still: MetaWorld) 
 
 def test_a_scene_stays_as_it_was_reset(still: MetaWorld) -> None:
     """Objects settle within a centimetre; joints with a spring or a load go where these take them."""
-    before = still._points[:, :2].clone()
+    before = still.reading.points[:, :2].clone()
     for _ in range(30):
         still.step(still.zero_actions())
-    moved = (still._points[:, :2] - before).norm(dim=-1).amax(1)
+    moved = (still.reading.points[:, :2] - before).norm(dim=-1).amax(1)
     restless = {still.task_names[k] for k in still.task_index[moved > 0.01].tolist()}
     assert not restless
 

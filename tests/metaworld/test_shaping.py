@@ -18,8 +18,8 @@ import torch
 from isaacgym import gymtorch
 from torch import Tensor
 
-from isaacgymenvs_tasks.metaworld.env import RIGHT
 from isaacgymenvs_tasks.metaworld.experts import expert_policy, make_env
+from isaacgymenvs_tasks.metaworld.reading import RIGHT
 from isaacgymenvs_tasks.metaworld.rewards import Caging
 from isaacgymenvs_tasks.metaworld.scenes import TASKS
 from isaacgymenvs_tasks.metaworld.task import State, TaskSpec
@@ -125,11 +125,11 @@ def ways() -> dict[str, list[Way]]:
     touches: dict[int, Touch] = {}
     for step in range(length):
         env.step(policy(env))
-        reward[step], points[step] = env.rew_buf, env._points[:, :2] - env.objects_init
+        reward[step], points[step] = env.rew_buf, env.reading.points[:, :2] - env.objects_init
         states = env.states()
         cage[step] = torch.cat([state.cage * (state.openness > SHUT) for state in states])
         env.gym.refresh_net_contact_force_tensor(env.sim)
-        pressed = forces[env._body_index].view(n, -1, 3)[:, : RIGHT + 1].abs().amax((1, 2)) > 0
+        pressed = forces[env.index.bodies].view(n, -1, 3)[:, : RIGHT + 1].abs().amax((1, 2)) > 0
         for index in set(pressed.nonzero().flatten().tolist()) - set(touches):
             model, data = env.sim.inspect(index)
             robot, scene = collides(model, True), collides(model, False)

@@ -48,7 +48,7 @@ def _copy_state(source, target) -> None:
 
 def _roll(env, actions):
     """Observed frames (steps + 1, num_envs, 18)."""
-    frames = [env._frame.cpu()]
+    frames = [env.reading.frame.cpu()]
     frames += [env.step(action)[0]["obs"][:, :18].cpu() for action in actions]
     return torch.stack(frames)
 
@@ -128,7 +128,7 @@ def test_a_diverged_environment_is_reset_and_leaves_the_others_alone(warp, actio
     others = torch.arange(50) != 7
     for i, action in enumerate(actions[:3]):
         if i == 1:
-            warp.sim.engine.qvel[warp.sim.layout.dof_qvel[warp._dof_index[7, 0]]] = float("inf")
+            warp.sim.engine.qvel[warp.sim.layout.dof_qvel[warp.index.dofs[7, 0]]] = float("inf")
         obs, reward, done, extras = warp.step(action)
         assert int(extras["diverged"]) == (i == 1) and bool(done[7]) == (i == 1)
         assert torch.isfinite(obs["obs"]).all() and torch.isfinite(reward).all()

@@ -190,3 +190,12 @@ def test_mistakes_at_the_command_line(tmp_path: Path, monkeypatch: pytest.Monkey
     command = [sys.executable, "-m", "mtbench.evaluation.report", "nothing"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert (result.returncode, result.stderr.count("\n")) == (2, 1) and "nothing is missing" in result.stderr
+
+
+def test_official_runs_stand_beside_tables_of_the_official_tasks(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        write_run(tmp_path / "runs", "TOPPO", seed, task={"name": "MetaWorldMT10"})
+    report([tmp_path / "runs"], tmp_path / "out")
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "Published results on MT10" in text and "97.2" in text
+    assert "MTBench: Franka" not in text

@@ -14,9 +14,9 @@ import torch
 import isaacgymenvs_tasks
 from isaacgymenvs_tasks import configure
 from isaacgymenvs_tasks.configuration import CFG
+from isaacgymenvs_tasks.multi_task import FRAME
 from isaacgymenvs_tasks.sawyer import wheel
 from isaacgymenvs_tasks.sawyer.env import OfficialMetaWorld
-from isaacgymenvs_tasks.sawyer.reading import FRAME
 from isaacgymenvs_tasks.sawyer.tasks import TASKS
 from tests.sawyer.recording import episode, recording
 
@@ -206,6 +206,9 @@ def test_any_mix_with_counts() -> None:
     assert list(node.env.tasks) == ["pick_place", "button_press_topdown_wall", "reach"]
     assert node.env.numEnvs == 6
     assert configure("MetaWorldMT1", task_name="door-lock").name == "MetaWorldMT1_door_lock"
+    for theirs in ("sweep-into", "sweep_into_goal"):
+        assert list(configure("MetaWorldMT50", num_envs=2, task_id=[theirs]).env.tasks) == ["sweep_into"]
+        assert list(configure("MT50", num_envs=2, task_id=[theirs]).env.tasks) == ["sweep_into_goal"]
     with pytest.raises(ValueError, match="did you mean 'pick_place'"):
         configure("MetaWorldMT50", task_id=["pick-plase"])
     for name, count in (("MetaWorldMT10", 10), ("MetaWorldMT25", 25), ("MetaWorldMT50", 50)):

