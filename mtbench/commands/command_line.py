@@ -58,6 +58,9 @@ def run_application(launch: Callable[[DictConfig, list[str]], None], cfg: Path) 
 
     try:
         job()
+    except sweep.Refused as refused:
+        assert isinstance(refused.__cause__, Exception)
+        mistakes.append(refused.__cause__)
     except (HydraException, OmegaConfBaseException) as error:
         mistakes.append(error)
     except Exception as error:

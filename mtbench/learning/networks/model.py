@@ -12,6 +12,7 @@ from mtbench.learning.balancing import PopArt
 from mtbench.learning.errors import UserError, unknown
 from mtbench.learning.networks import make_network
 from mtbench.learning.networks.normalization import make_input_norm
+from mtbench.schema import check, of_signature
 
 VALUE_NORMS = ("none", "running", "popart")
 
@@ -167,13 +168,12 @@ def _name_and_options(setting: str | Mapping[str, Any]) -> tuple[str, dict[str, 
 def _make_value_stats(value_norm: str, num_tasks: int, options: Mapping[str, Any]) -> PopArt | None:
     if value_norm not in VALUE_NORMS:
         raise unknown("value_norm", value_norm, VALUE_NORMS)
-    known = () if value_norm == "none" else ("beta", "min_scale")
-    for name in options:
-        if not known:
-            raise UserError(f"value_norm=none has no options, but {name} is set")
-        if name not in known:
-            raise unknown(f"option of value_norm {value_norm}", name, known)
-    return PopArt(num_tasks, **options) if known else None
+    if value_norm == "none":
+        if options:
+            raise UserError(f"value_norm=none has no options, but {', '.join(options)} is set")
+        return None
+    check(of_signature(PopArt, ("num_tasks",)), options, "value_norm")
+    return PopArt(num_tasks, **options)
 
 
 def gaussian_log_prob(actions: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
