@@ -83,7 +83,7 @@ def check(settings: type[Settings], values: object, place: str = "", partial: bo
         passed = ("missing", "extra_forbidden") if partial else ()
         problems = [problem for problem in error.errors(include_url=False) if problem["type"] not in passed]
         if problems:
-            raise UserError(_sentence(settings, values, problems[0], place)) from None
+            raise UserError(_sentence(settings, values, _first(problems), place)) from None
 
 
 @cache
@@ -131,6 +131,13 @@ def _typed(value: object) -> str:
     if isinstance(value, int) and abs(value) > 10**_LONGEST:  # str() refuses the longest
         return f"{'-' if value < 0 else ''}10^{int(math.log10(abs(value)))}"
     return str(value)
+
+
+def _first(problems: Sequence[Any]) -> Any:
+    """The first problem; where a value may be of several types, what one of them says in words of its own."""
+    outer = problems[0]["loc"][:-1]
+    said = [problem for problem in problems if problem["type"] == "value_error" and problem["loc"][:-1] == outer]
+    return said[0] if said and outer else problems[0]
 
 
 def _sentence(settings: type[Settings], values: Any, problem: Any, place: str) -> str:

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from mtbench.commands.prepare import check_folder, check_machine, check_run, experiment_name, package, settle
+from mtbench.commands.prepare import check_machine, package, prepare
 from mtbench.resources import CFG  # noqa: F401, where it was before
 
 PROGRAM = "mtbench train"  #: in sys.argv[0], where it is not train.py
@@ -46,14 +46,7 @@ def launch(cfg: DictConfig, overrides: Sequence[str]) -> None:
 
 
 def _launch(cfg: DictConfig, overrides: Sequence[str]) -> None:
-    from mtbench.learning import distributed
-
-    settle(cfg)
-    cfg.experiment = distributed.from_first(experiment_name(cfg))
-    config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    check_run(config)
-    if distributed.rank() == 0 and not cfg.test:
-        check_folder(Path(config["train"]["params"]["config"]["train_dir"]), cfg.experiment)
+    config = prepare(cfg)
     if cfg.torch_deterministic:
         _make_deterministic()
     _run(config, overrides)

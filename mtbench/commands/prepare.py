@@ -17,6 +17,8 @@ from omegaconf import DictConfig, OmegaConf
 from mtbench.errors import UserError, unknown
 from mtbench.resources import CFG
 
+MOST_PARAMETERS = 2_000_000_000  #: of the networks of a run; with Adam 32 GB
+
 
 def check_machine(cfg: DictConfig) -> None:
     """Check all settings that are not a part's own, and choose devices. torch is imported no sooner than Isaac Gym allows.
@@ -43,6 +45,24 @@ def check_machine(cfg: DictConfig) -> None:
     _choose_devices(cfg)
 
 
+def prepare(cfg: DictConfig) -> dict[str, Any]:
+    """After :func:`check_machine`: settle everything, check the checkpoints that are named and where the run is to be
+    written, and return the configuration, resolved.
+
+    Raises:
+        UserError: one sentence.
+    """
+    from mtbench.learning import distributed
+
+    settle(cfg)
+    cfg.experiment = distributed.from_first(experiment_name(cfg))
+    config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    check_run(config)
+    if distributed.rank() == 0 and not cfg.test:
+        check_folder(Path(config["train"]["params"]["config"]["train_dir"]), cfg.experiment)
+    return config
+
+
 def settle(cfg: DictConfig) -> None:
     """Choose tasks, schedule and protocol, and check the settings of all parts.
 
@@ -51,7 +71,6 @@ def settle(cfg: DictConfig) -> None:
     """
     _choose_tasks(cfg)
     _fill_schedule(cfg)
-    from mtbench.commands.settings import check_flags
     from mtbench.learning.evaluate import PROTOCOLS
 
     if cfg.eval_goals is None:
@@ -64,9 +83,37 @@ def settle(cfg: DictConfig) -> None:
             f"num_envs={cfg.num_envs} is fewer than the {len(tasks)} tasks; every task needs at least one environment"
         )
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    check_settings(config)
+    _build_parts(config)
+
+
+def check_settings(config: dict[str, Any]) -> None:
+    """Compare all settings, settled and resolved, with what they may be; nothing is built.
+
+    Raises:
+        UserError: one sentence.
+    """
+    from mtbench.commands.settings import check_flags, check_followers
+    from mtbench.learning.agents import ALGORITHMS
+    from mtbench.learning.agents.settings import check_params
+    from mtbench.learning.networks import check_side
+
     check_flags(config)
+    check_followers(config)
     check_task_settings(config["task"])
-    _check_parts(config)
+    params = config["train"].get("params")
+    algo = params["algo"].get("name") if isinstance(params, dict) and isinstance(params.get("algo"), dict) else None
+    if not isinstance(algo, str) or algo not in ALGORITHMS:
+        raise unknown("train.params.algo.name", algo, ALGORITHMS)
+    agent = ALGORITHMS[algo]
+    check_params(agent.settings, params)
+    for side in ("actor", "critic"):  # also one that this algorithm does not have
+        if config.get(side) is not None:
+            check_side(params["network"]["name"], side, config[side])
+    env = config["task"]["env"]
+    each, left = divmod(config["num_envs"], len(env["tasks"]))
+    counts = env.get("taskCounts") or [each + (k < left) for k in range(len(env["tasks"]))]
+    agent.check_environments(params, env, counts)
 
 
 def check_task_settings(task: dict[str, Any]) -> None:
@@ -204,7 +251,10 @@ def _choose_tasks(cfg: DictConfig) -> None:
         try:
             module.choose_tasks(cfg)
         except ValueError as error:
-            raise UserError(str(error)) from error
+            key = "task_name" if cfg.task_id is None and cfg.task_name is not None else "task_id"
+            key = "task.env.tasks" if cfg.task_id is None and cfg.task_name is None else key
+            said = str(error)
+            raise UserError(said if "=" in said.partition(";")[0] else f"{key}: {said}") from error
     if cfg.capture_video and not hasattr(module, "film"):
         raise UserError(f"capture_video=true: {module.__name__} cannot film its environments")
 
@@ -218,29 +268,15 @@ def _fill_schedule(cfg: DictConfig) -> None:
         cfg.num_envs = cfg.schedule.num_envs
 
 
-def _check_parts(config: dict[str, Any]) -> None:
-    """Check the algorithm's settings and build the named parts once in miniature, so that a mistake does not wait for the
-    environments."""
+def _build_parts(config: dict[str, Any]) -> None:
+    """Build the named parts once in miniature, so that a mistake does not wait for the environments."""
     import torch
 
     from mtbench.learning.agents import ALGORITHMS
-    from mtbench.learning.agents.settings import check_params
     from mtbench.learning.balancing import Weighting, make_weighting
-    from mtbench.learning.networks import check_side
 
-    params, env = config["train"]["params"], config["task"]["env"]
-    num_tasks = len(env["tasks"])
-    algo = params["algo"].get("name") if isinstance(params.get("algo"), dict) else None
-    if algo not in ALGORITHMS:
-        raise unknown("train.params.algo.name", algo, ALGORITHMS)
-    agent = ALGORITHMS[algo]
-    check_params(agent.settings, params)
-    for side in ("actor", "critic"):  # also one that this algorithm does not have
-        if config.get(side) is not None:
-            check_side(params["network"]["name"], side, config[side])
-    each, left = divmod(config["num_envs"], num_tasks)
-    counts = env.get("taskCounts") or [each + (k < left) for k in range(num_tasks)]
-    agent.check_environments(params, env, counts)
+    params, num_tasks = config["train"]["params"], len(config["task"]["env"]["tasks"])
+    agent = ALGORITHMS[params["algo"]["name"]]
     try:
         for scheme in params["config"]["balancing"].values():
             weighting = make_weighting(scheme, num_tasks=num_tasks)
@@ -257,9 +293,6 @@ def _check_parts(config: dict[str, Any]) -> None:
             f"the networks have {model.num_parameters():,} parameters and may have {MOST_PARAMETERS:,}; choose fewer or "
             "narrower layers in actor.* and critic.*"
         )
-
-
-MOST_PARAMETERS = 2_000_000_000  #: with Adam 32 GB
 
 
 def experiment_name(cfg: DictConfig) -> str:

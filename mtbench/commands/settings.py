@@ -107,6 +107,14 @@ def check_flags(config: dict[str, Any]) -> None:
         UserError: one sentence.
     """
     check(Run, config)
+
+
+def check_followers(config: dict[str, Any]) -> None:
+    """Compare the parts' names for the flags with the flags, once those are settled.
+
+    Raises:
+        UserError: one sentence.
+    """
     for key, source in FOLLOWS.items():
         value = _at(config, key)
         if value is not _MISSING and value != config[source]:

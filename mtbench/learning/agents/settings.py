@@ -15,6 +15,7 @@ from pydantic import AfterValidator, model_validator
 from mtbench.errors import UserError
 from mtbench.learning.balancing import check_scheme
 from mtbench.learning.networks import check_side
+from mtbench.learning.networks.model import check_value_norm
 from mtbench.schema import (
     Count,
     FilePath,
@@ -133,7 +134,7 @@ class OnPolicy(Learner):
 class MTPPO(OnPolicy):
     """Of MT-PPO and TOPPO."""
 
-    value_norm: Any  # the model knows
+    value_norm: Any
     tau: Share
     clip_value: bool
     critic_coef: Positive
@@ -299,9 +300,12 @@ def check_params(settings: type[Learner], params: Mapping[str, Any]) -> None:
         config = {name: value for name, value in config.items() if name not in ADDED}
         if not isinstance(config.get("reward_shaper", {}), Mapping):
             config["reward_shaper"] = {}  # rl-games made an object of it
+        check(settings.model_fields["balancing"].annotation or Both, config.get("balancing"), "balancing")  # as typed
     check(settings, config, f"{place}.config")
     for side, scheme in config["balancing"].items():
         check_scheme(scheme, f"balancing.{side}")
+    if "value_norm" in config:
+        check_value_norm(config["value_norm"])
     network = params["network"]
     for side in ("actor", "critic"):
         if side in config["balancing"]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from mtbench.errors import unknown
+from mtbench.errors import UserError, nearest
 from mtbench.learning.networks import bro, care, mlp, moore, paco, residual, simbav2, soft_modularization  # noqa: F401
 from mtbench.learning.networks.base import NETWORKS, ActorCritic, Shape, TaskOwned, register
 from mtbench.schema import check, of_signature
@@ -70,7 +70,7 @@ def check_side(name: str, side: str, settings: object) -> None:
         UserError: unknown name, unknown or missing setting, or one that cannot be.
     """
     if name not in NETWORKS:
-        raise unknown("network", name, NETWORKS)
+        raise UserError(f"network_name={name} must be {', '.join(sorted(NETWORKS))}{nearest(str(name), NETWORKS)}")
     check(of_signature(NETWORKS[name], ("shape",)), settings, side)
 
 
