@@ -186,7 +186,7 @@ def test_a_sentence_names_setting_value_and_what_is_allowed(values: Any, sentenc
 
 def test_of_another_version_only_what_is_known_is_checked() -> None:
     check(Outer, {"inner": {"old": 1}, "older": 2}, partial=True)
-    with pytest.raises(UserError, match="inner[.]share=nan"):
+    with pytest.raises(UserError, match=r"inner[.]share=nan"):
         check(Outer, {"inner": {"share": NAN}, "older": 2}, partial=True)
 
 
@@ -194,9 +194,9 @@ def test_the_arguments_of_what_is_built_are_its_settings() -> None:
     def build(shape: int, scale: Positive, rounds: Count = 3) -> None: ...
 
     check(of_signature(build, ("shape",)), {"scale": 1})
-    with pytest.raises(UserError, match="there is no setting .b[.]shape.; b takes: scale, rounds"):
+    with pytest.raises(UserError, match=r"there is no setting .b[.]shape.; b takes: scale, rounds"):
         check(of_signature(build, ("shape",)), {"scale": 1, "shape": 2}, "b")
-    with pytest.raises(UserError, match="b[.]scale is missing; it must be a number above 0"):
+    with pytest.raises(UserError, match=r"b[.]scale is missing; it must be a number above 0"):
         check(of_signature(build, ("shape",)), {}, "b")
 
 
@@ -264,11 +264,13 @@ def bad(default: Any) -> st.SearchStrategy[Any]:
 
 def every_setting() -> list[tuple[tuple[str, ...], tuple[str, ...], Any]]:
     """Each setting once: a configuration that has it, its path, and its value there."""
-    free = {
-        ("max_minutes",),
+    free = {("max_minutes",), ("normalize_input",)}  # may be any number, or a switch
+    free |= {
+        ("value_norm",),
+        ("balancing", "actor"),
+        ("balancing", "critic"),
         ("schedule", "clip_value"),
-        ("normalize_input",),
-    }  # numbers; copied elsewhere; a switch too
+    }  # the copy counts
     found: dict[tuple[str, ...], Any] = {}
     for overrides in CONFIGURATIONS:
         for path, default in leaves(settled(*overrides)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from rl_games.common import schedulers
@@ -28,7 +28,7 @@ class MTPPO(Agent):
     """
 
     name = "mt_ppo"
-    settings = schema.MTPPO
+    settings: ClassVar[type[schema.Learner]] = schema.MTPPO
     model_class = ActorCriticModel
     model: ActorCriticModel
 

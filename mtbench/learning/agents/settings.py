@@ -7,7 +7,7 @@ in all of them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from annotated_types import Ge, Le
 from pydantic import AfterValidator, model_validator
@@ -81,7 +81,13 @@ class RewardShaper(Settings):
 
 
 class Learner(Settings):
-    """Of all algorithms."""
+    """Of all algorithms.
+
+    Attributes:
+        sides: what is balanced.
+    """
+
+    sides: ClassVar[type[Settings]] = Both
 
     name: Name
     full_experiment_name: str | int
@@ -107,7 +113,7 @@ class Learner(Settings):
 
     @model_validator(mode="after")
     def _limits(self) -> Self:
-        sides = list(type(self.balancing).model_fields)
+        sides = list(self.sides.model_fields)
         if isinstance(self.grad_norm, dict) and set(self.grad_norm) != set(sides):
             wanted = ", ".join(f"{side}: 1.0" for side in sides)
             raise ValueError(f"grad_norm={show(self.grad_norm)} must be one number, or one a side: {{{wanted}}}")
@@ -143,6 +149,8 @@ class MTPPO(OnPolicy):
 class MTGRPO(OnPolicy):
     """Of MT-GRPO."""
 
+    sides: ClassVar[type[Settings]] = Actor
+
     balancing: Actor  # type: ignore[assignment]
     group_size: Annotated[int, Ge(2), Le(100_000)] | None
     same_start: bool
@@ -162,6 +170,8 @@ class MTGRPO(OnPolicy):
 
 class MTPQN(Learner):
     """Of MT-PQN."""
+
+    sides: ClassVar[type[Settings]] = Critic
 
     balancing: Critic  # type: ignore[assignment]
     q_lambda: Share
@@ -300,7 +310,7 @@ def check_params(settings: type[Learner], params: Mapping[str, Any]) -> None:
         config = {name: value for name, value in config.items() if name not in ADDED}
         if not isinstance(config.get("reward_shaper", {}), Mapping):
             config["reward_shaper"] = {}  # rl-games made an object of it
-        check(settings.model_fields["balancing"].annotation or Both, config.get("balancing"), "balancing")  # as typed
+        check(settings.sides, config.get("balancing"), "balancing")  # by the name that is typed
     check(settings, config, f"{place}.config")
     for side, scheme in config["balancing"].items():
         check_scheme(scheme, f"balancing.{side}")
