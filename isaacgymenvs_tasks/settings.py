@@ -173,12 +173,13 @@ class ParkourTask(Task):
 BENCHMARKS: dict[str, type[Task]] = {"metaworld": MetaWorldTask, "sawyer": SawyerTask, "parkour": ParkourTask}
 
 
-def check_task(task: Mapping[str, Any], partial: bool = False) -> None:
+def check_task(task: Mapping[str, Any], partial: bool = False, others: bool = False) -> None:
     """Compare the group ``task`` of a configuration with what it may be.
 
     Args:
         task: with its interpolations resolved.
         partial: the environments have defaults for what is missing, and a setting that nobody knows is another version's.
+        others: a setting that nobody knows is another factory's.
 
     Raises:
         UserError: one sentence.
@@ -186,4 +187,4 @@ def check_task(task: Mapping[str, Any], partial: bool = False) -> None:
     benchmark = task.get("benchmark", "metaworld") if isinstance(task, Mapping) else "metaworld"
     if benchmark not in BENCHMARKS:
         raise unknown("task.benchmark", benchmark, BENCHMARKS)
-    check(BENCHMARKS[benchmark], task, "task", partial)
+    check(BENCHMARKS[benchmark], task, "task", partial, others)

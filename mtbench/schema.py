@@ -63,7 +63,9 @@ Name = Annotated[str, AfterValidator(_named)]
 FilePath = Annotated[str, AfterValidator(_path)]  #: may be empty
 
 
-def check(settings: type[Settings], values: object, place: str = "", partial: bool = False) -> None:
+def check(
+    settings: type[Settings], values: object, place: str = "", partial: bool = False, others: bool = False
+) -> None:
     """Compare values with what they may be.
 
     Args:
@@ -71,6 +73,7 @@ def check(settings: type[Settings], values: object, place: str = "", partial: bo
         values: a mapping by name.
         place: dotted name of the group, for the sentence.
         partial: settings that are missing or that nobody knows are no mistake.
+        others: settings that nobody knows are none.
 
     Raises:
         UserError: the first that cannot be: its name, its value, what it may be, and the nearest name or value.
@@ -80,7 +83,7 @@ def check(settings: type[Settings], values: object, place: str = "", partial: bo
     try:
         settings.model_validate({str(name): value for name, value in values.items()})
     except ValidationError as error:
-        passed = ("missing", "extra_forbidden") if partial else ()
+        passed = [*(["missing"] if partial else []), *(["extra_forbidden"] if partial or others else [])]
         problems = [problem for problem in error.errors(include_url=False) if problem["type"] not in passed]
         if problems:
             raise UserError(_sentence(settings, values, _first(problems), place)) from None

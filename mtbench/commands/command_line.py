@@ -57,10 +57,10 @@ def run_application(launch: Callable[[DictConfig, list[str]], None], cfg: Path) 
     def job(config: DictConfig) -> None:
         nonlocal begun
         begun = True
-        overrides = list(HydraConfig.get().overrides.task)
-        if sweep.is_sweep():
-            return sweep.run_job(launch, config, overrides, lambda error: sentence(error, cfg))
         try:
+            overrides = list(HydraConfig.get().overrides.task)  # which resolves them
+            if sweep.is_sweep():
+                return sweep.run_job(launch, config, overrides, lambda error: sentence(error, cfg))
             launch(config, overrides)
         except (UserError, OmegaConfBaseException) as error:  # kept from Hydra, which would add lines of its own
             mistakes.append(error)
@@ -111,7 +111,7 @@ def _check_flags() -> None:
     parser = get_args_parser()
 
     def complain(message: str) -> NoReturn:
-        raise UserError(f"{message}; settings are key=value, without dashes, and -m starts a sweep")
+        raise UserError(f"{message}; settings are key=value, without dashes, and -m, for a sweep, comes before them")
 
     parser.error = complain  # type: ignore[method-assign]
     parser.parse_args()

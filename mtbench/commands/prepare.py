@@ -126,10 +126,10 @@ def check_task_settings(task: dict[str, Any]) -> None:
     from mtbench.schema import check
 
     ours = str(task.get("factory")).partition(":")[0] == "isaacgymenvs_tasks"
-    check(Task, task, "task", partial=True)
+    check(Task, task, "task", others=True)
     package(task["factory"])
     if ours or task["benchmark"] in BENCHMARKS:
-        check_task(task, partial=not ours)
+        check_task(task, others=not ours)
 
 
 def package(factory: str) -> ModuleType:

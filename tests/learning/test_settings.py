@@ -379,7 +379,8 @@ def test_mistakes_end_in_one_sentence_before_environments_are_made(
     words: list[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["train.py", *TOY, *overrides])
+    flags = [item for item in overrides if item == "-m"]
+    monkeypatch.setattr(sys, "argv", ["train.py", *flags, *TOY, *overrides[len(flags) :]])
     monkeypatch.setattr("mtbench.learning.vec_env.make_env", None)  # nobody gets so far
     assert run_application(launch, CFG) == 2
     error = capsys.readouterr().err

@@ -60,8 +60,10 @@ class Critic(Settings):
     critic: Any
 
 
-class Both(Actor, Critic):
+class Both(Actor):
     """Whose gradients are balanced."""
+
+    critic: Any
 
 
 class RewardShaper(Settings):
