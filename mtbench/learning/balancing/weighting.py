@@ -139,7 +139,7 @@ def make_weighting(scheme: str | Mapping[str, Any], **params: Any) -> Weighting 
     accepted = cls.parameters()
     params = given | params
     own = {key: value for key, value in params.items() if key not in CONTEXT or key in accepted}
-    check_scheme({"name": name, **{key: value for key, value in own.items() if key not in CONTEXT}}, "weighting")
+    check_scheme({"name": name, **{key: value for key, value in own.items() if key not in CONTEXT}}, name)
     try:
         return cls(**own)  # type: ignore[return-value]
     except TypeError as error:
