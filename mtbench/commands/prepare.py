@@ -40,6 +40,8 @@ def check_machine(cfg: DictConfig) -> None:
         raise UserError("headless=false needs a viewer, and there is none; leave headless=true")
     if cfg.wandb_activate and importlib.util.find_spec("wandb") is None:
         raise UserError("wandb_activate=true needs the wandb package: pip install wandb, or leave it false")
+    if OmegaConf.select(cfg, "task.env.tasks", default=None) == [None]:  # ${task_name}
+        raise UserError(f"task={cfg.task.name} needs to know which task: add task_name=pick-place, for example")
     check_task_settings(config["task"])
     _check_processes(cfg)
     _choose_devices(cfg)
