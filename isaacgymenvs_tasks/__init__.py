@@ -18,7 +18,10 @@ if os.environ.get("MTBENCH_PHYSICS_ENGINE") != "isaacgym":
 
     mtbench.sim.install()
 
+from omegaconf import DictConfig, OmegaConf
+
 from isaacgymenvs_tasks.configuration import choose_tasks, configure
+from isaacgymenvs_tasks.settings import check_task
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,6 +64,9 @@ def make(
         "env": dict(node["env"], numEnvs=num_envs),
         "sim": dict(node.get("sim", {})),
     }
+    if isinstance(num_envs, bool) or not isinstance(num_envs, int) or num_envs < 1:
+        raise ValueError(f"num_envs is {num_envs}; it must be a whole number of at least 1")
+    check_task({**_plain(node), "env": {**_plain(node["env"]), "numEnvs": num_envs}}, partial=True)
     where = (rl_device, sim_device, -1, headless)
     if node.get("benchmark") == "parkour":
         from isaacgymenvs_tasks.parkour.env import Parkour
@@ -73,6 +79,11 @@ def make(
     from isaacgymenvs_tasks.metaworld.env import MetaWorld
 
     return MetaWorld(plain, *where)
+
+
+def _plain(node: Mapping[str, Any]) -> dict[str, Any]:
+    """A group of settings as plain data, with interpolations resolved."""
+    return OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else dict(node)  # type: ignore
 
 
 def film(env: Any, policy: Callable[[Any], Tensor], path: Path, **options: Any) -> None:

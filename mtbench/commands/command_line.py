@@ -7,15 +7,16 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import hydra
 from hydra import compose, initialize_config_dir
+from hydra._internal.utils import get_args_parser
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
 from mtbench.commands import sweep
 from mtbench.learning.errors import UserError, nearest
@@ -27,6 +28,11 @@ def run_command(main: Callable[[Sequence[str]], int | None], arguments: Sequence
         return main(arguments) or 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except SystemExit as end:
+        if not isinstance(end.code, str):
+            raise
+        print(f"error: {end.code}", file=sys.stderr)  # a sentence too, of what also runs without this
         return 2
     except KeyboardInterrupt:
         print()
@@ -44,26 +50,39 @@ def run_application(launch: Callable[[DictConfig, list[str]], None], cfg: Path) 
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra raises instead of printing
     mistakes: list[Exception] = []
+    begun = False
     sweep.SweepFolder.path = None
 
     @hydra.main(version_base="1.3", config_path=str(cfg), config_name="config")
     def job(config: DictConfig) -> None:
-        overrides = list(HydraConfig.get().overrides.task)
-        if sweep.is_sweep():
-            return sweep.run_job(launch, config, overrides, lambda error: _sentence(error, cfg))
+        nonlocal begun
+        begun = True
         try:
+            overrides = list(HydraConfig.get().overrides.task)  # which resolves them
+            if sweep.is_sweep():
+                return sweep.run_job(launch, config, overrides, lambda error: sentence(error, cfg))
             launch(config, overrides)
-        except UserError as error:  # kept from Hydra, which would add lines of its own
+        except (UserError, OmegaConfBaseException) as error:  # kept from Hydra, which would add lines of its own
             mistakes.append(error)
 
     try:
+        _check_flags()
         job()
-    except (HydraException, OmegaConfBaseException) as error:
+    except sweep.Refused as refused:
+        assert isinstance(refused.__cause__, Exception)
+        mistakes.append(refused.__cause__)
+    except (HydraException, OmegaConfBaseException, UserError) as error:
         mistakes.append(error)
     except Exception as error:
-        if sweep.SweepFolder.path is None or wants_traceback == "1":
+        if wants_traceback == "1" or (begun and sweep.SweepFolder.path is None):
             raise
-        mistakes.append(UserError(f"the launcher failed: {_sentence(error, cfg)}"))  # a worker was killed, say
+        if not begun and isinstance(error, OSError):
+            mistakes.append(UserError(f"hydra.run.dir or hydra.sweep.dir cannot be written: {error}"))
+        elif not begun:
+            groups = "task, train, network and schedule take the name of a file, as task=MT10"
+            mistakes.append(UserError(f"the command line cannot be read ({sentence(error, cfg)}); {groups}"))
+        else:
+            mistakes.append(UserError(f"the launcher failed: {sentence(error, cfg)}"))  # a worker was killed, say
     except KeyboardInterrupt:
         if sweep.SweepFolder.path is None:
             print("stopped before the first epoch, nothing to save", file=sys.stderr)
@@ -77,7 +96,7 @@ def run_application(launch: Callable[[DictConfig, list[str]], None], cfg: Path) 
             raise mistake
         rank = os.environ.get("RANK", "0")
         who = f" (process {rank})" if rank != "0" else ""
-        print(f"error{who}: {_sentence(mistake, cfg)}", file=sys.stderr)
+        print(f"error{who}: {sentence(mistake, cfg)}", file=sys.stderr)
     if mistakes:
         return 2
     if sweep.SweepFolder.path is None:
@@ -87,7 +106,19 @@ def run_application(launch: Callable[[DictConfig, list[str]], None], cfg: Path) 
     return 1 if failed else 0
 
 
-def _sentence(error: Exception, cfg: Path) -> str:
+def _check_flags() -> None:
+    """Read Hydra's own flags, such as ``-m``, as Hydra does, whose complaint has a screenful of usage."""
+    parser = get_args_parser()
+
+    def complain(message: str) -> NoReturn:
+        raise UserError(f"{message}; settings are key=value, without dashes, and -m, for a sweep, comes before them")
+
+    parser.error = complain  # type: ignore[method-assign]
+    parser.parse_args()
+
+
+def sentence(error: Exception, cfg: Path) -> str:
+    """What a mistake says: our own words, or Hydra's put into ours; ``cfg`` is the folder of the configuration."""
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
         options = sorted(error.options or [])
@@ -95,6 +126,11 @@ def _sentence(error: Exception, cfg: Path) -> str:
     text = str(error)
     if isinstance(error, OverrideParseException):
         return f"'{error.override}' cannot be read as key=value; quote values with spaces or brackets"
+    if deleted := re.match(r"Could not delete from config. '([^']+)'", text):
+        key = deleted.group(1)
+        return f"'{key}' cannot be deleted; leave ~{key} out, or set it to what it shall be, which may be null"
+    if isinstance(error, InterpolationResolutionError):
+        return f"{error.full_key or 'a setting'} cannot be resolved: {' '.join(str(error.msg or text).split())}"
     missing = re.search(r"Could not override '([^']+)'", text) or re.search(r"Key '([^']+)' is not in struct", text)
     if missing:
         key = missing.group(1).split("@")[0]

@@ -18,13 +18,22 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.singleton import Singleton
+from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
+from mtbench.commands.prepare import check_folder, check_machine, settle
 from mtbench.learning import run_record
 from mtbench.learning.errors import UserError
+from mtbench.resources import CFG
 
 #: settings that say where, when and how long, not what is learned
 _LIMITS = {"max_iterations", "max_frames", "max_minutes", "experiment", "checkpoint", "sim_device", "rl_device"}
@@ -33,14 +42,59 @@ _LIMITS |= {"task.sim.num_threads", "train.params.torch_threads"}
 _LONGEST_NAME = 120
 
 
+class Refused(BaseException):
+    """A sweep of which one run cannot work does not start. Hydra makes warnings of exceptions in callbacks, if they are an
+    :class:`Exception`. The cause is the mistake."""
+
+
 class SweepFolder(Callback):
-    """Hydra tells a callback where a sweep writes, and nobody else."""
+    """Hydra tells a callback where a sweep writes and what it is to run, and nobody else."""
 
     path: Path | None = None
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Remember the folder."""
+        """Check the settings of all runs, and remember the folder.
+
+        Raises:
+            Refused: one of them cannot work.
+        """
+        try:
+            for overrides in _runs(config.hydra):
+                check_job(overrides)
+        except (UserError, HydraException, OmegaConfBaseException) as error:
+            raise Refused from error
         SweepFolder.path = Path(config.hydra.sweep.dir)
+
+
+def _runs(hydra: DictConfig) -> list[list[str]]:
+    """The overrides of every run of a sweep; none where a sweeper of another kind finds them as it goes."""
+    if not str(hydra.sweeper["_target_"]).endswith("BasicSweeper"):
+        return []
+    named = [f"{key}={value}" for key, value in (hydra.sweeper.params or {}).items()]
+    parsed = OverridesParser.create().parse_overrides([*named, *hydra.overrides.task])
+    (batch,) = BasicSweeper.split_arguments(parsed, None)
+    return [[*hydra.overrides.hydra, *run] for run in batch]
+
+
+def check_job(overrides: Sequence[str]) -> None:
+    """Check the settings of one run as the run itself does, but for checkpoints, which other runs may leave.
+
+    Raises:
+        UserError: they cannot work; or an exception of Hydra.
+    """
+    outer = Singleton.get_state()  # Hydra is at work
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(CFG), version_base="1.3"):
+            cfg = compose("config", list(overrides))
+    finally:
+        Singleton.set_state(outer)
+    if cfg.get("test") is True:
+        raise UserError("test=True evaluates one checkpoint; start it without --multirun")
+    check_machine(cfg)
+    settle(cfg)
+    plain = [item for item in overrides if not item.lstrip("+~").startswith("hydra")]
+    check_folder(Path(cfg.train.params.config.train_dir), cfg.experiment or run_name(cfg, plain))
 
 
 def is_sweep() -> bool:
@@ -65,12 +119,10 @@ def run_job(
     Raises:
         KeyboardInterrupt: the run was stopped by a signal, so the sweep is to stop as well.
     """
-    name = cfg.experiment = cfg.experiment or run_name(cfg, overrides)
+    name = cfg.experiment = str(cfg.experiment or run_name(cfg, overrides))
     directory = Path(cfg.train.params.config.train_dir) / name
     status, error = "failed", ""
     try:
-        if cfg.test:
-            raise UserError("test=True evaluates one checkpoint; start it without --multirun")
         record = run_record.read(directory)
         _check_same_settings(record, name, overrides)
         if record is not None and _is_complete(record, cfg):

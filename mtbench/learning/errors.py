@@ -1,24 +1,5 @@
-"""Mistakes of the user, told in one sentence."""
+"""Mistakes of the user, where the learner's files look for them."""
 
-from __future__ import annotations
+from mtbench.errors import UserError, nearest, unknown
 
-import difflib
-from collections.abc import Iterable
-
-
-class UserError(Exception):
-    """Something the user can put right. ``train.py`` prints the sentence and leaves with exit code 2, without a
-    traceback.
-    """
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return `` (nearest: x)`` for the known name closest to ``name``, or an empty string."""
-    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f" (nearest: {found[0]})" if found else ""
-
-
-def unknown(kind: str, name: object, known: Iterable[str]) -> UserError:
-    """Return the error for a name that is not in a registry: what was asked for, the nearest match and what exists."""
-    names = sorted(known)
-    return UserError(f"unknown {kind} '{name}'{nearest(str(name), names)}; choose one of: {', '.join(names)}")
+__all__ = ["UserError", "nearest", "unknown"]

@@ -8,9 +8,13 @@ from typing import Any
 
 import torch
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
+from isaacgymenvs_tasks.settings import check_task
 from mtbench.learning.agents import ALGORITHMS
 from mtbench.learning.agents.checkpoint import load_checkpoint
+from mtbench.learning.errors import UserError
 from mtbench.learning.evaluate import Evaluator
 from mtbench.learning.networks.model import PolicyModel
 
@@ -61,7 +65,7 @@ def own_env(checkpoint: str, names: list[str], seed: int, **settings: Any) -> An
         task = "MT50" if set(names) <= set(TASKS) else "ParkourEasy"
         settings = {"task.env.randomInitialProgress": False, **settings}
         return isaacgymenvs_tasks.make(task, len(names), seed, task_id=names, **settings)
-    run = OmegaConf.create({"task": OmegaConf.to_container(OmegaConf.load(config).task)})
+    run = OmegaConf.create({"task": _task_of(config)})
     for key, value in settings.items():
         OmegaConf.update(run, key, value)
     node: Any = OmegaConf.to_container(run.task)
@@ -70,6 +74,35 @@ def own_env(checkpoint: str, names: list[str], seed: int, **settings: Any) -> An
         node["env"]["terminateOnSuccess"] = False  # a picture shows the success, not the next episode
     node["sim"] |= {"engine": "mujoco", "num_threads": None}
     return isaacgymenvs_tasks.make(node, len(names), seed)
+
+
+def _task_of(config: Path) -> dict[str, Any]:
+    """The group ``task`` of a run's ``config.yaml``.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    try:
+        task: Any = OmegaConf.to_container(OmegaConf.load(config), resolve=True)["task"]  # type: ignore[call-overload, index]
+        for group in ("env", "sim"):
+            task[group].keys()
+        check_task(task, partial=True)
+    except (
+        OSError,
+        UnicodeDecodeError,
+        YAMLError,
+        OmegaConfBaseException,
+        LookupError,
+        TypeError,
+        AttributeError,
+    ) as error:
+        raise UserError(
+            f"{config} is damaged, or of no run: it says nothing of the task's env and sim; put it right, or move the "
+            "checkpoint into a folder of its own"
+        ) from error
+    except UserError as error:
+        raise UserError(f"{config} is damaged: {error}") from error
+    return task
 
 
 class Player:

@@ -261,13 +261,11 @@ def test_every_metaworld_task_has_an_embedding_of_its_present_description() -> N
 def test_unknown_and_missing_settings_say_what_an_architecture_takes() -> None:
     shape = {"num_inputs": 5, "num_tasks": 2, "num_actions": 2}
     side = {"sets": 2, "layers": 1, "width": 4, "activation": "relu"}
-    with pytest.raises(
-        UserError, match=r"setting of network paco 'widht' \(nearest: width\).*layer_norm, layers, sets"
-    ):
+    with pytest.raises(UserError, match=r"'critic\.widht' \(nearest: width\); critic takes: sets, layers, width"):
         make_network("paco", actor=side, critic={**side, "widht": 5}, **shape)
-    with pytest.raises(UserError, match="actor of network paco needs activation, width"):
+    with pytest.raises(UserError, match=r"actor\.width is missing; it must be a whole number"):
         make_network("paco", actor={"sets": 2, "layers": 1}, critic=side, **shape)
-    with pytest.raises(UserError, match=r"unknown activation 'rellu' \(nearest: relu\)"):
+    with pytest.raises(UserError, match=r"activation=rellu must be .*\(nearest: relu\)"):
         make_network("paco", actor={**side, "activation": "rellu"}, critic=side, **shape)
 
 

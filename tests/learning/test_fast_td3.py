@@ -351,7 +351,7 @@ def test_task_gradients_are_recorded(make_agent, tmp_path: Path) -> None:  # typ
     [
         (setting("num_atoms", 1), "num_atoms=1"),
         (setting("v_min", 10), "v_min=10"),
-        (setting("lr_schedule", "cosin"), "lr_schedule 'cosin'"),
+        (setting("lr_schedule", "cosin"), "lr_schedule=cosin must be constant or cosine"),
         (setting("std_min", 0.5), "std_min=0.5"),
     ],
 )

@@ -176,13 +176,13 @@ def test_learns_the_toy(make_agent, options: list[str]) -> None:  # type: ignore
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ([f"{CONFIG}.same_start=true"], "same_start=true .* group_size"),
+        ([f"{CONFIG}.same_start=true"], "group_size=null .* same_start=true"),
         ([f"{CONFIG}.group_size=4"], "does not divide the 8 environments of near|does not divide the 7 environments"),
         ([f"{CONFIG}.group_size=1"], "group_size=1 must be a whole number of at least 2"),
         ([f"{CONFIG}.kl_coef=-1"], "kl_coef=-1 must be a number of at least 0"),
         (["task.env.randomInitialProgress=true"], "whole episodes"),
         (["diagnose_interval=1000"], "no critic"),
-        (["train.params.network.critic={}"], "leave train.params.network.critic=null"),
+        (["train.params.network.critic={}"], "network.critic must be null"),
     ],
 )
 def test_settings_that_cannot_work(make_agent, options: list[str], words: str) -> None:  # type: ignore[no-untyped-def]

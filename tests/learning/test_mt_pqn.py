@@ -229,13 +229,13 @@ def test_schemes_networks_and_options_train(make_agent, options: list[str]) -> N
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        ("max_frames=null", "set max_frames="),
+        ("max_frames=null", "max_frames=null"),
         ("diagnose_interval=1000", "diagnose_interval"),
         ("train.params.config.bins_per_dim=1", "bins_per_dim=1 must be"),
         ("train.params.config.q_lambda=1.5", "q_lambda=1.5 must be"),
         ("train.params.config.exploration_fraction=0", "exploration_fraction=0"),
         ("train.params.config.num_minibatches=0", "num_minibatches=0 must be"),
-        ("+critic.depth=3", "critic setting of network residual_mlp 'depth'"),
+        ("+critic.depth=3", "no setting 'critic.depth'"),
         ("balancing.critic=fairgard", "fairgrad"),
     ],
 )

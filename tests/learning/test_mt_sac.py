@@ -276,8 +276,8 @@ def test_networks_of_a_run_on_other_tasks_can_be_started_from(make_agent, tmp_pa
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ([f"{CONFIG}.reward_scaling=asr"], "unknown reward_scaling 'asr'"),
-        ([f"{CONFIG}.replay_buffer_size=60"], "replay_buffer_size=60 is 2 steps"),
+        ([f"{CONFIG}.reward_scaling=asr"], "reward_scaling=asr must be none or ars"),
+        ([f"{CONFIG}.replay_buffer_size=60"], "replay_buffer_size=60 must be at least"),
         ([f"{CONFIG}.replay_buffer_size=300", f"{CONFIG}.warmup_steps=20"], "warmup_steps=20"),
         ([f"{CONFIG}.replay_buffer_size=1_000_000_000_000"], "lower replay_buffer_size"),
     ],

@@ -49,7 +49,7 @@ def test_running_statistics_change_the_predicted_values() -> None:
 def test_unknown_names_say_what_exists() -> None:
     with pytest.raises(UserError, match="nearest: popart"):
         build(2, False, "popat")
-    with pytest.raises(UserError, match=r"unknown network 'mpl'.*nearest: mlp"):
+    with pytest.raises(UserError, match=r"network_name=mpl .*nearest: mlp"):
         ActorCriticModel(5, 2, 2, {"name": "mpl", "actor": {}, "critic": {}}, True, "none")
     with pytest.raises(UserError, match="layer_nrom"):
         ActorCriticModel(5, 2, 2, {"name": "mlp", "actor": {"layer_nrom": True}, "critic": {}}, True, "none")

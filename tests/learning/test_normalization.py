@@ -129,11 +129,11 @@ def test_a_checkpoint_of_another_normalization_is_refused_and_another_spelling_i
 
 
 def test_unknown_names_say_what_exists() -> None:
-    with pytest.raises(UserError, match=r"unknown normalize_input 'per-task' \(nearest: per_task\)"):
+    with pytest.raises(UserError, match=r"normalize_input.*per-task.*\(nearest: per_task\)"):
         build(normalize_input="per-task")
-    with pytest.raises(UserError, match=r"unknown value_norm 'runing' \(nearest: running\)"):
+    with pytest.raises(UserError, match=r"value_norm=.*runing.*\(nearest: running\)"):
         build("runing")
-    with pytest.raises(UserError, match=r"option of value_norm popart 'min_scal' \(nearest: min_scale\)"):
+    with pytest.raises(UserError, match=r"value_norm\.min_scal' \(nearest: min_scale\)"):
         build("popart", options={"min_scal": 1.0})
     with pytest.raises(UserError, match="value_norm=none has no options"):
         build("none", options={"beta": 1.0})

@@ -29,10 +29,10 @@ from mtbench.learning.agents.checkpoint import (
     start_from,
 )
 from mtbench.learning.agents.observer import AgentObserver
-from mtbench.learning.agents.settings import check_values
+from mtbench.learning.agents.settings import Learner, check_params
 from mtbench.learning.agents.sides import Side
 from mtbench.learning.balancing import make_weighting
-from mtbench.learning.errors import UserError, unknown
+from mtbench.learning.errors import UserError
 from mtbench.learning.evaluate import Evaluator
 from mtbench.learning.networks.base import project
 from mtbench.learning.networks.model import PolicyModel
@@ -68,13 +68,14 @@ class Agent(BaseAlgorithm):
 
     Attributes:
         name: of the algorithm, as ``algo.name`` in the configuration.
+        settings: what ``params["config"]`` may be.
         optimizers: by name, filled by :meth:`build`.
         sides: what aggregates task gradients, by name, filled by :meth:`build`.
     """
 
     name: ClassVar[str]
     model_class: ClassVar[type[PolicyModel]]
-    lr_schedules: ClassVar[tuple[str, ...]] = ("constant",)
+    settings: ClassVar[type[Learner]]
 
     @classmethod
     def model_settings(cls, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,10 +85,12 @@ class Agent(BaseAlgorithm):
     @classmethod
     def check_settings(cls, params: Mapping[str, Any]) -> None:
         """Raise :class:`UserError` for settings that cannot work, before anything is made."""
-        check_values(params)
-        schedule = params["config"].get("lr_schedule", "constant")
-        if schedule not in cls.lr_schedules:
-            raise unknown("lr_schedule", schedule, cls.lr_schedules)
+        check_params(cls.settings, params)
+
+    @classmethod
+    def check_environments(cls, params: Mapping[str, Any], env: Mapping[str, Any], counts: Sequence[int]) -> None:
+        """Raise :class:`UserError` where environments do not suit the settings: ``env``, those of the environments, and
+        ``counts``, how many of each task there are to be."""
 
     def __init__(self, base_name: str, params: dict[str, Any], evaluator: Evaluator | None = None) -> None:
         self.config = config = params["config"]

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mtbench.learning.agents import settings as schema
 from mtbench.learning.agents.off_policy import OffPolicy
 from mtbench.learning.agents.replay import Batch
 from mtbench.learning.agents.reward_normalizer import RewardNormalizer
-from mtbench.learning.errors import UserError
 from mtbench.learning.networks.base import owned_parameters
 from mtbench.learning.networks.distributional import TwinCriticModel, project_distribution
 
@@ -31,8 +31,8 @@ class FastTD3(OffPolicy):
     """
 
     name = "fast_td3"
+    settings = schema.FastTD3
     model_class = TwinCriticModel
-    lr_schedules = ("constant", "cosine")
     model: TwinCriticModel
 
     @classmethod
@@ -40,22 +40,6 @@ class FastTD3(OffPolicy):
         """See :class:`~mtbench.learning.networks.distributional.TwinCriticModel`."""
         config = params["config"]
         return super().model_settings(params) | {name: config[name] for name in ("num_atoms", "v_min", "v_max")}
-
-    @classmethod
-    def check_settings(cls, params: Mapping[str, Any]) -> None:
-        """See :meth:`.agent.Agent.check_settings`."""
-        super().check_settings(params)
-        config = params["config"]
-        if config["lr_schedule"] == "cosine" and config["max_frames"] is None and config["max_epochs"] is None:
-            raise UserError("lr_schedule=cosine ends with the run; give max_frames or max_iterations")
-        if config["std_min"] > config["std_max"]:
-            raise UserError(
-                f"std_min={config['std_min']} and std_max={config['std_max']} are not 0 <= std_min <= std_max"
-            )
-        if config["v_min"] >= config["v_max"]:
-            raise UserError(f"v_min={config['v_min']} must be below v_max={config['v_max']}")
-        if config["tau"] == 0:
-            raise UserError("tau=0 leaves the target critics where they started; 0.1 is FastTD3's")
 
     def build(self) -> None:
         """Make optimizers, sides, the reward normalizer and the noise of each environment."""

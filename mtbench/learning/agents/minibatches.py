@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
+
+from mtbench.errors import UserError
+
+
+def check_minibatches(config: Mapping[str, Any], counts: Sequence[int]) -> None:
+    """Compare the minibatches of a pass with the samples that the task with the fewest environments has.
+
+    Raises:
+        UserError: there would be minibatches without one of its samples.
+    """
+    samples = min(counts) * config["horizon_length"]
+    if config["num_minibatches"] > samples:
+        raise UserError(
+            f"num_minibatches={config['num_minibatches']} is more than the {samples} samples of a rollout that a task has "
+            f"({min(counts)} environments, {config['horizon_length']} steps); every minibatch needs one of every task"
+        )
 
 
 class StratifiedMinibatches:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from mtbench.learning import distributed
+from mtbench.learning.agents import settings as schema
 from mtbench.learning.agents.gae import gae
 from mtbench.learning.agents.mt_ppo import MTPPO
 from mtbench.learning.agents.rollout import Rollout, Targets
@@ -48,6 +49,7 @@ class MTGRPO(MTPPO):
     """
 
     name = "mt_grpo"
+    settings = schema.MTGRPO
 
     @classmethod
     def model_settings(cls, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,18 +57,17 @@ class MTGRPO(MTPPO):
         return super(MTPPO, cls).model_settings(params)
 
     @classmethod
-    def check_settings(cls, params: Mapping[str, Any]) -> None:
-        """See :meth:`.agent.Agent.check_settings`."""
-        super().check_settings(params)
-        config = params["config"]
-        if params["network"]["critic"] is not None:
-            raise UserError("mt_grpo has no critic; leave train.params.network.critic=null")
-        if config["diagnose_interval"]:
-            raise UserError("diagnose_interval compares actor and critic, and mt_grpo has no critic; leave it null")
-        if config["same_start"] and config["group_size"] is None:
-            raise UserError(
-                "same_start=true lets the environments of a group begin alike; say how many are one, group_size=8"
-            )
+    def check_environments(cls, params: Mapping[str, Any], env: Mapping[str, Any], counts: Sequence[int]) -> None:
+        """See :meth:`.agent.Agent.check_environments`."""
+        super().check_environments(params, env, counts)
+        size = params["config"]["group_size"]
+        if env.get("randomInitialProgress"):
+            raise UserError("mt_grpo learns from whole episodes; leave task.env.randomInitialProgress=false")
+        for name, count in zip(env["tasks"], counts, strict=True):
+            if size is not None and count % size:
+                raise UserError(
+                    f"group_size={size} must divide the {count} environments of {name}; choose num_envs= so"
+                )
 
     def build(self) -> None:
         """Make what PPO has, the groups and the reference policy."""

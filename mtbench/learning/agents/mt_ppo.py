@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
 from rl_games.common import schedulers
 from torch import Tensor
 
 from mtbench.learning import distributed
+from mtbench.learning.agents import settings as schema
 from mtbench.learning.agents.agent import Agent, StopRequest
 from mtbench.learning.agents.gradients import jacobian_norms
 from mtbench.learning.agents.losses import actor_losses, critic_losses
-from mtbench.learning.agents.minibatches import StratifiedMinibatches
+from mtbench.learning.agents.minibatches import StratifiedMinibatches, check_minibatches
 from mtbench.learning.agents.rollout import Rollout, Targets, collect, compute_targets
 from mtbench.learning.gradient_record import GradientRecord, Snapshot
 from mtbench.learning.networks.model import ActorCriticModel
@@ -27,14 +28,19 @@ class MTPPO(Agent):
     """
 
     name = "mt_ppo"
+    settings: ClassVar[type[schema.Learner]] = schema.MTPPO
     model_class = ActorCriticModel
-    lr_schedules = ("constant", "adaptive")
     model: ActorCriticModel
 
     @classmethod
     def model_settings(cls, params: Mapping[str, Any]) -> dict[str, Any]:
         """See :class:`~mtbench.learning.networks.model.ActorCriticModel`."""
         return super().model_settings(params) | {"value_norm": params["config"]["value_norm"]}
+
+    @classmethod
+    def check_environments(cls, params: Mapping[str, Any], env: Mapping[str, Any], counts: Sequence[int]) -> None:
+        """See :meth:`.agent.Agent.check_environments`."""
+        check_minibatches(params["config"], counts)
 
     def build(self) -> None:
         """Make optimizer, schedule, sides and minibatches."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from mtbench.learning import distributed
+from mtbench.learning.agents import settings as schema
 from mtbench.learning.agents.agent import Agent, StopRequest
 from mtbench.learning.agents.gae import gae
-from mtbench.learning.agents.minibatches import StratifiedMinibatches
+from mtbench.learning.agents.minibatches import StratifiedMinibatches, check_minibatches
 from mtbench.learning.agents.rollout import Rollout, collect, evaluate_states
 from mtbench.learning.balancing import diagnostics
 from mtbench.learning.errors import UserError
@@ -103,6 +104,7 @@ class MTPQN(Agent):
     """
 
     name = "mt_pqn"
+    settings = schema.MTPQN
     model_class = BangOffBangModel
     model: BangOffBangModel
 
@@ -112,18 +114,9 @@ class MTPQN(Agent):
         return super().model_settings(params) | {"bins_per_dim": params["config"]["bins_per_dim"]}
 
     @classmethod
-    def check_settings(cls, params: Mapping[str, Any]) -> None:
-        """See :meth:`.agent.Agent.check_settings`."""
-        super().check_settings(params)
-        config = params["config"]
-        if config["max_frames"] is None:
-            raise UserError(
-                "mt_pqn anneals exploration and learning rate over max_frames, so it needs one; set max_frames="
-            )
-        if config["diagnose_interval"] is not None:
-            raise UserError(
-                "diagnose_interval records the gradients of an actor too, which mt_pqn lacks; leave it null"
-            )
+    def check_environments(cls, params: Mapping[str, Any], env: Mapping[str, Any], counts: Sequence[int]) -> None:
+        """See :meth:`.agent.Agent.check_environments`."""
+        check_minibatches(params["config"], counts)
 
     def build(self) -> None:
         """Make optimizer, side and minibatches."""

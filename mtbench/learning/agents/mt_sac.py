@@ -9,13 +9,11 @@ import torch
 from torch import Tensor
 
 from mtbench.learning import distributed
+from mtbench.learning.agents import settings as schema
 from mtbench.learning.agents.off_policy import OffPolicy
 from mtbench.learning.agents.replay import Batch
-from mtbench.learning.errors import unknown
 from mtbench.learning.networks.base import owned_parameters
 from mtbench.learning.networks.sac_model import SACModel
-
-REWARD_SCALINGS = ("none", "ars")
 
 
 class MTSAC(OffPolicy):
@@ -34,16 +32,9 @@ class MTSAC(OffPolicy):
     """
 
     name = "mt_sac"
+    settings = schema.MTSAC
     model_class = SACModel
     model: SACModel
-
-    @classmethod
-    def check_settings(cls, params: Mapping[str, Any]) -> None:
-        """See :meth:`.agent.Agent.check_settings`."""
-        super().check_settings(params)
-        scaling = params["config"]["reward_scaling"]
-        if scaling not in REWARD_SCALINGS:
-            raise unknown("reward_scaling", scaling, REWARD_SCALINGS)
 
     def build(self) -> None:
         """Make optimizers, sides and buffer."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -35,6 +35,13 @@ class OffPolicy(Agent):
 
     replay: ReplayBuffer
     snapshot: Snapshot | None = None
+
+    @classmethod
+    def check_environments(cls, params: Mapping[str, Any], env: Mapping[str, Any], counts: Sequence[int]) -> None:
+        """See :meth:`.agent.Agent.check_environments`."""
+        size = params["config"]["batch_size"]
+        if size < len(counts):
+            raise UserError(f"batch_size={size} must be at least {len(counts)}, one transition of every task")
 
     def build(self) -> None:
         """Make the replay buffer."""

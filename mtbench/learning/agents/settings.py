@@ -1,130 +1,326 @@
-"""Which values the settings of all algorithms may have, by name; a name means the same everywhere."""
+"""What the settings of the algorithms may be: ``train.params`` of a configuration, in rl-games' form.
+
+An algorithm names its class here, or its own under :class:`Learner`, in its attribute ``settings``; a name means the same
+in all of them.
+"""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from mtbench.learning.errors import UserError
+from annotated_types import Ge, Le
+from pydantic import AfterValidator, model_validator
 
-
-@dataclass(frozen=True)
-class Range:
-    """Finite numbers from ``low`` to ``high``, without ``low`` itself if ``above``, whole ones if ``whole``."""
-
-    low: float
-    high: float = math.inf
-    above: bool = False
-    whole: bool = False
-
-    def __contains__(self, value: object) -> bool:
-        if isinstance(value, bool) or not isinstance(value, int if self.whole else int | float):
-            return False
-        finite = -math.inf < value < math.inf  # NaN is not, and a whole number may be of any length
-        return finite and self.low <= value <= self.high and not (self.above and value == self.low)
-
-    def __str__(self) -> str:
-        kind = "a whole number" if self.whole else "a number"
-        least = f"above {self.low:g}" if self.above else f"of at least {self.low:g}"
-        return f"{kind} {least}" + (f" and at most {self.high:g}" if self.high < math.inf else "")
-
-
-POSITIVE, NOT_NEGATIVE, COUNT = Range(0, above=True), Range(0), Range(1, whole=True)
-SHARE, SOME = Range(0, 1), Range(0, 1, above=True)
-
-#: of train.params.config
-RANGES: dict[str, Range] = {
-    # all algorithms
-    "gamma": SHARE,
-    "learning_rate": SOME,
-    "grad_norm": POSITIVE,
-    "horizon_length": COUNT,
-    # PPO, GRPO and PQN
-    "tau": SHARE,
-    "q_lambda": SHARE,
-    "e_clip": POSITIVE,
-    "adam_eps": NOT_NEGATIVE,
-    "kl_threshold": POSITIVE,
-    "entropy_coef": NOT_NEGATIVE,
-    "critic_coef": POSITIVE,
-    "bounds_loss_coef": NOT_NEGATIVE,
-    "kl_coef": NOT_NEGATIVE,
-    "mini_epochs": COUNT,
-    "num_minibatches": COUNT,
-    "bins_per_dim": Range(2, whole=True),
-    "start_e": SHARE,
-    "end_e": SHARE,
-    "exploration_fraction": SOME,
-    # SAC and TD3
-    "nstep": COUNT,
-    "batch_size": COUNT,
-    "replay_buffer_size": COUNT,
-    "gradient_steps_per_itr": COUNT,
-    "warmup_steps": Range(0, whole=True),
-    "alpha_lr": SOME,
-    "target_entropy_coef": Range(-1e3, 1e3),
-    "critic_tau": SOME,
-    "reward_target": POSITIVE,
-    "reset_interval": COUNT,
-    "normalized_max_return": POSITIVE,
-    "num_atoms": Range(2, whole=True),
-    "v_min": Range(-1e9, 1e9),
-    "v_max": Range(-1e9, 1e9),
-    "policy_delay": COUNT,
-    "policy_noise": NOT_NEGATIVE,
-    "noise_clip": NOT_NEGATIVE,
-    "std_min": NOT_NEGATIVE,
-    "std_max": NOT_NEGATIVE,
-    "learning_rate_end": SHARE,
-    "weight_decay": NOT_NEGATIVE,
-}
-MAY_BE_NULL = ("reset_interval",)
-SWITCHES = (
-    "clip_value",
-    "recompute_advantages",
-    "recompute_targets",
-    "truncate_grads",
-    "normalize_advantage",
-    "normalize_reward",
-    "anneal_lr",
-    "same_start",
-    "per_step",
-    "clipped_double_q",
-    "save_replay_buffer",
+from mtbench.errors import UserError
+from mtbench.learning.balancing import check_scheme
+from mtbench.learning.networks import check_side
+from mtbench.learning.networks.model import check_value_norm
+from mtbench.schema import (
+    Count,
+    FilePath,
+    Name,
+    NotNegative,
+    Number,
+    Positive,
+    Settings,
+    Share,
+    Some,
+    Whole,
+    check,
+    show,
 )
-INIT_LOG_STD = Range(-20, 5)
-SCALE = POSITIVE  # of rewards
+
+LogStd = Annotated[float, Ge(-20), Le(5)]
+Steps = Annotated[int, Ge(1), Le(1_000_000)]  #: of an environment
+Passes = Annotated[int, Ge(1), Le(10_000)]  #: over what was collected
+Batch = Annotated[int, Ge(1), Le(10_000_000)]  #: transitions
+Support = Annotated[float, Ge(-1e9), Le(1e9)]
 
 
-def check_values(params: Mapping[str, Any]) -> None:
-    """Compare an algorithm's settings with the table.
+def _device(value: str) -> str:
+    kind, colon, index = value.partition(":")
+    if kind not in ("cpu", "cuda") or (colon and not (kind == "cuda" and index.isdecimal() and index.isascii())):
+        raise ValueError("must be cpu, or a GPU, such as cuda:0")
+    return value
+
+
+Device = Annotated[str, AfterValidator(_device)]
+
+
+class Actor(Settings):
+    """Whose gradients are balanced."""
+
+    actor: Any
+
+
+class Critic(Settings):
+    """Whose gradients are balanced."""
+
+    critic: Any
+
+
+class Both(Actor):
+    """Whose gradients are balanced."""
+
+    critic: Any
+
+
+class RewardShaper(Settings):
+    """rl-games': ``clip(scale_value (reward + shift_value), min_val, max_val)``, the bounds infinite where they are not
+    given."""
+
+    scale_value: Positive = 1.0
+    shift_value: Number = 0.0
+    min_val: Number = 0.0
+    max_val: Number = 0.0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if {"min_val", "max_val"} <= self.model_fields_set and self.min_val >= self.max_val:
+            raise ValueError(f"min_val={self.min_val} must be below max_val={self.max_val}")
+        return self
+
+
+class Learner(Settings):
+    """Of all algorithms.
+
+    Attributes:
+        sides: what is balanced.
+    """
+
+    sides: ClassVar[type[Settings]] = Both
+
+    name: Name
+    full_experiment_name: str | int
+    train_dir: FilePath
+    env_name: Literal["mtbench"]
+    num_actors: Count
+    device: Device
+    multi_gpu: bool
+    torch_compile: bool
+    max_epochs: Count | None
+    max_frames: Count | None
+    diagnose_interval: Count | None
+    save_frequency: Count
+    pretrained: FilePath
+    reward_shaper: RewardShaper
+    normalize_input: Literal["per_task", "shared", "none"] | bool
+    balancing: Both
+    gamma: Share
+    learning_rate: Some
+    truncate_grads: bool
+    grad_norm: Positive | dict[str, Positive]
+    horizon_length: Steps
+
+    @model_validator(mode="after")
+    def _limits(self) -> Self:
+        sides = list(self.sides.model_fields)
+        if isinstance(self.grad_norm, dict) and set(self.grad_norm) != set(sides):
+            wanted = ", ".join(f"{side}: 1.0" for side in sides)
+            raise ValueError(f"grad_norm={show(self.grad_norm)} must be one number, or one a side: {{{wanted}}}")
+        if not self.train_dir:
+            raise ValueError("train_dir='' must be the folder of the runs, such as runs")
+        return self
+
+
+class OnPolicy(Learner):
+    """Of PPO and GRPO."""
+
+    normalize_advantage: bool
+    e_clip: Positive
+    adam_eps: NotNegative
+    lr_schedule: Literal["constant", "adaptive"]
+    kl_threshold: Positive
+    entropy_coef: NotNegative
+    bounds_loss_coef: NotNegative
+    mini_epochs: Passes
+    num_minibatches: Count
+    recompute_advantages: bool
+
+
+class MTPPO(OnPolicy):
+    """Of MT-PPO and TOPPO."""
+
+    value_norm: Any
+    tau: Share
+    clip_value: bool
+    critic_coef: Positive
+
+
+class MTGRPO(OnPolicy):
+    """Of MT-GRPO."""
+
+    sides: ClassVar[type[Settings]] = Actor
+
+    balancing: Actor  # type: ignore[assignment]
+    group_size: Annotated[int, Ge(2), Le(100_000)] | None
+    same_start: bool
+    per_step: bool
+    kl_coef: NotNegative
+
+    @model_validator(mode="after")
+    def _groups(self) -> Self:
+        if self.diagnose_interval:
+            raise ValueError("diagnose_interval must be null: it compares actor and critic, and mt_grpo has no critic")
+        if self.same_start and self.group_size is None:
+            raise ValueError(
+                "group_size=null must be a number, group_size=8, with same_start=true: how many begin alike"
+            )
+        return self
+
+
+class MTPQN(Learner):
+    """Of MT-PQN."""
+
+    sides: ClassVar[type[Settings]] = Critic
+
+    balancing: Critic  # type: ignore[assignment]
+    q_lambda: Share
+    bins_per_dim: Annotated[int, Ge(2), Le(1000)]
+    start_e: Share
+    end_e: Share
+    exploration_fraction: Some
+    anneal_lr: bool
+    mini_epochs: Passes
+    num_minibatches: Count
+    recompute_targets: bool
+
+    @model_validator(mode="after")
+    def _ends(self) -> Self:
+        if self.max_frames is None:
+            raise ValueError("max_frames=null must be a number: mt_pqn anneals exploration and learning rate over it")
+        if self.diagnose_interval is not None:
+            raise ValueError("diagnose_interval must be null: it records an actor's gradients too, and mt_pqn has none")
+        return self
+
+
+class OffPolicy(Learner):
+    """Of what learns from a replay buffer."""
+
+    nstep: Annotated[int, Ge(1), Le(1000)]
+    batch_size: Batch
+    replay_buffer_size: Count
+    replay_device: Device | None
+    save_replay_buffer: bool
+    gradient_steps_per_itr: Annotated[int, Ge(1), Le(10_000)]
+    warmup_steps: Whole
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        steps = self.replay_buffer_size // self.num_actors
+        if steps <= self.nstep:
+            raise ValueError(
+                f"replay_buffer_size={self.replay_buffer_size} must be at least {(self.nstep + 1) * self.num_actors}: "
+                f"nstep={self.nstep} and one more of {self.num_actors} environments"
+            )
+        if self.warmup_steps > steps:
+            raise ValueError(
+                f"warmup_steps={self.warmup_steps} must be at most {steps}, the steps of {self.num_actors} environments "
+                f"that replay_buffer_size={self.replay_buffer_size} holds"
+            )
+        if self.save_replay_buffer and self.multi_gpu:
+            raise ValueError("save_replay_buffer=true must be false with multi_gpu=true: it is of one process only")
+        return self
+
+
+class MTSAC(OffPolicy):
+    """Of MT-SAC and ARS."""
+
+    alpha_lr: Some
+    adam_eps: NotNegative
+    target_entropy_coef: Annotated[float, Ge(-1e3), Le(1e3)]
+    critic_tau: Some
+    reward_scaling: Literal["none", "ars"]
+    reward_target: Positive
+    reset_interval: Count | None
+
+
+class FastTD3(OffPolicy):
+    """Of FastTD3."""
+
+    normalize_reward: bool
+    normalized_max_return: Positive
+    tau: Some
+    num_atoms: Annotated[int, Ge(2), Le(10_000)]
+    v_min: Support
+    v_max: Support
+    clipped_double_q: bool
+    policy_delay: Annotated[int, Ge(1), Le(10_000)]
+    policy_noise: NotNegative
+    noise_clip: NotNegative
+    std_min: NotNegative
+    std_max: NotNegative
+    lr_schedule: Literal["constant", "cosine"]
+    learning_rate_end: Share
+    weight_decay: NotNegative
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.lr_schedule == "cosine" and self.max_frames is None and self.max_epochs is None:
+            raise ValueError("lr_schedule=cosine ends with the run; give max_frames or max_iterations")
+        if self.std_min > self.std_max:
+            raise ValueError(f"std_min={self.std_min} must be at most std_max={self.std_max}")
+        if self.v_min >= self.v_max:
+            raise ValueError(f"v_min={self.v_min} must be below v_max={self.v_max}")
+        return self
+
+
+class Algorithm(Settings):
+    """Which one."""
+
+    name: Name
+
+
+class Network(Settings):
+    """Which one; the settings of its sides are its own."""
+
+    name: Name
+    actor: Any = None
+    critic: Any = None
+    init_log_std: LogStd = 0.0
+
+
+class Params(Settings):
+    """rl-games' parameters."""
+
+    seed: Annotated[int, Ge(0), Le(2**32 - 1)]
+    torch_threads: Literal["auto"] | Annotated[int, Ge(0), Le(1024)]
+    algo: Algorithm
+    network: Network
+    config: Any
+
+
+#: what launch() and rl-games add
+ADDED = ("env_config", "eval_interval", "max_minutes", "features")
+
+
+def check_params(settings: type[Learner], params: Mapping[str, Any]) -> None:
+    """Compare the parameters of an algorithm with what they may be.
 
     Args:
+        settings: of the algorithm.
         params: rl-games' parameters.
 
     Raises:
         UserError: the first value that cannot be, and what can.
     """
-    config, place = params["config"], "train.params.config."
-    values = {place + name: (config[name], allowed) for name, allowed in RANGES.items() if name in config}
-    limits = values.pop(f"{place}grad_norm")[0]
-    sides = list(config["balancing"])
-    if not isinstance(limits, Mapping):
-        values[f"{place}grad_norm"] = limits, POSITIVE
-    elif set(limits) != set(sides):
-        wanted = ", ".join(f"{side}: 1.0" for side in sides)
-        raise UserError(f"{place}grad_norm={dict(limits)} must be one number, or one a side: {{{wanted}}}")
-    else:
-        values |= {f"{place}grad_norm.{side}": (limits[side], POSITIVE) for side in sides}
-    if isinstance(config["reward_shaper"], Mapping):  # rl-games makes an object of it
-        values[f"{place}reward_shaper.scale_value"] = config["reward_shaper"].get("scale_value", 1.0), SCALE
-    if "init_log_std" in params["network"]:
-        values["train.params.network.init_log_std"] = params["network"]["init_log_std"], INIT_LOG_STD
-    for name, (value, allowed) in values.items():
-        if value not in allowed and not (value is None and name.removeprefix(place) in MAY_BE_NULL):
-            raise UserError(f"{name}={value} must be {allowed}")
-    for name in SWITCHES:
-        if name in config and not isinstance(config[name], bool):
-            raise UserError(f"{place}{name}={config[name]} must be true or false")
+    place = "train.params"
+    check(Params, params, place)
+    config = params["config"]
+    if isinstance(config, Mapping):
+        config = {name: value for name, value in config.items() if name not in ADDED}
+        if not isinstance(config.get("reward_shaper", {}), Mapping):
+            config["reward_shaper"] = {}  # rl-games made an object of it
+        check(settings.sides, config.get("balancing"), "balancing")  # by the name that is typed
+    check(settings, config, f"{place}.config")
+    for side, scheme in config["balancing"].items():
+        check_scheme(scheme, f"balancing.{side}")
+    if "value_norm" in config:
+        check_value_norm(config["value_norm"])
+    network = params["network"]
+    for side in ("actor", "critic"):
+        if side in config["balancing"]:
+            check_side(network["name"], side, network.get(side))
+        elif network.get(side) is not None:
+            raise UserError(f"{place}.network.{side} must be null: {params['algo']['name']} has no {side}")

@@ -16,7 +16,7 @@ from .nash_mtl import NashMTL
 from .pcgrad import PCGrad
 from .popart import PopArt
 from .uncertainty import UncertaintyWeighting
-from .weighting import REGISTRY, LossWeighting, Weighting, make_weighting, register
+from .weighting import REGISTRY, LossWeighting, Weighting, check_scheme, make_weighting, register
 
 __all__ = [
     "DWA",
@@ -32,6 +32,7 @@ __all__ = [
     "PopArt",
     "UncertaintyWeighting",
     "Weighting",
+    "check_scheme",
     "combine",
     "diagnostics",
     "gram",

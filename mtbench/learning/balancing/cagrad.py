@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mtbench.schema import NotNegative
+
 from .weighting import Weighting, register
 
 _RIDGE = 1e-12  # of each squared norm: cancelling gradients then have weights up to a million times those of the mean
@@ -40,8 +42,8 @@ class CAGrad(Weighting):
     Runs on the CPU in NumPy like :class:`FairGrad` and for the same reason.
     """
 
-    def __init__(self, c: float = 0.4, rescale: bool = False, reduction: Literal["sum", "mean"] = "mean") -> None:
-        if c < 0:
+    def __init__(self, c: NotNegative = 0.4, rescale: bool = False, reduction: Literal["sum", "mean"] = "mean") -> None:
+        if not c >= 0:
             raise ValueError(f"CAGrad needs c >= 0, got {c}.")
         if reduction not in ("sum", "mean"):
             raise ValueError(f"CAGrad's reduction is 'sum' or 'mean', not '{reduction}'.")

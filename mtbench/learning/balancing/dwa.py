@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mtbench.schema import Positive
+
 from .weighting import LossWeighting, register
 
 _TINY = 1e-8  # lest a task without any loss divides by zero
@@ -25,8 +27,8 @@ class DWA(LossWeighting):
         temperature: > 0; large is closer to the mean. The paper's 2.
     """
 
-    def __init__(self, num_tasks: int, device: torch.device | str = "cpu", temperature: float = 2.0) -> None:
-        if temperature <= 0:
+    def __init__(self, num_tasks: int, device: torch.device | str = "cpu", temperature: Positive = 2.0) -> None:
+        if not temperature > 0:
             raise ValueError(f"DWA needs temperature > 0, got {temperature}.")
         self.temperature = temperature
         self.epochs, self.updates = 0, 0

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor
+
+from mtbench.schema import Positive, Some
 
 from .weighting import Weighting, register
 
@@ -16,6 +19,9 @@ _Y_MIN = -300.0  # exp() of it, and of it times 1 - 1/alpha for alpha >= 0.5, is
 _ARMIJO = 1e-4
 _ROUNDING = 1e-13  # of (G w)_i, relative to its largest terms
 _QUADRATIC = 1e-6  # squared Newton decrement below which full steps converge and the objective no longer resolves them
+
+
+Iterations = Annotated[int, Ge(1), Le(100_000)]
 
 
 @register("fairgrad")
@@ -63,11 +69,11 @@ class FairGrad(Weighting):
     """
 
     def __init__(
-        self, alpha: float = 1.0, y_max: float = 8.0, tolerance: float = 1e-8, max_iterations: int = 100
+        self, alpha: Positive = 1.0, y_max: Positive = 8.0, tolerance: Some = 1e-8, max_iterations: Iterations = 100
     ) -> None:
-        if alpha <= 0:
+        if not alpha > 0:
             raise ValueError(f"FairGrad needs alpha > 0, got {alpha}; alpha = 0 is the weighting 'mean' up to scale.")
-        if y_max <= 0 or tolerance <= 0 or max_iterations < 1:
+        if not (y_max > 0 and tolerance > 0 and max_iterations >= 1):
             raise ValueError("FairGrad needs y_max > 0, tolerance > 0 and max_iterations >= 1.")
         self.alpha = alpha
         self.y_max = y_max

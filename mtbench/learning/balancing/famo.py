@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mtbench.schema import NotNegative, Positive
+
 from .weighting import LossWeighting, register
 
 
@@ -44,12 +46,12 @@ class FAMO(LossWeighting):
         self,
         num_tasks: int,
         device: torch.device | str = "cpu",
-        lr: float = 0.025,
-        gamma: float = 1e-3,
-        epsilon: float = 1e-8,
+        lr: Positive = 0.025,
+        gamma: NotNegative = 1e-3,
+        epsilon: Positive = 1e-8,
         normalize: bool = False,
     ) -> None:
-        if lr <= 0 or gamma < 0 or epsilon <= 0:
+        if not (lr > 0 and gamma >= 0 and epsilon > 0):
             raise ValueError("FAMO needs lr > 0, gamma >= 0 and epsilon > 0.")
         self.epsilon = epsilon
         self.normalize = normalize

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mtbench.schema import NotNegative, Positive
+
 from . import diagnostics
 from .weighting import Weighting, register
 
@@ -31,7 +33,7 @@ class GradNorm(Weighting):
 
     wants_losses = True
 
-    def __init__(self, alpha: float = 0.12, lr: float = 0.025) -> None:
+    def __init__(self, alpha: NotNegative = 0.12, lr: Positive = 0.025) -> None:
         if not alpha >= 0 or not lr > 0:
             raise ValueError(f"GradNorm needs alpha >= 0 and lr > 0, got alpha={alpha} and lr={lr}.")
         self.alpha, self.lr = alpha, lr

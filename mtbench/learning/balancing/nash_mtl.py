@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from mtbench.schema import NotNegative
+
 from .fairgrad import FairGrad
 from .weighting import register
 
@@ -17,9 +19,9 @@ class NashMTL(FairGrad):
         max_norm: longest direction; 0: any.
     """
 
-    def __init__(self, max_norm: float = 1.0) -> None:
+    def __init__(self, max_norm: NotNegative = 1.0) -> None:
         super().__init__()
-        if max_norm < 0:
+        if not max_norm >= 0:
             raise ValueError(f"Nash-MTL needs max_norm >= 0, got {max_norm}.")
         self.max_norm = max_norm
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mtbench.learning import distributed
+from mtbench.schema import Positive, Share
 
 
 class PopArt(nn.Module):
@@ -33,9 +34,9 @@ class PopArt(nn.Module):
     variance: Tensor
     count: Tensor
 
-    def __init__(self, num_tasks: int, beta: float = 0.0, min_scale: float = 1e-4) -> None:
+    def __init__(self, num_tasks: int, beta: Share = 0.0, min_scale: Positive = 1e-4) -> None:
         super().__init__()
-        if num_tasks < 1 or not 0 <= beta <= 1 or min_scale <= 0:
+        if num_tasks < 1 or not 0 <= beta <= 1 or not min_scale > 0:
             raise ValueError("PopArt needs num_tasks >= 1, beta in [0, 1] and min_scale > 0.")
         self.beta = beta
         self.min_scale = min_scale

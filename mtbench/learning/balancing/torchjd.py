@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
+from annotated_types import Ge, Le, Len
 from torch import Tensor
 
-from mtbench.learning.errors import UserError
+from mtbench.errors import UserError
+from mtbench.schema import Count, NotNegative, Positive, Share, Whole
 
 from .weighting import Weighting, register
 
@@ -24,6 +26,18 @@ NAMES = {
     "random": "Random",
     "sum": "Sum",
     "upgrad": "UPGrad",
+}
+#: what their parameters may be; one that is not named here (a solver) is no setting
+MAY_BE = {
+    "pref_vector": Annotated[list[NotNegative], Len(1, 1000)] | None,
+    "scale_mode": Literal["min", "median", "rmse"],
+    "beta": Share,
+    "eps": Positive,
+    "n_byzantine": Whole,
+    "n_selected": Count,
+    "epsilon": Positive,
+    "max_iters": Annotated[int, Ge(1), Le(1_000_000)],
+    "tau": Positive,
 }
 _STATE = {"gradvac": ("_phi_t", "_state_key"), "pcd": ("_sq_norm_ema", "_n_steps", "_state_key")}
 
@@ -61,7 +75,9 @@ class TorchJD(Weighting):
     @classmethod
     def parameters(cls) -> Mapping[str, inspect.Parameter]:
         ours = inspect.signature(TorchJD).parameters["generator"]
-        return {"generator": ours, **inspect.signature(cls._theirs()).parameters}
+        theirs = inspect.signature(cls._theirs()).parameters
+        named = {name: theirs[name].replace(annotation=MAY_BE[name]) for name in theirs if name in MAY_BE}
+        return {"generator": ours, **named}
 
     def weights(self, gram: Tensor) -> Tensor:
         with torch.random.fork_rng(devices=[]):

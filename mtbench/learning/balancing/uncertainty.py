@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mtbench.schema import Positive
+
 from .weighting import LossWeighting, register
 
 
@@ -24,8 +26,8 @@ class UncertaintyWeighting(LossWeighting):
         lr: Adam's, of the log-variances; the default is the agent's.
     """
 
-    def __init__(self, num_tasks: int, device: torch.device | str = "cpu", lr: float = 3e-4) -> None:
-        if lr <= 0:
+    def __init__(self, num_tasks: int, device: torch.device | str = "cpu", lr: Positive = 3e-4) -> None:
+        if not lr > 0:
             raise ValueError(f"Uncertainty weighting needs lr > 0, got {lr}.")
         self.log_variances = torch.zeros(num_tasks, device=device)
         self.optimizer = torch.optim.Adam([self.log_variances], lr)

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from mtbench.learning.errors import UserError, unknown
+from mtbench.errors import UserError, nearest, unknown
+from mtbench.schema import check, of_parameters, show, signature
 
 REGISTRY: dict[str, type[Scheme]] = {}
 CONTEXT = ("num_tasks", "device", "generator")  # given by the agent to schemes whose __init__ asks for them
@@ -32,8 +33,8 @@ class Scheme:
 
     @classmethod
     def parameters(cls) -> Mapping[str, inspect.Parameter]:
-        """Return the arguments of ``__init__`` by name."""
-        return inspect.signature(cls).parameters
+        """Return the arguments of ``__init__`` by name. Their types say what they may be, see :mod:`mtbench.schema`."""
+        return signature(cls)
 
 
 class Weighting(Scheme, ABC):
@@ -97,6 +98,27 @@ def register(name: str) -> Callable[[S], S]:
     return add
 
 
+def check_scheme(scheme: object, place: str) -> None:
+    """Compare a scheme's name and parameters with what there is.
+
+    Args:
+        scheme: as for :func:`make_weighting`.
+        place: dotted name of the setting, for the sentence.
+
+    Raises:
+        UserError: a name or parameter that does not exist or has no sensible value, saying which ones do.
+    """
+    given = dict(scheme) if isinstance(scheme, Mapping) else {"name": scheme}
+    name = given.pop("name", None)
+    if not isinstance(name, str) or name not in REGISTRY:
+        raise UserError(
+            f"{place}={show(scheme)} must be a weighting, by name or as {{name: ..., and its parameters}}"
+            f"{nearest(str(name), REGISTRY)}: {', '.join(sorted(REGISTRY))}"
+        )
+    own = {key: kind for key, kind in REGISTRY[name].parameters().items() if key not in CONTEXT}
+    check(of_parameters(name, own), given, place)
+
+
 def make_weighting(scheme: str | Mapping[str, Any], **params: Any) -> Weighting | LossWeighting:
     """Make a weighting from its registered name, or from a mapping with its ``name`` and parameters.
 
@@ -117,11 +139,7 @@ def make_weighting(scheme: str | Mapping[str, Any], **params: Any) -> Weighting 
     accepted = cls.parameters()
     params = given | params
     own = {key: value for key, value in params.items() if key not in CONTEXT or key in accepted}
-    for param in own.keys() - accepted.keys():
-        raise unknown(f"parameter of weighting {name}", param, accepted.keys() - set(CONTEXT))
-    for param, declared in accepted.items():
-        if declared.default is inspect.Parameter.empty and param not in own:
-            raise UserError(f"weighting {name} needs its parameter {param}: {{name: {name}, {param}: ...}}")
+    check_scheme({"name": name, **{key: value for key, value in own.items() if key not in CONTEXT}}, name)
     try:
         return cls(**own)  # type: ignore[return-value]
     except TypeError as error:

@@ -6,15 +6,15 @@ A new architecture is one file with a module under ``@register("name")``, one im
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
 
-from mtbench.learning.errors import UserError, unknown
+from mtbench.errors import UserError, nearest
 from mtbench.learning.networks import bro, care, mlp, moore, paco, residual, simbav2, soft_modularization  # noqa: F401
 from mtbench.learning.networks.base import NETWORKS, ActorCritic, Shape, TaskOwned, register
+from mtbench.schema import check, of_signature
 
 
 def make_network(
@@ -53,16 +53,25 @@ def make_side(name: str, side: str, settings: Mapping[str, Any], shape: Shape) -
     Raises:
         UserError: unknown name, unknown setting or missing setting.
     """
-    if name not in NETWORKS:
-        raise unknown("network", name, NETWORKS)
-    accepted = dict(inspect.signature(NETWORKS[name]).parameters)
-    del accepted["shape"]
-    for setting in settings.keys() - accepted.keys():
-        raise unknown(f"{side} setting of network {name}", setting, accepted)
-    required = {key for key, parameter in accepted.items() if parameter.default is parameter.empty}
-    if missing := sorted(required - settings.keys()):
-        raise UserError(f"the {side} of network {name} needs {', '.join(missing)}; cfg/network has the usual values")
+    check_side(name, side, settings)
     return NETWORKS[name](shape, **settings)
 
 
-__all__ = ["NETWORKS", "ActorCritic", "Shape", "TaskOwned", "make_network", "make_side", "register"]
+def check_side(name: str, side: str, settings: object) -> None:
+    """Compare the settings of one side with what its architecture takes, whose arguments' types say what they may be
+    (:mod:`mtbench.schema`).
+
+    Args:
+        name: of the network.
+        side: where the settings are: actor or critic.
+        settings: by name.
+
+    Raises:
+        UserError: unknown name, unknown or missing setting, or one that cannot be.
+    """
+    if name not in NETWORKS:
+        raise UserError(f"network_name={name} must be {', '.join(sorted(NETWORKS))}{nearest(str(name), NETWORKS)}")
+    check(of_signature(NETWORKS[name], ("shape",)), settings, side)
+
+
+__all__ = ["NETWORKS", "ActorCritic", "Shape", "TaskOwned", "check_side", "make_network", "make_side", "register"]

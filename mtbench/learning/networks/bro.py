@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from mtbench.learning.networks.base import Shape, register
-from mtbench.learning.networks.layers import hidden_layers
+from mtbench.learning.networks.layers import Activation, hidden_layers
+from mtbench.schema import Layers, Width
 
 
 @register("bro")
@@ -22,7 +23,9 @@ class BRO(nn.Module):
         layer_norm: false leaves the LayerNorms out.
     """
 
-    def __init__(self, shape: Shape, width: int, blocks: int, activation: str, layer_norm: bool = True) -> None:
+    def __init__(
+        self, shape: Shape, width: Width, blocks: Layers, activation: Activation, layer_norm: bool = True
+    ) -> None:
         super().__init__()
 
         def layer(inputs: int, activation: str) -> list[nn.Module]:

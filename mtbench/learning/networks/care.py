@@ -10,8 +10,17 @@ from torch import Tensor, nn
 
 from mtbench.learning.errors import UserError, nearest
 from mtbench.learning.networks.base import Shape, register
-from mtbench.learning.networks.layers import TaskEncoder, apply_head, expert_mlp, hidden_layers, make_head, mix
+from mtbench.learning.networks.layers import (
+    Activation,
+    TaskEncoder,
+    apply_head,
+    expert_mlp,
+    hidden_layers,
+    make_head,
+    mix,
+)
 from mtbench.resources import locate
+from mtbench.schema import FilePath, Layers, Positive, Width, Widths
 
 
 @register("care")
@@ -46,15 +55,15 @@ class CARE(nn.Module):
         self,
         shape: Shape,
         tasks: Sequence[str],
-        embeddings: str,
-        experts: int,
-        layers: int,
-        width: int,
-        temperature: float,
-        attention_units: Sequence[int],
-        context_units: Sequence[int],
-        units: Sequence[int],
-        activation: str,
+        embeddings: FilePath,
+        experts: Layers,
+        layers: Layers,
+        width: Width,
+        temperature: Positive,
+        attention_units: Widths,
+        context_units: Widths,
+        units: Widths,
+        activation: Activation,
         multi_head: bool,
         layer_norm: bool = False,
     ) -> None:

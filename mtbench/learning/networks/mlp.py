@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Annotated
 
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 from mtbench.learning.networks.base import Shape, register
-from mtbench.learning.networks.layers import TaskTable, apply_head, hidden_layers, make_head
+from mtbench.learning.networks.layers import Activation, TaskTable, apply_head, hidden_layers, make_head
+from mtbench.schema import Widths
 
 
 @register("mlp")
@@ -32,11 +34,11 @@ class MLP(nn.Sequential):
     def __init__(
         self,
         shape: Shape,
-        units: Sequence[int],
-        activation: str,
+        units: Widths,
+        activation: Activation,
         layer_norm: bool = False,
         multi_head: bool = False,
-        task_embedding: int = 0,
+        task_embedding: Annotated[int, Ge(0), Le(16384)] = 0,
     ) -> None:
         first = [EmbedTask(shape, task_embedding)] if task_embedding else []
         inputs = shape.features + (task_embedding or shape.tasks)

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from mtbench.learning.balancing import PopArt
-from mtbench.learning.errors import UserError, unknown
+from mtbench.learning.errors import UserError, nearest
 from mtbench.learning.networks import make_network
 from mtbench.learning.networks.normalization import make_input_norm
+from mtbench.schema import check, of_signature, show
 
 VALUE_NORMS = ("none", "running", "popart")
 
@@ -164,16 +165,26 @@ def _name_and_options(setting: str | Mapping[str, Any]) -> tuple[str, dict[str, 
     return str(options.pop("name", "")), options
 
 
+def check_value_norm(value_norm: object) -> None:
+    """Compare ``value_norm`` with what there is.
+
+    Raises:
+        UserError: an unknown name or option, or one that cannot be.
+    """
+    name, options = _name_and_options(value_norm) if isinstance(value_norm, Mapping) else (value_norm, {})
+    if name not in VALUE_NORMS:
+        near = nearest(str(name), VALUE_NORMS)
+        raise UserError(
+            f"value_norm={show(value_norm)} must be {', '.join(VALUE_NORMS)}, or {{name: popart, ...}}{near}"
+        )
+    if name == "none" and options:
+        raise UserError(f"value_norm=none has no options, but {', '.join(map(str, options))} is set")
+    check(of_signature(PopArt, ("num_tasks",)), options, "value_norm")
+
+
 def _make_value_stats(value_norm: str, num_tasks: int, options: Mapping[str, Any]) -> PopArt | None:
-    if value_norm not in VALUE_NORMS:
-        raise unknown("value_norm", value_norm, VALUE_NORMS)
-    known = () if value_norm == "none" else ("beta", "min_scale")
-    for name in options:
-        if not known:
-            raise UserError(f"value_norm=none has no options, but {name} is set")
-        if name not in known:
-            raise unknown(f"option of value_norm {value_norm}", name, known)
-    return PopArt(num_tasks, **options) if known else None
+    check_value_norm({"name": value_norm, **options})
+    return None if value_norm == "none" else PopArt(num_tasks, **options)
 
 
 def gaussian_log_prob(actions: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:

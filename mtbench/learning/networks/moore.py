@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import torch
+from annotated_types import Len
 from torch import Tensor, nn
 
 from mtbench.learning.networks.base import Shape, register
-from mtbench.learning.networks.layers import apply_head, by_tasks, expert_mlp, make_activation, make_head, mix, task_mlp
+from mtbench.learning.networks.layers import (
+    Activation,
+    apply_head,
+    by_tasks,
+    expert_mlp,
+    make_activation,
+    make_head,
+    mix,
+    task_mlp,
+)
+from mtbench.schema import Layers, Width, Widths
 
 
 @register("moore")
@@ -36,12 +48,12 @@ class MOORE(nn.Module):
     def __init__(
         self,
         shape: Shape,
-        experts: int | None,
-        layers: int,
-        width: int,
-        activation: str,
-        mixing: Sequence[str],
-        task_units: Sequence[int],
+        experts: Layers | None,
+        layers: Layers,
+        width: Width,
+        activation: Activation,
+        mixing: Annotated[Sequence[Activation], Len(2, 2)],
+        task_units: Widths,
         task_bias: bool,
         multi_head: bool,
         layer_norm: bool = False,

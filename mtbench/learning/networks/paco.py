@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from mtbench.learning.networks.base import Shape, register
-from mtbench.learning.networks.layers import ExpertLinear, TaskTable, by_tasks, make_activation, mix
+from mtbench.learning.networks.layers import Activation, ExpertLinear, TaskTable, by_tasks, make_activation, mix
+from mtbench.schema import Layers, Width
 
 
 @register("paco")
@@ -36,10 +37,10 @@ class PaCo(nn.Module):
     def __init__(
         self,
         shape: Shape,
-        sets: int | None,
-        layers: int,
-        width: int,
-        activation: str,
+        sets: Layers | None,
+        layers: Layers,
+        width: Width,
+        activation: Activation,
         layer_norm: bool = False,
     ) -> None:
         super().__init__()

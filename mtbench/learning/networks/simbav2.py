@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from mtbench.learning.errors import UserError
 from mtbench.learning.networks.base import Shape, register
+from mtbench.schema import Layers, Width
 
 _SHIFT = 3.0  # appended to an observation, so that normalizing it keeps its length (section 4.1 of the paper)
 _EXPANSION = 4  # width of a block's inside over its outside
@@ -31,7 +32,7 @@ class SimBaV2(nn.Module):
         layer_norm: must be false; the network normalizes by itself.
     """
 
-    def __init__(self, shape: Shape, width: int, blocks: int, layer_norm: bool = False) -> None:
+    def __init__(self, shape: Shape, width: Width, blocks: Layers, layer_norm: bool = False) -> None:
         super().__init__()
         if layer_norm:
             raise UserError("network simbav2 normalizes by itself and takes no LayerNorm; add critic.layer_norm=false")

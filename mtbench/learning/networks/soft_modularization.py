@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Annotated
 
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 from mtbench.learning.networks.base import Shape, register
-from mtbench.learning.networks.layers import ExpertLinear, hidden_layers, make_linear, mix, task_mlp
+from mtbench.learning.networks.layers import Activation, ExpertLinear, hidden_layers, make_linear, mix, task_mlp
+from mtbench.schema import Layers, Width, Widths
 
 
 @register("soft_modularization")
@@ -33,12 +35,12 @@ class SoftModularization(nn.Module):
     def __init__(
         self,
         shape: Shape,
-        modules: int,
-        layers: int,
-        width: int,
-        activation: str,
-        state_units: Sequence[int],
-        task_units: Sequence[int],
+        modules: Layers,
+        layers: Annotated[int, Ge(2), Le(64)],
+        width: Width,
+        activation: Activation,
+        state_units: Widths,
+        task_units: Widths,
         layer_norm: bool = False,
     ) -> None:
         super().__init__()
