@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import importlib.util
 import os
@@ -22,6 +23,9 @@ from mtbench.resources import CFG
 
 _SWITCHES = ("schedule.recompute_advantages", "schedule.clip_value")
 PROGRAM = "mtbench train"  #: in sys.argv[0], where it is not train.py
+#: what a disk answers when it cannot take more: full, over quota or limit, read-only, forbidden, failing, gone
+_STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOENT}
+_STORAGE |= {errno.ESTALE, errno.ENOTDIR, errno.EISDIR}
 ENGINES = ("mujoco", "warp", "isaacgym")
 EVALUATION_SEED = 12345  # fixed, so that every run and scheme faces the same goals
 
@@ -166,7 +170,12 @@ def _run(config: dict[str, Any], overrides: Sequence[str]) -> None:
         record.end("stopped", "SIGINT")
         raise
     except Exception as error:
-        record.end("failed", f"{type(error).__name__}: {' '.join(str(error).split())}")
+        with contextlib.suppress(OSError):  # where nothing can be written, not even this
+            record.end("failed", f"{type(error).__name__}: {' '.join(str(error).split())}")
+        if isinstance(error, OSError) and error.errno in _STORAGE:
+            last = Path("nn") / "last.pth"
+            kept = f"; {last} there continues it once that is put right" if (run_dir / last).exists() else ""
+            raise UserError(f"the run cannot be written to {run_dir}: {error.strerror}{kept}") from error
         raise
 
 
