@@ -36,12 +36,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
+import rl_games.torch_runner  # noqa: F401  # this and others only for the processes to be forked
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from mtbench.commands.launch import launch
-from mtbench.learning import run_record
+from mtbench.learning import evaluate, observers, player, run_record, vec_env  # noqa: F401
 from mtbench.learning.agents import checkpoint
 from mtbench.resources import CFG
 
@@ -149,28 +150,31 @@ def session(folder: Path, config: DictConfig, save: tuple[int, float] | None = N
         os._exit(code)
 
 
-def wait(pid: int, seconds: float | None = None) -> int | None:
-    """The exit code, negative for a signal; None where the process is still there after ``seconds``."""
-    until = None if seconds is None else time.monotonic() + seconds
+def wait(pid: int, seconds: float | None = None) -> tuple[int | None, float]:
+    """The exit code, negative for a signal, and the processor time that it took; the code is None where the process is still
+    there after so many seconds of its processor time, which unlike the clock's say how far it is on a busy machine."""
     while True:
-        ended, status = os.waitpid(pid, 0 if until is None else os.WNOHANG)
+        ended, status, usage = os.wait4(pid, os.WNOHANG if seconds is not None else 0)
         if ended:
-            return os.waitstatus_to_exitcode(status)
-        if until is not None and time.monotonic() > until:
-            return None
+            return os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        spent = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        if seconds is not None and spent >= seconds:
+            return None, spent
         time.sleep(0.002)
 
 
 def killed_run(
-    folder: Path, config: DictConfig, kills: int, seconds: float, saves: int, rng: random.Random
-) -> list[dict[str, Any]]:
-    """Make a run, killed so many times, and return a row for each kill.
+    folder: Path, config: DictConfig, kills: int, before: int, seconds: float, saves: int, rng: random.Random
+) -> tuple[list[dict[str, Any]], float]:
+    """Make a run, killed so many times; return a row for each kill, and the processor time of the last session.
 
     Args:
         folder: where it runs.
         config: of the run.
         kills: to make before it is left alone.
-        seconds: that an undisturbed session takes.
+        before: kills of earlier runs; every fourth is within a save.
+        seconds: of processor time that an undisturbed session takes.
         saves: of checkpoints in one.
         rng: of the moments.
 
@@ -179,31 +183,27 @@ def killed_run(
     """
     rows: list[dict[str, Any]] = []
     run, last = folder / "runs" / "run", folder / "runs" / "run" / "nn" / "last.pth"
-    tries = 0
     while len(rows) < kills:
-        tries += 1
-        in_save = len(rows) % 4 == 3 or tries > 3 * kills
+        in_save = (before + len(rows)) % 4 == 3
         save = (rng.randrange(max(1, saves // 2)), rng.uniform(0, 1.1)) if in_save else None
-        started = time.monotonic()
         with session(folder, config, save) as pid:
-            code = wait(pid, None if in_save else rng.uniform(0, 0.9 * seconds))
+            code, spent = wait(pid, None if in_save else rng.uniform(0, 0.8 * seconds))
             if code is None:
                 os.kill(pid, signal.SIGKILL)
-                code = wait(pid)
+                code, spent = wait(pid)
         if code == 0:
-            return rows  # it was through before its next kill came
+            return rows, spent  # it was through before its next kill came
         if code != -signal.SIGKILL:
             raise RuntimeError(f"exit code {code}: {(folder / 'log.txt').read_text()[-1000:]}")
         record = run / "run.json"
         sessions = json.loads(record.read_text()) if record.exists() else {"frames": 0}
         kind = f"save {save[0] + 1} at {100 * save[1]:.0f} %" if save else "time"
-        after = time.monotonic() - started
-        rows.append({"kind": kind, "seconds": f"{after:.3f}", "frames": sessions["frames"], "saved": last.exists()})
+        rows.append({"kind": kind, "seconds": f"{spent:.2f}", "frames": sessions["frames"], "saved": last.exists()})
     with session(folder, config) as pid:
-        code = wait(pid)
+        code, spent = wait(pid)
     if code:
         raise RuntimeError(f"exit code {code}: {(folder / 'log.txt').read_text()[-1000:]}")
-    return rows
+    return rows, spent
 
 
 def scalars(run: Path) -> dict[tuple[str, int], set[float]]:
@@ -274,16 +274,17 @@ def trial(kills: int, task: str, trains: Sequence[str], seed: int, out: Path | N
                     config = compose("config", overrides)
                 folder = Path(scratch) / train
                 folder.mkdir()
-                started = time.monotonic()
-                killed_run(folder, config, 0, 0.0, 0, rng)
+                _, seconds = killed_run(folder, config, 0, 0, 0.0, 0, rng)
                 whole = folder / "runs" / "run"
                 saves = len(list(csv.DictReader((whole / "metrics.csv").open()))) + config.max_iterations
-                wholes[train] = config, whole, time.monotonic() - started, saves
+                wholes[train] = config, whole, seconds, saves
             config, whole, seconds, saves = wholes[train]
             folder = Path(scratch) / f"{runs}"
             folder.mkdir()
             try:
-                made = killed_run(folder, config, min(KILLS_A_RUN, kills - len(rows)), seconds, saves, rng)
+                made, _ = killed_run(
+                    folder, config, min(KILLS_A_RUN, kills - len(rows)), len(rows), seconds, saves, rng
+                )
                 found = differences(folder / "runs" / "run", whole)
             except Exception as error:
                 made, found = [], [f"{type(error).__name__}: {error}"]
