@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shlex
 import sys
@@ -13,9 +14,13 @@ from typing import Any
 from omegaconf import DictConfig
 
 from mtbench.commands.prepare import check_machine, package, prepare
+from mtbench.errors import UserError
 from mtbench.resources import CFG  # noqa: F401, where it was before
 
 PROGRAM = "mtbench train"  #: in sys.argv[0], where it is not train.py
+#: what a disk answers when it cannot take more: full, over quota or limit, read-only, forbidden, failing, gone
+_STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOENT}
+_STORAGE |= {errno.ESTALE, errno.ENOTDIR, errno.EISDIR}
 EVALUATION_SEED = 12345  # fixed, so that every run and scheme faces the same goals
 
 
@@ -130,7 +135,13 @@ def _run(config: dict[str, Any], overrides: Sequence[str]) -> None:
         record.end("stopped", "SIGINT")
         raise
     except Exception as error:
-        record.end("failed", f"{type(error).__name__}: {' '.join(str(error).split())}")
+        with contextlib.suppress(OSError):  # where nothing can be written, not even this
+            record.end("failed", f"{type(error).__name__}: {' '.join(str(error).split())}")
+        ours = isinstance(error, OSError) and str(run_dir) in str(error.filename or run_dir)
+        if ours and error.errno in _STORAGE:
+            last = Path("nn") / "last.pth"
+            kept = f"; {last} there continues it once that is put right" if (run_dir / last).exists() else ""
+            raise UserError(f"the run cannot be written to {run_dir}: {error.strerror}{kept}") from error
         raise
 
 

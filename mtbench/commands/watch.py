@@ -6,13 +6,15 @@
 
 The film shows an episode of every task side by side, in real time, and lies beside the run where ``out`` is left out; a PNG
 shows how they go. Both mark what was solved and what failed. In the browser, episodes follow one another until Ctrl-C; the
-page is served to this machine only.
+page is served to this machine only, and answers no other page. From another machine, ``ssh -L 8080:127.0.0.1:8080 THIS_ONE``
+and http://localhost:8080 there.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import itertools
+import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -22,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from mtbench.commands.command_line import run_command
+from mtbench.commands.origin import own_pages_only
 from mtbench.learning.errors import UserError, unknown
 from mtbench.learning.player import Policy, load_policy, mean_policy, own_env
 
@@ -51,7 +54,8 @@ def serve(env: Any, policy: Policy, index: int, port: int, going: Callable[[], b
     from isaacgymenvs_tasks import drawing
 
     drawn = drawing(env)
-    server = viser.ViserServer(host=HOST, port=port, verbose=False)
+    with own_pages_only():
+        server = viser.ViserServer(host=HOST, port=port, verbose=False)
     name = env.task_names[int(env.task_index[index])]
     env.reset()
     scene = ViserMujocoScene(server, env.sim.inspect(index)[0], num_envs=1)
@@ -60,7 +64,10 @@ def serve(env: Any, policy: Policy, index: int, port: int, going: Callable[[], b
     server.initial_camera.position, server.initial_camera.look_at = position, at
     goal = server.scene.add_icosphere("/goal", radius=0.02, color=(25, 190, 50), opacity=0.45)
     title = server.gui.add_markdown("")
-    print(f"http://{HOST}:{server.get_port()} shows {name}; Ctrl-C ends", flush=True)
+    port = server.get_port()
+    there = f"ssh -L {port}:{HOST}:{port} {socket.gethostname()}"
+    print(f"http://{HOST}:{port} shows {name}; Ctrl-C ends", flush=True)
+    print(f"from another machine: {there}, and then http://localhost:{port} there", flush=True)
     step = env.step_dt
     before: list[float] = []
     try:

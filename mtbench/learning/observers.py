@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from tensorboardX import SummaryWriter
 from torch import Tensor
 
 from mtbench.learning import distributed
@@ -18,6 +18,7 @@ from mtbench.learning.agents import Agent
 from mtbench.learning.agents.observer import AgentObserver
 from mtbench.learning.balancing import FairGrad
 from mtbench.learning.evaluate import Evaluation
+from mtbench.learning.events import EventWriter
 from mtbench.learning.files import write_atomically
 from mtbench.learning.run_record import RunRecord
 
@@ -87,15 +88,14 @@ class MultiTaskObserver(AgentObserver):
         self._first_frame, self._first_time = algo.frame, algo.wall_clock
         summaries = algo.experiment_dir / "summaries"
         summaries.mkdir(parents=True, exist_ok=True)
-        self.writer = SummaryWriter(str(summaries), purge_step=algo.frame + 1 if algo.frame else None)
+        self.writer = EventWriter(summaries, algo.frame + 1 if algo.frame else None)
         self._csv = algo.experiment_dir / "metrics.csv"
         self._header = ["frames", "wall_clock", "mean_success"]
         self._header += [f"{kind}/{name}" for kind in ("success", "return") for name in algo.task_names]
         rows: list[list[str]] = []
         if algo.frame and self._csv.exists():
-            with self._csv.open(newline="") as file:
-                last = algo.frame - algo.evaluation_due()  # killed in an evaluation, which is made again
-                rows = [row for row in list(csv.reader(file))[1:] if int(row[0]) <= last]
+            last = algo.frame - algo.evaluation_due()  # killed in an evaluation, which is made again
+            rows = [row for row in _whole_rows(self._csv, len(self._header)) if int(row[0]) <= last]
             self.last_evaluation = max((int(row[0]) for row in rows), default=-1)
         text = io.StringIO(newline="")
         csv.writer(text).writerows([self._header, *rows])
@@ -182,6 +182,8 @@ class MultiTaskObserver(AgentObserver):
         row = [frame, round(self.algo.wall_clock, 2), round(result.mean_success, 6), *result.success, *result.returns]
         with self._csv.open("a", newline="") as file:
             csv.writer(file).writerow(row)
+            file.flush()
+            os.fsync(file.fileno())
         self._note_progress()
         print(f"evaluation at {frame:,d} frames, {result.episodes} episodes a task\n{result.table()}", flush=True)
 
@@ -202,7 +204,7 @@ class MultiTaskObserver(AgentObserver):
         print(f"\nstopped by {cause}, saved at {frame:,d} frames; resume: {command}")
 
     def flush(self) -> None:
-        """Write what TensorBoard has so far, so that a run that is killed and continued has no gap."""
+        """Put on disk what was logged; before a checkpoint, so that a run that is killed and continued has no gap."""
         self.writer.flush()
 
     def close(self) -> None:
@@ -254,6 +256,13 @@ class QuietObserver(MultiTaskObserver):
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def _whole_rows(path: Path, columns: int) -> list[list[str]]:
+    """Rows of a metrics.csv; without one that a failing machine cut short, and without the header."""
+    lines = path.read_text(errors="replace").splitlines(keepends=True)
+    rows = csv.reader(line for line in lines[1:] if line.endswith("\n"))
+    return [row for row in rows if len(row) == columns and row[0].isdecimal()]
 
 
 def describe_counts(names: Sequence[str], counts: Sequence[int]) -> str:

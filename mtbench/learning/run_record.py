@@ -79,6 +79,11 @@ class RunRecord:
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         self.claim()
+        for leftover in (
+            *self.directory.glob(".*.tmp"),
+            *self.directory.glob("nn/.*.tmp"),
+        ):  # of a process that was killed
+            leftover.unlink()
         self._content = read(self.directory) or {"schema": SCHEMA, "name": self.directory.name, "sessions": []}
         if fresh:
             keep(self.directory / "metrics.csv")
@@ -126,19 +131,25 @@ def read(directory: Path) -> dict[str, Any] | None:
 
 def save_config(config: dict[str, Any], path: Path) -> None:
     """Write the resolved configuration; one that differs from it is kept under another name (see :func:`keep`)."""
-    text = OmegaConf.to_yaml(OmegaConf.create(config))
-    if not path.exists() or path.read_text() != text:
-        keep(path)
-        write_atomically(path, lambda file: file.write(text.encode()))
+    text = OmegaConf.to_yaml(OmegaConf.create(config)).encode()
+    old = path.read_bytes() if path.exists() else text
+    if old != text:
+        write_atomically(_free(path), lambda file: file.write(old))
+    if old != text or not path.exists():
+        write_atomically(path, lambda file: file.write(text))
 
 
 def keep(path: Path) -> None:
     """Rename an existing file ``name.ext`` to the first free ``name.1.ext``, ``name.2.ext``, ..."""
     if path.exists():
-        number = 1
-        while (kept := path.with_name(f"{path.stem}.{number}{path.suffix}")).exists():
-            number += 1
-        path.rename(kept)
+        path.rename(_free(path))
+
+
+def _free(path: Path) -> Path:
+    number = 1
+    while (kept := path.with_name(f"{path.stem}.{number}{path.suffix}")).exists():
+        number += 1
+    return kept
 
 
 def _here() -> dict[str, Any]:

@@ -18,6 +18,13 @@ from matplotlib.ticker import MaxNLocator
 Array = np.ndarray
 Colours = Mapping[str, tuple[float, ...]]
 WIDTH = 9.0  # inches, 990 pixels
+plt.rcParams["text.parse_math"] = False  # a dollar in the name of a run is a dollar
+
+
+def short(name: str, longest: int = 48) -> str:
+    """A name that fits into a figure; tables have the whole one."""
+    half = longest // 2 - 1
+    return name if len(name) <= longest else f"{name[:half]} ... {name[-half:]}"
 
 
 def colours(schemes: Sequence[str]) -> dict[str, tuple[float, ...]]:
@@ -43,7 +50,7 @@ def curves(
     for axis, (data, scale, label) in zip(axes, panels, strict=True):
         for scheme, (x, mean, low, high) in data.items():
             mark = "o" if len(x) == 1 else ""
-            axis.plot(x / scale, 100 * mean, color=colour[scheme], label=scheme, linewidth=2, marker=mark)
+            axis.plot(x / scale, 100 * mean, color=colour[scheme], label=short(scheme), linewidth=2, marker=mark)
             axis.fill_between(x / scale, 100 * low, 100 * high, color=colour[scheme], alpha=0.2, linewidth=0)
         axis.set(xlabel=label, ylim=(0, 100))
         axis.set_xlim(left=0)
@@ -68,7 +75,7 @@ def intervals(values: Mapping[str, Mapping[str, tuple[float, float, float]]], co
         for row, (scheme, (value, low, high)) in enumerate(data.items()):
             _interval(axis, row, 100 * value, 100 * low, 100 * high, colour[scheme])
         axis.set(title=f"{name} (%)", ylim=(len(schemes) - 0.5, -0.5))
-        axis.set_yticks(range(len(schemes)), schemes)
+        axis.set_yticks(range(len(schemes)), [short(name) for name in schemes])
         axis.grid(alpha=0.3, axis="x")
     return figure
 
@@ -90,7 +97,7 @@ def worst(values: Mapping[str, Array], colour: Colours) -> Figure:
     figure, axis = plt.subplots(figsize=(0.7 * WIDTH, 3.6), layout="constrained")
     for scheme, each in values.items():
         k = np.arange(1, each.shape[1] + 1)
-        axis.plot(k, 100 * each.mean(0), color=colour[scheme], linewidth=2, label=scheme)
+        axis.plot(k, 100 * each.mean(0), color=colour[scheme], linewidth=2, label=short(scheme))
         if len(each) > 1:
             axis.fill_between(k, 100 * each.min(0), 100 * each.max(0), color=colour[scheme], alpha=0.15, linewidth=0)
     axis.set(xlabel="k", ylabel="mean over the k worst tasks (%)", ylim=(-2, 102), xlim=(1, k[-1]))
@@ -117,8 +124,8 @@ def heat_map(scores: Mapping[str, Array], tasks: Sequence[str]) -> Figure:
         figsize=(width, 0.8 + 0.24 * len(tasks) + (0.07 * longest if upright else 0)), layout="constrained"
     )
     image = axis.imshow(values, vmin=0, vmax=100, cmap="viridis", aspect="auto")
-    axis.set_xticks(range(len(scores)), list(scores), rotation=90 if upright else 0, fontsize=9)
-    axis.set_yticks(range(len(tasks)), [tasks[i] for i in order], fontsize=8)
+    axis.set_xticks(range(len(scores)), [short(name) for name in scores], rotation=90 if upright else 0, fontsize=9)
+    axis.set_yticks(range(len(tasks)), [short(tasks[i]) for i in order], fontsize=8)
     axis.xaxis.tick_top()
     for (row, column), value in np.ndenumerate(values):
         shade = "black" if value > 60 else "white"
@@ -137,7 +144,7 @@ def profiles(data: Mapping[str, tuple[Array, Array, Array]], thresholds: Array, 
     """
     figure, axis = plt.subplots(figsize=(0.7 * WIDTH, 3.6), layout="constrained")
     for scheme, (value, low, high) in data.items():
-        axis.step(100 * thresholds, 100 * value, where="post", color=colour[scheme], linewidth=2, label=scheme)
+        axis.step(100 * thresholds, 100 * value, where="post", color=colour[scheme], linewidth=2, label=short(scheme))
         axis.fill_between(
             100 * thresholds, 100 * low, 100 * high, step="post", color=colour[scheme], alpha=0.2, linewidth=0
         )
@@ -154,6 +161,6 @@ def improvement(pairs: Mapping[tuple[str, str], tuple[float, float, float]]) -> 
         _interval(axis, row, value, low, high, "C0")
     axis.axvline(0.5, color="black", linewidth=1, linestyle="--")
     axis.set(xlim=(0, 1), ylim=(len(pairs) - 0.5, -0.5), xlabel="P(X beats Y)")
-    axis.set_yticks(range(len(pairs)), [f"{x}  over  {y}" for x, y in pairs], fontsize=9)
+    axis.set_yticks(range(len(pairs)), [f"{short(x)}  over  {short(y)}" for x, y in pairs], fontsize=9)
     axis.grid(alpha=0.3, axis="x")
     return figure

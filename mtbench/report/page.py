@@ -51,9 +51,9 @@ class Page:
     def table(self, name: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Add a table, and write it to ``name.csv``."""
         cells = [[str(cell) for cell in row] for row in rows]
-        self._markdown.append(
-            "\n".join("| " + " | ".join(row) + " |" for row in [list(header), ["---"] * len(header), *cells]) + "\n"
-        )
+        lines = [[" ".join(c.split()).replace("|", "\\|") for c in row] for row in (list(header), *cells)]
+        lines.insert(1, ["---"] * len(header))
+        self._markdown.append("\n".join("| " + " | ".join(row) + " |" for row in lines) + "\n")
         body = "".join("<tr>" + "".join(_cell(cell) for cell in row) + "</tr>" for row in cells)
         head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
         self._html.append(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from importlib import resources, util
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +29,8 @@ def report(paths: Sequence[Path], out: Path) -> list[str]:
     """Write the report of the runs in ``paths`` to the folder ``out`` and return its sentences about what is missing.
 
     Raises:
-        UserError: there is nothing to report, or pandas is missing.
+        UserError: there is nothing to report.
     """
-    if util.find_spec("pandas") is None:
-        raise UserError("the report reads with pandas: pip install 'mtbench-robotics[report]'")
     runs, problems = read_runs(paths)
     if not runs:
         raise UserError("no run could be read: " + " ".join(problems))
@@ -268,10 +266,13 @@ def _provenance(runs: Sequence[Run]) -> list[list[object]]:
     rows: list[list[object]] = []
     for run in runs:
         last = (run.record.get("sessions") or [{}])[-1]
-        machine = f"{last['cpu']}, {last['cpus']} cores{', ' + last['gpu'] if last['gpu'] else ''}" if last else ""
-        commit = last.get("git", "")[:10] + ("+changes" if last.get("git", "").endswith("+changes") else "")
+        said = {key: str(value) for key, value in last.items() if value is not None}
+        machine = f"{said.get('cpu', '?')}, {said.get('cpus', '?')} cores" if last else ""
+        machine += f", {said['gpu']}" if said.get("gpu") else ""
+        git = said.get("git", "")
+        commit = git[:10] + ("+changes" if git.endswith("+changes") else "")
         status = run.status or "not recorded"
-        values = [run.path, run.scheme, run.seed, f"{run.frames[-1]:,.0f}", status, last.get("version", "")]
+        values = [run.path, run.scheme, run.seed, f"{run.frames[-1]:,.0f}", status, said.get("version", "")]
         rows.append([*values, commit, machine])
     return rows
 
@@ -286,7 +287,7 @@ def _slugs(titles: Sequence[str]) -> list[str]:
     seen: dict[str, int] = {}
     names = []
     for title in titles:
-        slug = "".join(c if c.isalnum() else "_" for c in title.lower())
+        slug = "".join(c if c.isalnum() else "_" for c in title.lower())[:40] or "runs"  # of a file's name
         seen[slug] = seen.get(slug, 0) + 1
         names.append(slug if seen[slug] == 1 else f"{slug}_{seen[slug]}")
     return names

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
+import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 
 from mtbench.learning import run_record
 from mtbench.learning.errors import UserError
+from mtbench.report.metrics import read_table
 
 REACHED = 0.95  # of the longest run of a section: from there on a last evaluation counts as final
 _NOT_A_SCHEME: tuple[str, ...] = (
@@ -28,12 +29,23 @@ _NOT_A_SCHEME: tuple[str, ...] = (
     "wandb",
     "capture_",
 )
-_NOT_A_SCHEME += ("sim_device", "rl_device", "multi_gpu", "torch_deterministic", "physics_engine", "task", "reward")
+_NOT_A_SCHEME += ("sim_device", "rl_device", "multi_gpu", "torch_deterministic", "physics_engine", "reward")
+_NOT_A_SCHEME += (
+    "task_",
+    "task.env.tasks",
+    "task.env.numEnvs",
+    "task.sim.num_threads",
+    "task.sim.engine",
+    "task.sim.warp",
+)
 _NOT_A_SCHEME += ("train_name", "train.params.seed", "train.params.torch_threads", "train.params.config.name")
 _NOT_A_SCHEME += tuple(
     f"train.params.config.{name}"
     for name in ("full_experiment", "train_dir", "max_", "save_", "eval_", "env_config", "device", "multi_gpu")
 )
+#: Of ``task.``, what does not change what is to be learned.
+_NOT_THE_ENVIRONMENT = (*_NOT_A_SCHEME, "task.env.taskCounts", "task.env.randomInitialProgress")
+_PROTOCOL = ("task.env.episodeLength", "task.env.reward")
 _COPIES: tuple[str, ...] = ("train.params.network.actor", "train.params.network.critic", "train.params.network.name")
 _COPIES += ("train.params.config.balancing.", "train.params.config.value_norm", "train.params.config.num_actors")
 
@@ -52,6 +64,7 @@ class Run:
         success: (T, K) fractions.
         status: see :mod:`mtbench.learning.run_record`; empty for runs from before it existed.
         protocol: what an evaluation was.
+        environment: what else of the task's settings decides what a success is worth.
         settings: of the configuration, dotted.
         record: ``run.json``, or empty.
     """
@@ -64,7 +77,8 @@ class Run:
     wall_clock: np.ndarray
     success: np.ndarray
     status: str
-    protocol: tuple[tuple[str, Any], ...]
+    protocol: tuple[tuple[str, str], ...]
+    environment: tuple[tuple[str, str], ...]
     settings: dict[str, Any]
     record: dict[str, Any]
 
@@ -76,12 +90,12 @@ class Run:
 
 @dataclass
 class Section:
-    """Runs that may be compared: the same tasks, evaluated in the same way.
+    """Runs that may be compared: the same tasks of the same benchmark with the same settings, evaluated in the same way.
 
     Attributes:
         title: of the task set.
         tasks: names in order.
-        protocol: what an evaluation was, as a sentence.
+        protocol: what an evaluation was, as a sentence, and in what the environment differs from other sections.
         schemes: name -> runs, ordered by seed.
         final: name -> the runs that came far enough to count in tables of the last evaluation.
         notes: sentences about what is missing or left out.
@@ -96,101 +110,131 @@ class Section:
 
 
 def read_runs(paths: Sequence[Path]) -> tuple[list[Run], list[str]]:
-    """Read folders of runs, folders of such folders, or CSV files with a YAML file beside; return what could be read, and a
-    sentence for each thing that could not.
+    """Read folders of runs, folders that hold such folders at any depth, or CSV files with a YAML file beside; return what
+    could be read, and a sentence for each thing that could not.
     """
-    runs, problems = [], []
+    runs: list[Run] = []
+    problems: list[str] = []
+    seen: set[Path] = set()
     for path in paths:
-        found = list(_find(path))
-        if not found:
-            problems.append(
-                f"{path} is missing." if not path.exists() else f"{path} has no run in it (no metrics.csv or run.json)."
-            )
+        found = list(_find(path, problems))
+        if not found and not os.path.lexists(path):
+            problems.append(f"{path} is missing.")
+        elif not found:
+            problems.append(f"{path} has no run in it (no metrics.csv or run.json).")
         for metrics, config, folder in found:
+            if metrics.resolve() in seen:
+                continue  # named twice
+            seen.add(metrics.resolve())
             try:
                 runs.append(_read(metrics, config, folder, problems))
-            except (UserError, ValueError, OSError) as error:
-                problems.append(f"{folder or metrics}: {' '.join(str(error).split()).rstrip('.')}; left out.")
+            except Exception as error:  # whatever is wrong with one run, the others are reported
+                kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+                why = error.strerror if isinstance(error, OSError) else error
+                problems.append(f"{folder or metrics}: {kind}{' '.join(str(why).split()).rstrip('.')}; left out.")
     return runs, problems
 
 
-def _find(path: Path) -> Iterator[tuple[Path, Path, Path | None]]:
+def _find(path: Path, problems: list[str]) -> Iterator[tuple[Path, Path, Path | None]]:
     """Yield metrics, configuration and the run's folder (None for a bare CSV file)."""
     if path.is_file():
         yield path, path.with_suffix(".yaml"), None
-    elif (path / "metrics.csv").exists() or (path / run_record.FILE).exists():
-        yield path / "metrics.csv", path / "config.yaml", path
-    elif path.is_dir():
-        for inner in sorted(path.iterdir()):
-            if (inner / "metrics.csv").exists() or (inner / run_record.FILE).exists():
-                yield from _find(inner)
-            elif inner.suffix == ".csv" and inner.with_suffix(".yaml").exists():
-                yield from _find(inner)
+
+    def closed(error: OSError) -> None:
+        problems.append(f"{error.filename}: {error.strerror}; left out.")
+
+    visited = set()
+    for name, inner, files in os.walk(path, onerror=closed, followlinks=True):
+        folder = Path(name)
+        visited.add(folder.resolve())
+        is_run = bool({"metrics.csv", run_record.FILE} & {*files, *inner})
+        own = ("nn", "summaries", "metrics.csv", run_record.FILE) if is_run else ()
+        inner[:] = sorted(
+            n for n in inner if n[0] != "." and n not in own and (folder / n).resolve() not in visited
+        )  # links in a circle end
+        if is_run:
+            yield folder / "metrics.csv", folder / "config.yaml", folder
+            continue
+        for file in sorted(files):
+            if file.endswith(".csv") and f"{file[:-4]}.yaml" in files:
+                yield folder / file, folder / f"{file[:-4]}.yaml", None
 
 
 def _read(metrics: Path, config: Path, folder: Path | None, problems: list[str]) -> Run:
-    record = (run_record.read(folder) or {}) if folder else {}
+    record = _read_record(folder) if folder else {}
     name = str(folder or metrics)
     why = f" ({record['error']})" if record.get("error") else ""
     if not metrics.exists():
         raise UserError(f"no evaluations yet{why}")
-    if not config.exists():
-        raise UserError(f"its configuration {config.name} is missing")
-    table, broken = _read_table(metrics)
+    table, broken = read_table(metrics)
+    if not len(table["frames"]):
+        raise UserError(f"{broken or 'no evaluations yet'}{why}")
+    settings = _read_settings(config)
     if broken:
         problems.append(f"{name}: {broken}")
-    if not len(table["frames"]):
-        raise UserError(f"no evaluations yet{why}")
-    settings = dict(_flatten(OmegaConf.to_container(OmegaConf.load(config))))
     tasks = [column.removeprefix("success/") for column in table if column.startswith("success/")]
     status = str(record.get("status", ""))
     if status in ("failed", "stopped", "running"):
         word = {"failed": "failed", "stopped": "was stopped", "running": "is running, or was killed,"}[status]
         problems.append(
-            f"{name} {word} at {record.get('frames', 0):,d} frames{why}; "
+            f"{name} {word} at {record['frames']:,d} frames{why}; "
             f"its evaluations up to {int(table['frames'][-1]):,d} are used."
         )
+    protocol = {
+        "protocol": settings.get("eval_protocol", "metaworld"),
+        "episodes a task": settings.get("eval_goals"),
+        "steps": settings.get("task.env.episodeLength"),
+    }
+    if not any(key.startswith("task.env.reward.") for key in settings):  # weights, see the environment
+        protocol["reward"] = settings.get("task.env.reward", "v2")
     return Run(
         path=folder or metrics,
         scheme=str(settings.get("train_name", "run")),
-        seed=int(settings.get("seed", -1)),
+        seed=settings["seed"],
         tasks=tasks,
         frames=table["frames"],
         wall_clock=table["wall_clock"],
-        success=np.stack([table[f"success/{task}"] for task in tasks], axis=1),
+        success=np.stack([table[f"success/{task}"] for task in tasks], axis=1).clip(0.0, 1.0),
         status=status,
-        protocol=(
-            ("protocol", settings.get("eval_protocol", "metaworld")),
-            ("episodes a task", settings.get("eval_goals")),
-            ("steps", settings.get("task.env.episodeLength")),
-            ("reward", settings.get("task.env.reward", "v2")),
+        protocol=tuple((key, str(value)) for key, value in protocol.items()),
+        environment=tuple(
+            (key, str(value))
+            for key, value in sorted(settings.items())
+            if key.startswith("task.") and not key.startswith(_NOT_THE_ENVIRONMENT) and key not in _PROTOCOL
         ),
         settings=settings,
         record=record,
     )
 
 
-def _read_table(path: Path) -> tuple[dict[str, np.ndarray], str]:
-    """The complete rows of a ``metrics.csv`` by column, and a sentence about the others."""
-    import pandas
-
-    with path.open(newline="") as file:
-        header = next(csv.reader(file), [])
-    if not {"frames", "wall_clock"} <= set(header) or not any(name.startswith("success/") for name in header):
-        raise UserError("metrics.csv has no columns frames, wall_clock and success/<task>")
-    wanted = [name for name in header if name in ("frames", "wall_clock") or name.startswith("success/")]
-    whole = path.read_bytes().endswith(b"\n")
+def _read_settings(config: Path) -> dict[str, Any]:
+    """A run's configuration, dotted, with a whole number as its ``seed``."""
+    if not config.exists():
+        raise UserError(f"its configuration {config.name} is missing")
     try:
-        table = pandas.read_csv(path, on_bad_lines="error")
-        table = table if whole else table.iloc[:-1]  # a last number that was cut is a number still
-        values = table[wanted].apply(pandas.to_numeric, errors="coerce")
-    except pandas.errors.ParserError as error:
-        raise UserError(f"metrics.csv cannot be read ({error})") from error
-    good = values.notna().all(axis=1) & table.notna().all(axis=1)
-    lost = int((~good).sum()) + (not whole)
-    values = values[good].sort_values("frames")
-    sentence = f"metrics.csv is truncated or damaged: {lost} incomplete row{'s' * (lost > 1)} left out." if lost else ""
-    return {name: values[name].to_numpy(float) for name in wanted}, sentence
+        content = OmegaConf.to_container(OmegaConf.load(config))
+    except OSError:
+        raise
+    except Exception as error:  # of the YAML parser, of OmegaConf, or of decoding
+        raise UserError(f"its configuration {config.name} is not YAML that can be read") from error
+    if not isinstance(content, dict) or not any(value is not None for value in content.values()):
+        raise UserError(f"its configuration {config.name} holds no settings")
+    settings = dict(_flatten(content))
+    seed = settings.setdefault("seed", -1)
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise UserError(f"its seed in {config.name} is {seed!r}, which is not a whole number")
+    return settings
+
+
+def _read_record(folder: Path) -> dict[str, Any]:
+    """``run.json``, or nothing; :class:`UserError` where it is not as :mod:`mtbench.learning.run_record` writes it."""
+    record = run_record.read(folder) or {}
+    frames, sessions = record.setdefault("frames", 0), record.setdefault("sessions", [])
+    if isinstance(frames, bool) or not isinstance(frames, int) or frames < 0:
+        raise UserError(f"{run_record.FILE} has {frames!r} frames")
+    if not isinstance(sessions, list) or not all(isinstance(session, dict) for session in sessions):
+        raise UserError(f"{run_record.FILE} does not list the run's sessions")
+    return record
 
 
 def _flatten(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -218,20 +262,30 @@ def sections(runs: Sequence[Run]) -> tuple[list[Section], list[str]]:
     """Sort runs into sections, largest first, and say what keeps them apart."""
     groups: dict[tuple[Any, ...], list[Run]] = {}
     for run in runs:
-        groups.setdefault((tuple(sorted(run.tasks)), run.protocol), []).append(run)
+        groups.setdefault((run.task_set, tuple(sorted(run.tasks)), run.protocol, run.environment), []).append(run)
     ordered = sorted(groups.values(), key=len, reverse=True)
     notes = []
-    if len({key[0] for key in groups}) > 1:
+    if len({key[:2] for key in groups}) > 1:
         kinds = ", ".join(f"{group[0].task_set} ({len(group[0].tasks)} tasks, {_runs(group)})" for group in ordered)
-        notes.append(f"Runs have different tasks and are never averaged together: {kinds}.")
-    protocols = Counter(key[1] for key in groups)
+        notes.append(f"Runs have different tasks or benchmarks and are never averaged together: {kinds}.")
+    protocols = Counter(key[2] for key in groups)
     if len(protocols) > 1:
-        kinds = "; ".join(_protocol(protocol) for protocol in protocols)
+        kinds = "; ".join(_sentence(protocol) for protocol in protocols)
         notes.append(f"Runs were evaluated by {len(protocols)} protocols and are reported apart: {kinds}.")
-    return [_section(group) for group in ordered], notes
+    parts = []
+    for group in ordered:
+        alike = [other[0].environment for other in ordered if other[0].task_set == group[0].task_set]
+        own = [(key, value) for key, value in group[0].environment if any((key, value) not in env for env in alike)]
+        if own:
+            described = _sentence((key.removeprefix("task."), value) for key, value in own)
+            notes.append(
+                f"{group[0].task_set} has runs with other settings, reported apart: {_runs(group)} with {described}."
+            )
+        parts.append(_section(group, [*group[0].protocol, *own]))
+    return parts, notes
 
 
-def _section(runs: list[Run]) -> Section:
+def _section(runs: list[Run], described: Sequence[tuple[str, str]]) -> Section:
     name_schemes(runs)
     tasks = runs[0].tasks
     for run in runs:
@@ -265,11 +319,11 @@ def _section(runs: list[Run]) -> Section:
                 )
     if len(seeds) < 5:
         notes.append(f"{len(seeds)} seed{'s are' if len(seeds) > 1 else ' is'} too few to tell schemes apart.")
-    return Section(runs[0].task_set, tasks, _protocol(runs[0].protocol), schemes, final, notes)
+    return Section(runs[0].task_set, tasks, _sentence(described), schemes, final, notes)
 
 
-def _protocol(protocol: tuple[tuple[str, Any], ...]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in protocol)
+def _sentence(settings: Iterable[tuple[str, str]]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in settings)
 
 
 def _runs(group: Sequence[Run]) -> str:

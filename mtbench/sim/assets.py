@@ -165,7 +165,9 @@ def primitive(geom_type: mujoco.mjtGeom, size: list[float], name: str, options: 
     """A single body of one shape; ``size`` as in MuJoCo (half lengths, metres)."""
     size = [number(x, float, f"the size of a {name}") for x in size]
     if not all(0.0 < x < np.inf for x in size):
-        raise ValueError(f"the size of a {name} is positive and finite (metres), not {size}")
+        raise ValueError(f"gym.create_{name}: the size of a {name} is positive and finite (metres), not {size}")
+    if not 0.0 <= options.density < np.inf:
+        raise ValueError(f"gym.create_{name}: a density is finite and not negative (kg/m^3), not {options.density}")
     spec = mujoco.MjSpec()
     body = spec.worldbody.add_body(name=name)
     geom = body.add_geom(type=geom_type, size=size + [0.0] * (3 - len(size)))

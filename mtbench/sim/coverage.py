@@ -1,6 +1,6 @@
 """Which parts of Isaac Gym Preview 4 are not here, so that a client hears it by name.
 
-``python -m mtbench.sim.coverage`` writes ``docs/tensor_api.md`` from these lists and from the calls themselves.
+:mod:`.coverage_page` writes ``docs/tensor_api.md`` from these lists and from the calls themselves.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ _SOFT = "there are no soft bodies, particles, cloth or pneumatics"
 _USD = "USD, Omniverse and OpenSim files are neither read nor written"
 
 #: Calls of ``gymapi.Gym`` that raise ``NotImplementedError``, by the reason.
-_CALLS = {
+CALLS_BY_REASON = {
     _SOFT: """
         acquire_particle_state_tensor acquire_pneumatic_pressure_tensor acquire_pneumatic_target_tensor create_cloth_grid
         create_tet_grid get_actor_soft_materials get_actor_tetrahedra_range get_actor_triangle_range
@@ -36,15 +36,15 @@ _CALLS = {
     "Isaac Gym does not say what it does": "get_sensor",
     "there is no viewer": "write_viewer_image_to_file",
 }
-MISSING_CALLS = {name: reason for reason, names in _CALLS.items() for name in names.split()}
+MISSING_CALLS = {name: reason for reason, names in CALLS_BY_REASON.items() for name in names.split()}
 
 #: Classes of ``gymapi`` whose construction raises ``NotImplementedError``, by the reason.
-_TYPES = {
+TYPES_BY_REASON = {
     _SOFT: "ParticleState SoftContact SoftMaterial",
     _USD: "OmniConnectionParams UsdExportOptions UsdExporter",
     "contacts are given as net forces on bodies": "RigidContact",
 }
-MISSING_TYPES = {name: reason for reason, names in _TYPES.items() for name in names.split()}
+MISSING_TYPES = {name: reason for reason, names in TYPES_BY_REASON.items() for name in names.split()}
 
 #: What acts differently from PhysX, or not at all.
 NOTES = """
@@ -107,35 +107,3 @@ NOTES = """
   a negative index in `*_indexed` calls names no actor. One past the last actor is refused, on a GPU left out and counted by
   `gym.take_refused(sim)`.
 """
-
-
-def calls() -> dict[str, object]:
-    """The calls of ``gymapi.Gym`` that are here, by name."""
-    from .gymapi import Gym
-
-    return {n: getattr(Gym, n) for n in sorted(dir(Gym)) if callable(getattr(Gym, n)) and not n.startswith("_")}
-
-
-def page() -> str:
-    """The text of ``docs/tensor_api.md``."""
-    here = list(calls())
-
-    def by_reason(groups: dict[str, str]) -> str:
-        lines = (
-            f"- {reason}: " + ", ".join(f"`{n}`" for n in sorted(names.split())) for reason, names in groups.items()
-        )
-        return "\n".join(lines)
-
-    return (
-        "# Tensor API coverage\n\nWritten by `python -m mtbench.sim.coverage`; a test keeps it current.\n\n"
-        f"## What differs from PhysX\n{NOTES}\n"
-        f"## Calls that are here ({len(here)})\n\n" + "\n".join(f"- `{n}`" for n in here) + "\n\n"
-        f"## Calls that raise `NotImplementedError` when called ({len(MISSING_CALLS)})\n\n{by_reason(_CALLS)}\n\n"
-        f"## Classes of `gymapi` that raise `NotImplementedError` when constructed\n\n{by_reason(_TYPES)}\n"
-    )
-
-
-if __name__ == "__main__":
-    from pathlib import Path
-
-    Path(__file__).parents[2].joinpath(PAGE).write_text(page())

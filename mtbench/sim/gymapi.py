@@ -404,7 +404,10 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         bit do not collide, and filter 0 lets an actor collide with itself."""
         sim = _sim(env)
         if sim.prepared:
-            raise RuntimeError("actors cannot be added after prepare_sim")
+            raise RuntimeError("gym.create_actor: actors cannot be added after prepare_sim")
+        place = [pose.p.x, pose.p.y, pose.p.z, pose.r.x, pose.r.y, pose.r.z, pose.r.w]
+        if not np.isfinite(place).all() or not any(place[3:]):
+            raise ValueError(f"gym.create_actor: no actor can be placed at {pose.p}, {pose.r}")
         handle = len(env.actors)
         given = {"group": group, "filter": filter, "segmentationId": segmentationId}
         numbers = (number(value, int, f"create_actor's {key}") for key, value in given.items())
@@ -528,8 +531,12 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         if len(props) != len(actor.dof_props):
             raise ValueError(f"{call()}: actor {actor.name!r} has {len(actor.dof_props)} DOFs, not {len(props)}")
         for name in ("stiffness", "damping", "friction", "armature"):
-            if not (props[name] >= 0.0).all():  # not a number neither
-                raise ValueError(f"{call()}: {name} of actor {actor.name!r} is {props[name]}, but cannot be negative")
+            if not ((props[name] >= 0.0) & np.isfinite(props[name])).all():
+                given = f"{call()}: {name} of actor {actor.name!r} is {props[name]}"
+                raise ValueError(f"{given}, but cannot be negative, infinite or not a number")
+        for name in ("effort", "velocity", "lower", "upper"):  # limits, of which infinity is none
+            if np.isnan(props[name]).any() or (name in ("effort", "velocity") and (props[name] < 0.0).any()):
+                raise ValueError(f"{call()}: {name} of actor {actor.name!r} is {props[name]}, which is no limit")
         for field in actor.dof_props.dtype.names or ():
             actor.dof_props[field] = props[field]
         _sim(env).properties_changed(env)
@@ -545,7 +552,7 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         """Friction at any time; ``filter`` before ``prepare_sim``."""
         actor = actor_of(env, handle)
         if _sim(env).prepared and [p.filter for p in props] != [p.filter for p in actor.shape_props]:
-            raise RuntimeError("collision filters cannot change after prepare_sim")
+            raise RuntimeError(f"{call()}: collision filters cannot change after prepare_sim")
         actor.shape_props = _checked_shapes(props, len(actor.shape_props))
         _sim(env).properties_changed(env)
         return True
@@ -859,12 +866,21 @@ def _shape_ranges(asset: Asset) -> list[IndexRange]:
 def _checked_shapes(props: list[RigidShapeProperties], expected: int) -> list[RigidShapeProperties]:
     if len(props) != expected:
         raise ValueError(f"{call()}: there are {expected} rigid shapes, not {len(props)}")
+    for p in props:
+        if not 0.0 <= p.friction < np.inf or np.isnan(p.restitution):
+            raise ValueError(f"{call()}: a shape cannot have friction {p.friction} and restitution {p.restitution}")
     warn_restitution(max((p.restitution for p in props), default=0.0), "a shape")
     return [RigidShapeProperties(**vars(p)) for p in props]
 
 
+def _given(tensor: Tensor, call: str) -> torch.Tensor:
+    if tensor is None:
+        raise TypeError(f"gym.{call} takes a tensor, not None")
+    return unwrap_tensor(tensor).values
+
+
 def _values(tensor: Tensor, shape: tuple[int, ...], sim: Sim, call: str) -> torch.Tensor:
-    values = unwrap_tensor(tensor).values
+    values = _given(tensor, call)
     if values.dtype != torch.float32 or values.numel() != int(np.prod(shape)):
         raise ValueError(
             f"gym.{call} takes a float32 tensor of shape {shape}, not {values.dtype} {tuple(values.shape)}"
@@ -875,7 +891,7 @@ def _values(tensor: Tensor, shape: tuple[int, ...], sim: Sim, call: str) -> torc
 
 
 def _index(sim: Sim, tensor: Tensor, count: int, call: str) -> torch.Tensor:
-    index = unwrap_tensor(tensor).values
+    index = _given(tensor, call)
     if index.dtype != torch.int32 or index.ndim != 1:
         raise ValueError(
             f"gym.{call} takes actor indices as an int32 tensor of one dimension, not {index.dtype} {tuple(index.shape)}"
@@ -893,7 +909,7 @@ def _index(sim: Sim, tensor: Tensor, count: int, call: str) -> torch.Tensor:
 def _command(
     sim: Sim, target: torch.Tensor, values: Tensor, call: str, actors: Tensor | None = None, count: int = 0
 ) -> bool:
-    index = None if actors is None else _index(sim, actors, count, call)
+    index = _index(sim, actors, count, call) if call.endswith("_indexed") else None  # type: ignore[arg-type]
     sim.set_command(target, _values(values, (len(sim.dof_state),), sim, call), index)
     return True
 
@@ -910,5 +926,7 @@ def _actor_command(gym: Gym, env: Env, handle: int, which: str, values: np.ndarr
     target, rows, values = getattr(sim, which), _dofs(env, handle), np.asarray(values, dtype=np.float32).reshape(-1)
     if len(values) != rows.stop - rows.start:
         raise ValueError(f"{call()}: the actor has {rows.stop - rows.start} DOFs, not {len(values)}")
+    if not np.isfinite(values).all():
+        raise ValueError(f"{call()}: commands are finite, not {values}")
     target[rows] = torch.as_tensor(values, device=target.device)
     return True

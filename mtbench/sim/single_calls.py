@@ -5,6 +5,7 @@ They are for a few bodies: each call brings the states up to date first. The ten
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ from .datatypes import (
     Transform,
     Vec3,
 )
-from .handles import actor_of, body_of, dof_of, first_of, index_of, joint_of, joints, simulation
+from .handles import actor_of, body_of, call, dof_of, first_of, index_of, joint_of, joints, simulation
 from .numbers import number
 
 if TYPE_CHECKING:
@@ -337,7 +338,10 @@ def _set_command(env: Env, handle: int, which: str, value: float) -> None:
     sim = simulation(env)
     sim.prepare()
     dof_of(env, handle)
-    getattr(sim, which)[sim.first(env, "dofs") + index_of(handle)] = number(value, float, "a DOF's command")
+    value = number(value, float, "a DOF's command")
+    if not math.isfinite(value):
+        raise ValueError(f"{call()}: a command is finite, not {value}")
+    getattr(sim, which)[sim.first(env, "dofs") + index_of(handle)] = value
 
 
 def _joint_dof(env: Env, handle: int) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import socket
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -83,6 +84,9 @@ def test_the_browser_viewer_answers_on_this_machine_only(checkpoint: str) -> Non
             with socket.socket() as outside:  # another address of this machine, as another machine would ask
                 outside.settimeout(2)
                 foreign.append(outside.connect_ex(("127.0.0.2", port)))
+            rebound = urllib.request.Request(f"http://{watch.HOST}:{port}", headers={"Host": "evil.example"})
+            with pytest.raises(urllib.error.HTTPError, match="403"):
+                urllib.request.urlopen(rebound, timeout=10)
         return not pages
 
     watch.serve(env, watch.mean_policy(model), 1, port, going)

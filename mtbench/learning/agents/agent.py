@@ -446,8 +446,8 @@ class Agent(BaseAlgorithm):
         own = distributed.collect({key: state[key] for key in OWN})
         if distributed.rank() == 0:
             try:
-                save_checkpoint(path, state | {"ranks": own[1:]})
                 self.observer.flush()
+                save_checkpoint(path, state | {"ranks": own[1:]})
             except OSError as error:
                 raise UserError(
                     f"{path} cannot be written at {state['frame']:,} frames: {error.strerror or error}; the one before stays"
