@@ -99,8 +99,11 @@ NOTES = """
 - **Ground.** Every environment has the whole ground in its own world, at the same coordinates. A height field is linear
   between samples (PhysX: two triangles); a triangle mesh becomes the height field of its upper surface, measured every 5 cm.
   It is compiled once for each structure and copied for each distinct set of properties.
-- **Divergence.** An environment whose state stops being finite shows NaN in every state tensor and is not stepped until
-  its root and DOF states are set.
+- **Divergence.** MuJoCo has no caps on velocities, which keep PhysX finite. An environment whose state stops being finite in
+  a step is put back to what it was before the step, at rest (to where it was created, if a client had written what is not
+  finite); the first time is said by a warning, `gym.take_diverged(sim)` (ours) counts them all. With
+  `SimParams.keep_finite` (ours) false it shows NaN in every state tensor instead, and is not stepped until its root and DOF
+  states are set.
 - **Beyond Isaac Gym**: `gym.get_state(sim)` and `gym.set_state(sim, state)` save and restore the physics exactly;
   `gym.set_env_ground(env, x, y, length, width)` lets an environment hold only a part of the height fields;
   `gym.settle(sim)` follows states that a replayed CUDA graph has set; `gym.take_overflow(sim)` counts lost contacts;

@@ -184,6 +184,12 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         """How many environments lost contacts since the last call because MuJoCo Warp had no room. Not in Isaac Gym."""
         return sim.take_overflow()
 
+    def take_diverged(self, sim: Sim) -> torch.Tensor:
+        """How many times an environment has diverged and been put back to its last finite state, at rest, since the last call
+        (``SimParams.keep_finite``). Not in Isaac Gym."""
+        sim.prepare()
+        return sim.take_diverged()
+
     def take_refused(self, sim: Sim) -> torch.Tensor:
         """How many indices of ``*_indexed`` calls have named an actor that does not exist since the last call. They are left
         out, and counted, where they lie on a GPU; elsewhere they are refused at once. Not in Isaac Gym."""

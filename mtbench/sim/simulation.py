@@ -17,6 +17,7 @@ from torch import Tensor
 
 from .cameras import Studio
 from .datatypes import DOF_PROPERTIES, FLT_MAX, CoordinateSpace, DofDriveMode, DofType, SimParams
+from .divergence import DivergenceGuard
 from .engines import make_engine
 from .engines.engine import Engine
 from .force_sensors import ForceSensors
@@ -103,6 +104,7 @@ class Simulation:
         self._kp, self._kd, self._takes_effort, self._limit = self._zeros(4, d).to(self._engine.qpos.dtype)
         self._read_drives(self.envs)
         self._set_initial_state()
+        self._guard = DivergenceGuard(self._engine, self.layout) if self.params.keep_finite else None
         self.refresh_bodies()
         self.refresh_roots()
         self.refresh_dofs()
@@ -230,6 +232,8 @@ class Simulation:
         substeps = self.params.substeps
         times = substeps if self.params.implicit_contacts and self._drives_limited else 1
         force = self._engine.force.clone() if times > 1 else None
+        if self._guard is not None:
+            self._guard.remember(self._engine)
         for k in range(times):
             if k:
                 assert force is not None
@@ -237,6 +241,8 @@ class Simulation:
                 self._engine.mark_force()
             self._command(substeps // times)
             self._engine.step(substeps // times)
+        if self._guard is not None and (ranks := self._guard.restore(self._engine)) is not None:
+            self._engine.mark(ranks)
         self._moved = "all"
         self.frame += 1
 
@@ -320,6 +326,14 @@ class Simulation:
         overflow = self._engine.overflow
         count = (overflow != 0).sum()
         overflow.zero_()
+        return count
+
+    def take_diverged(self) -> Tensor:
+        """How many times an environment was put back since the last call because it had diverged, scalar."""
+        if self._guard is None:
+            return torch.zeros((), dtype=torch.int64, device=self.device)
+        count = self._guard.count.clone()
+        self._guard.count.zero_()
         return count
 
     def take_refused(self) -> Tensor:
