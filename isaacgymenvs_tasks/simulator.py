@@ -86,8 +86,8 @@ class IsaacGym(OpenPhysics):
 
 
 def choose_engine(params: Any, cfg: Mapping[str, Any]) -> None:
-    """Set friction cone, ``implicit_contacts`` and ``keep_finite`` in ``params`` (``gymapi.SimParams``), and ask for MuJoCo Warp where
-    ``cfg["engine"]`` or the GPU pipeline wants it. NVIDIA's package has one engine, and no such parameters."""
+    """Set friction cone, ``implicit_contacts`` and ``keep_finite`` in ``params`` (``gymapi.SimParams``), and ask for MuJoCo
+    Warp where ``cfg["engine"]`` or the GPU pipeline wants it. NVIDIA's package has one engine, and no such parameters."""
     api: Any = gymapi
     if not hasattr(api, "WarpParams"):
         return

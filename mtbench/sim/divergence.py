@@ -1,8 +1,8 @@
 """Environments whose state stops being finite are kept finite, as Isaac Gym's are: clients do not expect NaN.
 
-PhysX caps velocities, so what explodes there flies about and is soon reset by its task. MuJoCo has no such caps. An environment
-that diverges in a step is put back to where it was before the step, at rest; if that was not finite either (a client wrote
-it), to where it was created. Every time is counted, and the first is said.
+PhysX caps velocities, so what explodes there flies about and is soon reset by its task. MuJoCo has no such caps. An
+environment that diverges in a step is put back to where it was before the step, at rest; if that was not finite either (a
+client wrote it), to where it was created. Every time is counted, and the first is said.
 """
 
 from __future__ import annotations
@@ -29,8 +29,7 @@ class DivergenceGuard:
         self._said = False
         none = len(layout.env_rank)  # the spare entries belong to no environment
         self._env = torch.cat([layout.env_rank.argsort(), layout.env_rank.new_tensor([none])])  #: rank -> index
-        dof_rank = layout.actor_dofs.new_full((len(layout.dof_qpos),), none)
-        dof_rank[layout.actor_dofs] = layout.actor_env[:, None].expand_as(layout.actor_dofs)
+        dof_rank = torch.cat([layout.dof_env, layout.dof_env.new_tensor([none])])
         self._qpos_rank = torch.full_like(engine.qpos, none, dtype=torch.long)
         self._qvel_rank = torch.full_like(engine.qvel, none, dtype=torch.long)
         for ranks, root, dof in (

@@ -57,12 +57,17 @@ def read(root: Element, path: Path) -> mujoco.MjSpec:
 def _parse(root: Element, path: Path) -> mujoco.MjSpec:
     """Let MuJoCo parse the text, without the elements and attributes that it does not know (any more)."""
     unknown: list[str] = []
+    bad: list[str] = []
     for _ in range(_MOST_REPAIRS):
         # One element a line, so that MuJoCo's line number says which one it means.
         elements, lines = _lines(root)
         try:
             spec = mujoco.MjSpec.from_string("\n".join(lines))
         except ValueError as error:
+            found = re.search(r"bad format in attribute '(\w+)'.*line (\d+)", str(error), re.DOTALL)
+            if found is not None and (said := _read_as_far(elements[int(found[2]) - 1][0], found[1])):
+                bad.append(said)
+                continue
             found = re.search(r"unrecognized (element|attribute)(?:: '(\w+)')?.*line (\d+)", str(error), re.DOTALL)
             if found is None:
                 raise
@@ -77,11 +82,24 @@ def _parse(root: Element, path: Path) -> mujoco.MjSpec:
             else:
                 raise
             continue
+        if bad:
+            warnings.warn(f"asset file {path}: {', '.join(dict.fromkeys(bad))}", stacklevel=5)
         if unknown:
             names = ", ".join(dict.fromkeys(unknown))
             warnings.warn(f"asset file {path}: MuJoCo does not know {names}; left out", stacklevel=5)
         return spec
     raise ValueError(f"more than {_MOST_REPAIRS} elements and attributes are not MuJoCo's")
+
+
+def _read_as_far(element: Element, key: str) -> str:
+    """Cut off what follows a number in an attribute's words ("1s"), as C's parsers do. What was done; "" if nothing can be."""
+    text = element.get(key, "")
+    numbers = [re.match(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", word) for word in text.replace(",", " ").split()]
+    read = " ".join(n[0] for n in numbers if n is not None)
+    if None in numbers or not read or read == text:
+        return ""
+    element.set(key, read)
+    return f"the {key} of a {element.tag}, {text!r}, is read as {read}"
 
 
 def _lines(root: Element) -> tuple[list[tuple[Element, Element | None]], list[str]]:

@@ -11,19 +11,19 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 import mujoco
-import numpy as np
 import torch
 from torch import Tensor
 
 from .cameras import Studio
-from .datatypes import DOF_PROPERTIES, FLT_MAX, CoordinateSpace, DofDriveMode, DofType, SimParams
+from .datatypes import CoordinateSpace, DofType, SimParams
 from .divergence import DivergenceGuard
+from .drives import Drives
 from .engines import make_engine
 from .engines.engine import Engine
 from .force_sensors import ForceSensors
 from .ground import Ground
 from .layout import Layout, build_layout
-from .scene import Actor, Env, build_groups, changed_inertias, drive_gains, with_properties
+from .scene import Actor, Env, build_groups, changed_inertias, with_properties
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,6 @@ class Simulation:
         self._studio: Studio | None = None
         self.engine: Engine | None = None
         self.destroyed = False
-        self._drives_limited = False  # whether any drive has a limit
         self._changed_envs: dict[int, Env] = {}  # by index: those with properties that the engine has not been given
         self._first: dict[str, list[int]] = {"actors": [0], "bodies": [0], "dofs": [0]}
 
@@ -101,7 +100,7 @@ class Simulation:
         self.articulations: dict[str, Articulation] = {}
         #: actors named that do not exist, counted on a GPU, where refusing them at once would be to wait for it
         self.refused = torch.zeros((), dtype=torch.int64, device=self.device)
-        self._kp, self._kd, self._takes_effort, self._limit = self._zeros(4, d).to(self._engine.qpos.dtype)
+        self._drives = Drives(d, self._engine.qpos)
         self._read_drives(self.envs)
         self._set_initial_state()
         self._guard = DivergenceGuard(self._engine, self.layout) if self.params.keep_finite else None
@@ -197,21 +196,7 @@ class Simulation:
 
     def _read_drives(self, envs: list[Env]) -> None:
         """Take the drives in some environments from their properties."""
-        first = [self.first(env, "dofs") for env in envs]
-        rows = np.concatenate([np.arange(k, k + env.num_dofs) for k, env in zip(first, envs, strict=True)])
-        props = np.concatenate([np.zeros(0, DOF_PROPERTIES), *(a.dof_props for env in envs for a in env.actors)])
-        kp, kd = drive_gains(props)
-        mode, effort = props["driveMode"], props["effort"].astype(float)
-        takes_effort = (mode == DofDriveMode.DOF_MODE_NONE) | (mode == DofDriveMode.DOF_MODE_EFFORT)
-        limit = np.where(effort > 0.0, effort, FLT_MAX)
-        for column, values in (
-            (self._kp, kp),
-            (self._kd, kd),
-            (self._takes_effort, takes_effort),
-            (self._limit, limit),
-        ):
-            column[torch.from_numpy(rows).to(self.device)] = torch.from_numpy(values).to(column)
-        self._drives_limited = self._drives_limited or bool(((kp + kd > 0.0) & (limit < FLT_MAX)).any())
+        self._drives.read(envs, [self.first(env, "dofs") for env in envs])
 
     def _set_initial_state(self) -> None:
         rows = []
@@ -226,44 +211,31 @@ class Simulation:
         """Step by ``dt``.
 
         A drive's force is kp (p* - q) + kd (v* - v), with the position and velocity at the end of each substep (see
-        ``with_properties``), or the effort. Where contacts are implicit and drives have limits, they are commanded anew
-        in each substep.
+        :mod:`.drives`), or the effort. Where contacts are implicit and drives have limits, they are commanded anew in each
+        substep.
         """
-        substeps = self.params.substeps
-        times = substeps if self.params.implicit_contacts and self._drives_limited else 1
-        force = self._engine.force.clone() if times > 1 else None
+        substeps, engine, drives = self.params.substeps, self._engine, self._drives
+        anew = self.params.implicit_contacts and drives.limited
+        times = substeps if anew else 1
+        targets = self.position_target[:-1], self.velocity_target[:-1], self.effort[:-1]
+        h, dofs = self.params.dt / substeps, self.layout.dof_qvel[:-1]
+        force = engine.force.clone() if times > 1 else None
         if self._guard is not None:
-            self._guard.remember(self._engine)
+            self._guard.remember(engine)
         for k in range(times):
             if k:
                 assert force is not None
-                self._engine.force.copy_(force)  # which the engine has set to zero
-                self._engine.mark_force()
-            self._command(substeps // times)
-            self._engine.step(substeps // times)
-        if self._guard is not None and (ranks := self._guard.restore(self._engine)) is not None:
-            self._engine.mark(ranks)
+                engine.force.copy_(force)  # which the engine has set to zero
+                engine.mark_force()
+            drives.command(engine, self.layout, targets, h, substeps // times)
+            before = engine.qvel[dofs] if anew else None
+            engine.step(substeps // times)
+        if before is not None:
+            drives.note_absorbed(engine.qvel[dofs] - before, h)
+        if self._guard is not None and (ranks := self._guard.restore(engine)) is not None:
+            engine.mark(ranks)
         self._moved = "all"
         self.frame += 1
-
-    def _command(self, substeps: int) -> None:
-        """Give the drives their commands for some substeps.
-
-        The mean force over them (the joint moving on at its present velocity) is limited to the DOF's effort. The limit is
-        part of the command, ctrl = force + kp q + kd v, not of MuJoCo's actuator: where MuJoCo limits a force it no longer
-        integrates the damping implicitly, and a stiff drive that saturates chatters.
-        """
-        engine, layout = self._engine, self.layout
-        engine.forward()
-        q, v = engine.qpos[layout.dof_qpos[:-1]], engine.qvel[layout.dof_qvel[:-1]]
-        h = self.params.dt / self.params.substeps
-        spring = self._kp * q + (self._kd + self._kp * h) * v  # what the actuators take off
-        command = self._kp * self.position_target[:-1] + self._kd * self.velocity_target[:-1]
-        command += self._takes_effort * self.effort[:-1]
-        # What the mean falls short of the force at the start
-        drift = self._kp * v * (self.params.dt * (substeps - 1) / (2 * self.params.substeps))
-        mean = torch.minimum(torch.maximum(command - spring - drift, -self._limit), self._limit)
-        engine.ctrl[layout.dof_ctrl[:-1]] = mean + drift + spring
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -314,7 +286,7 @@ class Simulation:
         return torch.stack([engine.qpos[layout.dof_qpos[rows]], engine.qvel[layout.dof_qvel[rows]]], 1).float()
 
     def refresh_dof_forces(self) -> None:
-        self.dof_force[:] = self._engine.dof_force[self.layout.dof_qvel[:-1]]
+        self.dof_force[:] = self._engine.dof_force[self.layout.dof_qvel[:-1]] - self._drives.absorbed
 
     def refresh_contact_forces(self) -> None:
         self._engine.forward()

@@ -220,6 +220,17 @@ def test_mjcf_as_found(world):
     assert len(asset.dof_names) == 2 and all(asset.dof_names)
 
 
+@pytest.mark.parametrize(("geom", "read"), [("contype='1s'", "1"), ("pos='0, 0, .3'", "0 0 .3"), ("mass='2kg'", "2")])
+def test_numbers_in_mjcf_are_read_as_far_as_they_go(world, geom, read):
+    text = f"<mujoco><worldbody><body name='a'><geom size='.1' {geom}/></body></worldbody></mujoco>"
+    with pytest.warns(UserWarning, match=f"is read as {read}"):
+        asset = load(world, text, "r.xml")
+    body = properties(world, asset)[0]
+    assert world.gym.get_asset_rigid_shape_count(asset) == 1
+    assert body.com.z == pytest.approx(0.3 if "pos" in geom else 0.0)
+    assert body.mass == pytest.approx(2.0 if "mass" in geom else 1000 * 4 / 3 * math.pi * 0.1**3)
+
+
 @pytest.mark.parametrize("ending", ["obj", "dae", "glb"])
 def test_mjcf_meshes(world, ending):
     write_mesh(world.tmp_path / "meshes" / f"t.{ending}")
