@@ -1,11 +1,11 @@
 """Commands of drives, and what drives at their limits do.
 
-A drive's force is f = kp (p* - q) + kd (v* - v), limited to +-L, with the position and velocity at the end of a substep h. With
-f0, the same at its beginning, f = f0 - D a, where a is the joint's acceleration and D = h (kd + h kp). Models hold D as inertia
-(see ``scene.with_properties``), so a drive that is commanded c does c - D a. Short of the limit c is f0. At the limit c has to
-be L + D a, and a, with contacts and other joints in the way, is what the physics says: it is asked for a once to see which
-drives are at their limits, and then for the root of c - D a = L by the secant rule, each joint for itself. That is exact for one
-joint, and within some ten per cent for several that pull on each other.
+A drive's force is f = kp (p* - q) + kd (v* - v), limited to +-L, with the position and velocity at the end of a substep h.
+With f0, the same at its beginning, f = f0 - D a, where a is the joint's acceleration and D = h (kd + h kp). Models hold D as
+inertia (see ``scene.with_properties``), so a drive that is commanded c does c - D a. Short of the limit c is f0. At the limit
+c has to be L + D a, and a, with contacts and other joints in the way, is what the physics says: it is asked for a once to see
+which drives are at their limits, and then for the root of c - D a = L by the secant rule, each joint for itself. That is
+exact for one joint, and within some ten per cent for several that pull on each other.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from .engines.engine import Engine
 from .layout import Layout
 from .scene import Env, drive_gains
 
-#: Drives whose D is less than this part of the joint's own inertia are commanded f0 within +-L: they are at most so much slow.
+#: Drives whose D is less than this part of the joint's own inertia are commanded f0 within +-L: no slower than that.
 SLOW = 0.1
-#: How often the physics is asked.
+#: How often the physics is asked for the root.
 ANSWERS = 2
 #: The least part of its own inertia that a joint may seem to have with other joints giving way.
 LIGHTEST = 0.05

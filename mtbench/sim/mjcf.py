@@ -92,7 +92,7 @@ def _parse(root: Element, path: Path) -> mujoco.MjSpec:
 
 
 def _read_as_far(element: Element, key: str) -> str:
-    """Cut off what follows a number in an attribute's words ("1s"), as C's parsers do. What was done; "" if nothing can be."""
+    """Cut off what follows a number in an attribute's words ("1s"), as C's parsers do. What was done; "" if nothing can."""
     text = element.get(key, "")
     numbers = [re.match(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", word) for word in text.replace(",", " ").split()]
     read = " ".join(n[0] for n in numbers if n is not None)

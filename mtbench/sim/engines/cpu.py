@@ -120,8 +120,8 @@ class CpuEngine(Engine):
         self._run(_Batch.forward, [batch for batch in self._largest_first if batch.dirty.any()])
 
     def accelerations(self, ranks: Tensor) -> Tensor:
-        """``qacc`` (as ``qvel``) that some environments would have with the commands and forces as they are. Others keep those
-        of the last call."""
+        """``qacc`` (as ``qvel``) that some environments would have with the commands and forces as they are. Others keep
+        those of the last call."""
         if self._qacc is None:
             self._qacc = torch.zeros_like(self.qvel)
         wanted = np.zeros(len(self._diverged), dtype=bool)
