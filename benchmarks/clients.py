@@ -12,7 +12,6 @@ import importlib
 import subprocess
 import sys
 import time
-import types
 import warnings
 from pathlib import Path
 from typing import Any
@@ -40,7 +39,7 @@ def fill_in_what_has_gone() -> None:
         try:
             importlib.import_module(name)
         except ImportError:
-            stand_in: Any = MagicMock(spec=types.ModuleType)
+            stand_in: Any = MagicMock(name=name)
             stand_in.__spec__, stand_in.__path__ = None, []
             sys.modules[name] = stand_in
 

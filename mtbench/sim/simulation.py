@@ -24,6 +24,7 @@ from .force_sensors import ForceSensors
 from .ground import Ground
 from .layout import Layout, build_layout
 from .scene import Actor, Env, build_groups, changed_inertias, with_properties
+from .start import root_state
 
 
 @dataclass(frozen=True)
@@ -199,11 +200,18 @@ class Simulation:
         self._drives.read(envs, [self.first(env, "dofs") for env in envs])
 
     def _set_initial_state(self) -> None:
-        rows = []
-        for actor in self.actors:
-            p, r = actor.pose.p, actor.pose.r.normalize()
-            rows.append([p.x, p.y, p.z, r.x, r.y, r.z, r.w] + [0.0] * 6)
+        rows = [root_state(actor) for actor in self.actors]
         self.set_roots(torch.tensor(rows).reshape(-1, 13), None)
+        begun = [(k, actor.start) for k, actor in enumerate(self.actors) if actor.start is not None]
+        if not begun:
+            return
+        dofs, state = self.layout.actor_dofs, torch.zeros(len(self.dof_state) + 1, 2, device=self.device)
+        for k, start in begun:
+            own = dofs[k, : len(start.dofs)]
+            state[own] = torch.from_numpy(start.dofs).to(self.device)
+            for name, values in start.commands.items():
+                getattr(self, name)[own] = torch.from_numpy(values).to(self.device)
+        self.set_dofs(state[:-1], None)
 
     # -- stepping ------------------------------------------------------------------------------------------------
 
