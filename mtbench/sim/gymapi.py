@@ -127,9 +127,9 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         return deepcopy(sim.params)
 
     def set_sim_params(self, sim: Sim, params: SimParams) -> None:
-        """Before ``prepare_sim``: the parameters are compiled into the models."""
+        """After ``prepare_sim`` gravity can change, and what has no effect; the rest is compiled into the models."""
         if sim.prepared:
-            raise NotImplementedError(f"gym.set_sim_params after prepare_sim is not available; see {PAGE}")
+            sim.change_params(params)
         sim.params = deepcopy(params)
 
     def add_ground(self, sim: Sim, params: PlaneParams) -> None:

@@ -11,6 +11,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 import mujoco
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -516,6 +517,20 @@ class Simulation:
                 a.mass_matrix[k] = block
 
     # -- changes after preparation -------------------------------------------------------------------------------
+
+    def change_params(self, params: SimParams) -> None:
+        """Give the models the gravity of ``params``, of which nothing else that acts may differ from what they have."""
+        for name in ("dt", "substeps", "friction_cone", "implicit_contacts", "keep_finite", "use_gpu_pipeline", "warp"):
+            now, wanted = getattr(self.params, name), getattr(params, name)
+            if now != wanted:
+                raise NotImplementedError(
+                    f"gym.set_sim_params after prepare_sim cannot change {name} from {now} to {wanted}; gravity alone"
+                )
+        gravity = np.array([params.gravity.x, params.gravity.y, params.gravity.z])
+        if not np.isfinite(gravity).all():
+            raise ValueError(f"gym.set_sim_params: gravity is three finite numbers (m/s^2), not {gravity.tolist()}")
+        if params.gravity != self.params.gravity:
+            self._engine.set_gravity(gravity)
 
     def properties_changed(self, env: Env) -> None:
         """Properties of one of ``env``'s actors were set. The environment is given a model with them before the engine is

@@ -201,8 +201,8 @@ class SingleCalls:
         _, actor, dof = dof_of(env, handle)
         if not sim.prepared:
             d, pose = posed(actor), actor.pose
-            origin = pose.transform_point(Vec3(*map(float, d.xanchor[dof])))
-            return DofFrame(origin, pose.transform_vector(Vec3(*map(float, d.xaxis[dof]))))
+            anchor, own = Vec3(*map(float, d.xanchor[dof])), Vec3(*map(float, d.xaxis[dof]))
+            return DofFrame(pose.transform_point(anchor), pose.transform_vector(own))
         sim._engine.forward()
         joint = sim.layout.dof_joint[sim.first(env, "dofs") + index_of(handle)]
         origin, axis = sim._engine.xanchor[joint].tolist(), sim._engine.xaxis[joint].tolist()

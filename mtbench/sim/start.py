@@ -1,7 +1,7 @@
 """States and commands that clients set or read before ``prepare_sim``, while environments are still being created.
 
-The example scripts of Isaac Gym set the states and targets of an actor as soon as it is created. They wait here, with the actor,
-until the tensors exist.
+The example scripts of Isaac Gym set the states and targets of an actor as soon as it is created. They wait here, with the
+actor, until the tensors exist.
 """
 
 from __future__ import annotations

@@ -170,6 +170,16 @@ class CpuEngine(Engine):
         for batch in touched:
             batch.batch.set_models(batch.models)
 
+    def set_gravity(self, gravity: np.ndarray) -> None:
+        for batch in self._batches:
+            if batch.placed:
+                batch.batch.expand("opt.gravity")[:] = gravity
+                continue
+            for model in {id(m): m for m in batch.models}.values():
+                model.opt.gravity[:] = gravity
+            batch.batch.set_models(batch.models)
+        self._dirty[:-1] = True
+
     def get_state(self) -> Tensor:
         """Everything the next step depends on, all environments in one float64 vector."""
         self.forward()
