@@ -145,7 +145,7 @@ def test_a_drive_at_its_limit_moves_as_fast_as_the_limit_lets_it(make_world, ine
 
 
 def test_two_joints_at_their_limits_share_what_they_do(make_world):
-    """Stiff drives of an arm, far from their targets: M(q) a + bias, by MuJoCo's own inverse dynamics, is about the limits."""
+    """Stiff drives of an arm, far from their targets: M(q) a + bias, by inverse dynamics, is about the limits."""
     w = make_world(dt=1e-3)
     env = w.env((w.mjcf(ARM, fix_base_link=True), (0, 0, 1)))
     w.drive(env, driveMode=gymapi.DOF_MODE_POS, stiffness=1e6, damping=1e3, effort=np.array([3.0, 2.0, 20.0]))
