@@ -62,7 +62,8 @@ NOTES = """
   `SimParams.implicit_contacts` (ours) is false: that is MuJoCo's `implicitfast`, in which a stiff drive that presses on
   something bounces. A DOF's `effort` limits the force that remains at the end of a substep h: at its limit a stiff drive
   moves a joint as that force alone would: exactly for one joint that nothing pulls, while several at their limits that pull
-  on each other get from two thirds to twice of it. Steps in which that happens take three to four times as long. Drives of h (kd + h kp) less than a
+  on each other get from two thirds to twice of it. Steps in which that happens take three to four times as long.
+  Drives of h (kd + h kp) less than a
   quarter of their joint's inertia, and all on MuJoCo Warp, are limited in what they begin a substep with, so they are at most
   a quarter slower (on Warp as if the joint were heavier by h (kd + h kp)). Without implicit contacts the mean over a step is
   limited. The `velocity` limit of a URDF file is read, and has no effect.
