@@ -64,8 +64,8 @@ NOTES = """
   moves a joint as that force alone would: exactly for one joint that nothing pulls, while several at their limits that pull
   on each other get from two thirds to twice of it. Steps in which that happens take three to four times as long.
   Drives of h (kd + h kp) less than a
-  quarter of their joint's inertia, and all on MuJoCo Warp, are limited in what they begin a substep with, so they are at most
-  a quarter slower (on Warp as if the joint were heavier by h (kd + h kp)). Without implicit contacts the mean over a step is
+  tenth of their joint's inertia, and all on MuJoCo Warp, are limited in what they begin a substep with, so they are at most
+  a tenth slower (on Warp as if the joint were heavier by h (kd + h kp)). Without implicit contacts the mean over a step is
   limited. The `velocity` limit of a URDF file is read, and has no effect.
 - **Parameters**: `set_sim_params` after `prepare_sim` changes gravity alone (CPU engine); settings of PhysX have no effect.
 - **Before `prepare_sim`** states and targets of DOFs and roots can be set and read as environments are created.

@@ -21,7 +21,7 @@ from .layout import Layout
 from .scene import Env, drive_gains
 
 #: Drives whose D is less than this part of the joint's own inertia are commanded f0 within +-L: no slower than that.
-SLOW = 0.25
+SLOW = 0.1
 #: How often the physics is asked for the root.
 ANSWERS = 2
 
