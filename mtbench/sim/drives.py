@@ -113,7 +113,7 @@ class Drives:
             slope = torch.minimum(slope, 1.0 / (absorbs + self._inertia))
             last, free = command, held
             command = command - (command - absorbs * held - limit) / (1.0 - absorbs * slope)
-            size = torch.minimum((command * limit.sign()).clamp(min=self.limit), most)
+            size = torch.minimum((command * limit.sign()).clamp(min=0.0), most)
             command = torch.copysign(size, limit)
         engine.ctrl[layout.dof_ctrl[:-1][at_limit]] = (command + spring)[at_limit]
 
