@@ -102,14 +102,15 @@ class IsaacGym(OpenPhysics):
 
 
 def choose_engine(params: Any, cfg: Mapping[str, Any]) -> None:
-    """Set friction cone and ``implicit_contacts`` in ``params`` (``gymapi.SimParams``), and ask for MuJoCo Warp where
-    ``cfg["engine"]`` or the GPU pipeline wants it. NVIDIA's package has one engine, and no such parameters."""
+    """Set friction cone, ``implicit_contacts`` and ``keep_finite`` in ``params`` (``gymapi.SimParams``), and ask for MuJoCo
+    Warp where ``cfg["engine"]`` or the GPU pipeline wants it. NVIDIA's package has one engine, and no such parameters."""
     api: Any = gymapi
     if not hasattr(api, "WarpParams"):
         return
     params.friction_cone = str(cfg.get("friction_cone", params.friction_cone))
     # Our tasks' drives are soft enough to do without, and every result of theirs was measured so.
     params.implicit_contacts = bool(cfg.get("implicit_contacts", False))
+    params.keep_finite = False  # the task sees what diverged, resets and counts it
     if cfg.get("engine") == "warp" or params.use_gpu_pipeline:
         params.warp = api.WarpParams(enabled=True, **(cfg.get("warp") or {}))
 

@@ -137,8 +137,8 @@ def _run(config: dict[str, Any], overrides: Sequence[str]) -> None:
     except Exception as error:
         with contextlib.suppress(OSError):  # where nothing can be written, not even this
             record.end("failed", f"{type(error).__name__}: {' '.join(str(error).split())}")
-        ours = isinstance(error, OSError) and str(run_dir) in str(error.filename or run_dir)
-        if ours and error.errno in _STORAGE:
+        written = isinstance(error, OSError) and str(run_dir) in str(error.filename or run_dir)
+        if isinstance(error, OSError) and written and error.errno in _STORAGE:
             last = Path("nn") / "last.pth"
             kept = f"; {last} there continues it once that is put right" if (run_dir / last).exists() else ""
             raise UserError(f"the run cannot be written to {run_dir}: {error.strerror}{kept}") from error

@@ -60,10 +60,15 @@ NOTES = """
   damping acts passively in both, stiffness about zero in the mode none alone. Contacts, joint limits and equality constraints
   are solved for together with what drives and dampers do by the end of the substep, as in PhysX, unless
   `SimParams.implicit_contacts` (ours) is false: that is MuJoCo's `implicitfast`, in which a stiff drive that presses on
-  something bounces. A DOF's `effort` limits the force that the drive begins each substep with, before its own damping takes
-  its share: at its limit a drive moves a joint of inertia I as if that were I + h (kd + h kp), in substeps of h (PhysX limits
-  what remains); what it presses with is the limit. Without implicit contacts the mean over a step is limited. The `velocity`
-  limit of a URDF file is read, and has no effect.
+  something bounces. A DOF's `effort` limits the force that remains at the end of a substep h: at its limit a stiff drive
+  moves a joint as that force alone would: exactly for one joint that nothing pulls, while several at their limits that pull
+  on each other get from two thirds to twice of it. Steps in which that happens take three to four times as long.
+  Drives of h (kd + h kp) less than a
+  tenth of their joint's inertia, and all on MuJoCo Warp, are limited in what they begin a substep with, so they are at most
+  a tenth slower (on Warp as if the joint were heavier by h (kd + h kp)). Without implicit contacts the mean over a step is
+  limited. The `velocity` limit of a URDF file is read, and has no effect.
+- **Parameters**: `set_sim_params` after `prepare_sim` changes gravity alone (CPU engine); settings of PhysX have no effect.
+- **Before `prepare_sim`** states and targets of DOFs and roots can be set and read as environments are created.
 - **Masses** and inertias: `recomputeInertia` scales the inertia with the mass. The first change to bodies of an asset after
   `prepare_sim` compiles the models again; later ones do not.
 - **Asset options that act**: `fix_base_link`, `disable_gravity`, `armature`, `density`, `linear_damping`,
@@ -81,8 +86,8 @@ NOTES = """
   with file, element and reason.
 - **MJCF** files may keep equality constraints and tendons; their actuators do not act (drives and efforts do), and ball
   joints are refused. Geoms on the worldbody (floors) are left out. Elements and attributes that MuJoCo does not know are left
-  out with a warning; materials and textures that are not there do not matter; names that are missing or repeated are
-  completed. Joints of a floating root are dropped.
+  out with a warning, numbers are read as far as they go (`1s`); materials, textures, and meshes that nothing collides with do
+  not matter when they are not there; names that are missing or repeated are completed. Joints of a floating root are dropped.
 - **Joints** of an asset are those on which its bodies hang, fixed ones too, in the order of the bodies: with a fixed base,
   a joint's index is its body's row in the Jacobian.
 - **Force sensors** tell, as in Isaac Gym, the sum of all that acts on a body (zero at rest). Without forces of forward
@@ -99,8 +104,11 @@ NOTES = """
 - **Ground.** Every environment has the whole ground in its own world, at the same coordinates. A height field is linear
   between samples (PhysX: two triangles); a triangle mesh becomes the height field of its upper surface, measured every 5 cm.
   It is compiled once for each structure and copied for each distinct set of properties.
-- **Divergence.** An environment whose state stops being finite shows NaN in every state tensor and is not stepped until
-  its root and DOF states are set.
+- **Divergence.** MuJoCo has no caps on velocities, which keep PhysX finite. An environment whose state stops being finite in
+  a step is put back to what it was before the step, at rest (to where it was created, if a client had written what is not
+  finite); the first time is said by a warning, `gym.take_diverged(sim)` (ours) counts them all. With
+  `SimParams.keep_finite` (ours) false it shows NaN in every state tensor instead, and is not stepped until its root and DOF
+  states are set.
 - **Beyond Isaac Gym**: `gym.get_state(sim)` and `gym.set_state(sim, state)` save and restore the physics exactly;
   `gym.set_env_ground(env, x, y, length, width)` lets an environment hold only a part of the height fields;
   `gym.settle(sim)` follows states that a replayed CUDA graph has set; `gym.take_overflow(sim)` counts lost contacts;

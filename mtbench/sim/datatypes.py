@@ -300,7 +300,8 @@ class SimParams(Numbers):
     Not in Isaac Gym: ``friction_cone``, of which ``elliptic`` holds what is grasped and ``pyramidal`` is quicker and does for
     walking; and ``implicit_contacts``: contacts, limits and attractors are solved for together with what drives and
     dampers will do by the end of the substep, as in PhysX. Without it they are solved for as if drives went by the
-    beginning, and stiff drives that press on something bounce.
+    beginning, and stiff drives that press on something bounce. And ``keep_finite``: an environment that diverges is put back
+    to its last finite state, at rest, instead of showing NaN until it is set.
     """
 
     dt: float = 1.0 / 60.0
@@ -309,6 +310,7 @@ class SimParams(Numbers):
     friction_cone: str = "elliptic"
     gravity: Vec3 = field(default_factory=lambda: Vec3(0.0, -9.8, 0.0))
     implicit_contacts: bool = True
+    keep_finite: bool = True
     num_client_threads: int = 0
     physx: PhysXParams = field(default_factory=PhysXParams)
     stress_visualization: bool = False

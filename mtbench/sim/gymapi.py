@@ -59,6 +59,7 @@ from .scene import Actor, Env, warn_restitution
 from .sensor_calls import SensorCalls
 from .simulation import Simulation as Sim
 from .single_calls import SingleCalls
+from .start import body_states, start_of
 from .tendon_calls import TendonCalls
 from .viewer_calls import ViewerCalls
 from .viewer_types import *  # noqa: F403
@@ -126,9 +127,9 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         return deepcopy(sim.params)
 
     def set_sim_params(self, sim: Sim, params: SimParams) -> None:
-        """Before ``prepare_sim``: the parameters are compiled into the models."""
+        """After ``prepare_sim`` gravity can change, and what has no effect; the rest is compiled into the models."""
         if sim.prepared:
-            raise NotImplementedError(f"gym.set_sim_params after prepare_sim is not available; see {PAGE}")
+            sim.change_params(params)
         sim.params = deepcopy(params)
 
     def add_ground(self, sim: Sim, params: PlaneParams) -> None:
@@ -183,6 +184,12 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
     def take_overflow(self, sim: Sim) -> torch.Tensor:
         """How many environments lost contacts since the last call because MuJoCo Warp had no room. Not in Isaac Gym."""
         return sim.take_overflow()
+
+    def take_diverged(self, sim: Sim) -> torch.Tensor:
+        """How many times an environment has diverged and been put back to its last finite state, at rest, since the last call
+        (``SimParams.keep_finite``). Not in Isaac Gym."""
+        sim.prepare()
+        return sim.take_diverged()
 
     def take_refused(self, sim: Sim) -> torch.Tensor:
         """How many indices of ``*_indexed`` calls have named an actor that does not exist since the last call. They are left
@@ -769,27 +776,30 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
     def get_actor_dof_states(self, env: Env, handle: int, flags: int) -> np.ndarray:
         """Structured array with ``pos`` and ``vel``."""
         sim = _sim(env)
-        sim.prepare()
+        if not sim.prepared:
+            return start_of(actor_of(env, handle)).dofs.copy().view(datatypes.DofState.dtype)[:, 0]
         return sim.dofs_at(_dofs(env, handle)).cpu().numpy().view(datatypes.DofState.dtype)[:, 0]
 
     def set_actor_dof_states(self, env: Env, handle: int, states: np.ndarray, flags: int) -> bool:
-        sim = _sim(env)
-        sim.prepare()
-        rows = _dofs(env, handle)
-        values = sim.dofs_at(rows)
-        if len(states) != len(values):
-            raise ValueError(f"{call()}: {len(values)} DOFs have states, not {len(states)}")
+        """``states``: structured array with ``pos`` and ``vel``, of which ``flags`` says what is taken."""
+        sim, rows = _sim(env), _dofs(env, handle)
+        count = rows.stop - rows.start
+        if len(states) != count:
+            raise ValueError(f"{call()}: {count} DOFs have states, not {len(states)}")
+        values = sim.dofs_at(rows).cpu().numpy() if sim.prepared else start_of(actor_of(env, handle)).dofs
         if flags & STATE_POS:
-            values[:, 0] = torch.as_tensor(np.ascontiguousarray(states["pos"]), device=values.device)
+            values[:, 0] = states["pos"]
         if flags & STATE_VEL:
-            values[:, 1] = torch.as_tensor(np.ascontiguousarray(states["vel"]), device=values.device)
-        sim.set_dofs_at(rows, values, env)
+            values[:, 1] = states["vel"]
+        if sim.prepared:
+            sim.set_dofs_at(rows, torch.from_numpy(values).to(sim.device), env)
         return True
 
     def get_actor_rigid_body_states(self, env: Env, handle: int, flags: int) -> np.ndarray:
         """Structured array with ``pose`` and ``vel``."""
         sim = _sim(env)
-        sim.prepare()
+        if not sim.prepared:
+            return body_states(actor_of(env, handle)).view(RigidBodyState.dtype)[:, 0]
         first = self.get_actor_rigid_body_index(env, handle, 0, IndexDomain.DOMAIN_SIM)
         states = sim.bodies_at(slice(first, first + self.get_actor_rigid_body_count(env, handle)))
         return states.float().cpu().numpy().view(RigidBodyState.dtype)[:, 0]
@@ -807,12 +817,10 @@ class Gym(ViewerCalls, SingleCalls, SensorCalls, TendonCalls, AttractorCalls, Ca
         return _actor_command(self, env, handle, "effort", efforts)
 
     def get_actor_dof_position_targets(self, env: Env, handle: int) -> np.ndarray:
-        _sim(env).prepare()
-        return _sim(env).position_target[_dofs(env, handle)].cpu().numpy().copy()
+        return _commands(env, handle, "position_target")
 
     def get_actor_dof_velocity_targets(self, env: Env, handle: int) -> np.ndarray:
-        _sim(env).prepare()
-        return _sim(env).velocity_target[_dofs(env, handle)].cpu().numpy().copy()
+        return _commands(env, handle, "velocity_target")
 
     def apply_body_forces(
         self,
@@ -920,13 +928,22 @@ def _dofs(env: Env, handle: int) -> slice:
     return slice(first, first + count)
 
 
+def _commands(env: Env, handle: int, which: str) -> np.ndarray:
+    actor, sim = actor_of(env, handle), _sim(env)
+    values = getattr(sim, which)[_dofs(env, handle)].cpu().numpy() if sim.prepared else start_of(actor).commands[which]
+    return values.copy()
+
+
 def _actor_command(gym: Gym, env: Env, handle: int, which: str, values: np.ndarray) -> bool:
-    sim = _sim(env)
-    sim.prepare()
-    target, rows, values = getattr(sim, which), _dofs(env, handle), np.asarray(values, dtype=np.float32).reshape(-1)
+    sim, rows = _sim(env), _dofs(env, handle)
+    values = np.asarray(values, dtype=np.float32).reshape(-1)
     if len(values) != rows.stop - rows.start:
         raise ValueError(f"{call()}: the actor has {rows.stop - rows.start} DOFs, not {len(values)}")
     if not np.isfinite(values).all():
         raise ValueError(f"{call()}: commands are finite, not {values}")
-    target[rows] = torch.as_tensor(values, device=target.device)
+    if sim.prepared:
+        target = getattr(sim, which)
+        target[rows] = torch.as_tensor(values, device=target.device)
+    else:
+        start_of(actor_of(env, handle)).commands[which][:] = values
     return True

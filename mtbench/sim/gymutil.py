@@ -11,6 +11,15 @@ from xml.etree import ElementTree
 import numpy as np
 
 from .datatypes import SimParams, SimType, Transform, Vec3
+from .randomization import (  # noqa: F401 (Isaac Gym has them here)
+    apply_random_samples,
+    check_buckets,
+    generate_random_samples,
+    get_bucketed_val,
+    get_default_setter_args,
+    get_property_getter_map,
+    get_property_setter_map,
+)
 
 
 def parse_device_str(device: str) -> tuple[str, int]:

@@ -45,6 +45,7 @@ class Layout:
     dof_qvel: Tensor  #: (D + 1,)
     dof_ctrl: Tensor  #: (D + 1,)
     dof_joint: Tensor  #: (D,) flat DOF -> engine joint row
+    dof_env: Tensor  #: (D,) flat DOF -> engine rank of its environment
     root_body: Tensor  #: (N,) flat actor -> flat body of its root
     root_qpos: Tensor  #: (N + 1, 7) entries of qpos; spare for fixed actors
     root_qvel: Tensor  #: (N + 1, 6)
@@ -81,7 +82,7 @@ def build_layout(envs: list[Env], groups: list[Group], device: torch.device) -> 
     most = max((len(a.asset.dof_names) for env in envs for a in env.actors), default=0)
     num_dofs = sum(env.num_dofs for env in envs)
     bodies: list[tuple[int, int, int]] = []
-    dofs: list[tuple[int, int, int, int]] = []
+    dofs: list[tuple[int, int, int, int, int]] = []
     roots: list[tuple[int, int, int]] = []
     root_qpos, root_qvel, actor_dofs = [], [], []
     for env in envs:
@@ -108,10 +109,11 @@ def build_layout(envs: list[Env], groups: list[Group], device: torch.device) -> 
                 bodies.append((b0 + int(link), b0 + int(m.body_rootid[link]), rank[env.index]))
             for actuator in place.actuators[dof : dof + count]:
                 joint = int(m.actuator_trnid[actuator, 0])
-                dofs.append((q0 + m.jnt_qposadr[joint], v0 + m.jnt_dofadr[joint], u0 + int(actuator), j0 + joint))
+                entries = q0 + m.jnt_qposadr[joint], v0 + m.jnt_dofadr[joint], u0 + int(actuator), j0 + joint
+                dofs.append((*entries, rank[env.index]))
             body, dof = body + len(asset.body_names), dof + count
 
-    dofs.append((int(spare[0]), int(spare[1]), int(spare[2]), 0))
+    dofs.append((int(spare[0]), int(spare[1]), int(spare[2]), 0, 0))
     roots.append((0, int(spare[3]), len(envs)))
     root_qpos.append([int(spare[0])] * 7)
     root_qvel.append([int(spare[1])] * 6)
@@ -120,7 +122,7 @@ def build_layout(envs: list[Env], groups: list[Group], device: torch.device) -> 
     def table(rows: list, width: int) -> Tensor:
         return torch.as_tensor(np.array(rows, dtype=np.int64).reshape(len(rows), width), device=device)
 
-    b, d, r = table(bodies, 3), table(dofs, 4), table(roots, 3)
+    b, d, r = table(bodies, 3), table(dofs, 5), table(roots, 3)
     return Layout(
         sizes=sizes,
         env_rank=torch.as_tensor([rank[e.index] for e in envs], device=device),
@@ -131,6 +133,7 @@ def build_layout(envs: list[Env], groups: list[Group], device: torch.device) -> 
         dof_qvel=d[:, 1].contiguous(),
         dof_ctrl=d[:, 2].contiguous(),
         dof_joint=d[:-1, 3].contiguous(),
+        dof_env=d[:-1, 4].contiguous(),
         root_body=r[:-1, 0].contiguous(),
         root_qpos=table(root_qpos, 7),
         root_qvel=table(root_qvel, 6),

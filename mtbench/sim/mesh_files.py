@@ -19,6 +19,7 @@ def find(name: str, folder: Path) -> Path | None:
     ``package://a/b`` and relative names are looked for below the folder and each one above it, with and without the package's
     own name in front.
     """
+    name = name.strip().replace("\\", "/")  # as Windows writes paths
     relative = name.split("://", 1)[1] if "://" in name else name
     plain = Path(relative)
     if name.startswith("file://") or plain.is_absolute():

@@ -37,7 +37,8 @@ def read(root: Element, path: Path) -> mujoco.MjSpec:
     repaired |= _name(root, path)
     repaired |= _drop_looks(root, path)
     repaired |= _give_play(root)
-    meshes = _take_meshes(root, path)
+    meshes, gone = _take_meshes(root, path)
+    repaired |= gone
     if not repaired and not meshes:
         try:
             return mujoco.MjSpec.from_file(str(path))
@@ -57,12 +58,17 @@ def read(root: Element, path: Path) -> mujoco.MjSpec:
 def _parse(root: Element, path: Path) -> mujoco.MjSpec:
     """Let MuJoCo parse the text, without the elements and attributes that it does not know (any more)."""
     unknown: list[str] = []
+    bad: list[str] = []
     for _ in range(_MOST_REPAIRS):
         # One element a line, so that MuJoCo's line number says which one it means.
         elements, lines = _lines(root)
         try:
             spec = mujoco.MjSpec.from_string("\n".join(lines))
         except ValueError as error:
+            found = re.search(r"bad format in attribute '(\w+)'.*line (\d+)", str(error), re.DOTALL)
+            if found is not None and (said := _read_as_far(elements[int(found[2]) - 1][0], found[1])):
+                bad.append(said)
+                continue
             found = re.search(r"unrecognized (element|attribute)(?:: '(\w+)')?.*line (\d+)", str(error), re.DOTALL)
             if found is None:
                 raise
@@ -77,11 +83,24 @@ def _parse(root: Element, path: Path) -> mujoco.MjSpec:
             else:
                 raise
             continue
+        if bad:
+            warnings.warn(f"asset file {path}: {', '.join(dict.fromkeys(bad))}", stacklevel=5)
         if unknown:
             names = ", ".join(dict.fromkeys(unknown))
             warnings.warn(f"asset file {path}: MuJoCo does not know {names}; left out", stacklevel=5)
         return spec
     raise ValueError(f"more than {_MOST_REPAIRS} elements and attributes are not MuJoCo's")
+
+
+def _read_as_far(element: Element, key: str) -> str:
+    """Cut off what follows a number in an attribute's words ("1s"), as C's parsers do. What was done; "" if nothing can."""
+    text = element.get(key, "")
+    numbers = [re.match(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", word) for word in text.replace(",", " ").split()]
+    read = " ".join(n[0] for n in numbers if n is not None)
+    if None in numbers or not read or read == text:
+        return ""
+    element.set(key, read)
+    return f"the {key} of a {element.tag}, {text!r}, is read as {read}"
 
 
 def _lines(root: Element) -> tuple[list[tuple[Element, Element | None]], list[str]]:
@@ -247,25 +266,67 @@ def _drop_looks(root: Element, path: Path) -> bool:
     return changed
 
 
-def _take_meshes(root: Element, path: Path) -> dict[str, Path]:
-    """Files of meshes by name that MuJoCo does not read; and other paths where the files are. Changes their elements."""
-    folder, out = _folder(root, path, "meshdir"), {}
+def _take_meshes(root: Element, path: Path) -> tuple[dict[str, Path], bool]:
+    """Files of meshes by name that MuJoCo does not read, and whether any were left out because their files are not there and
+    nothing collides with them. Changes their elements, also to paths where the files are."""
+    folder, out, gone = _folder(root, path, "meshdir"), {}, False
     for asset in root.iter("asset"):
-        for mesh in asset.iter("mesh"):
+        for mesh in asset.findall("mesh"):
             filename = mesh.get("file")
             if filename is None:
                 continue
             file = mesh_files.find(filename, folder)
+            mesh.set("name", mesh.get("name") or Path(filename).stem)
+            if file is None and _drop_visuals(root, mesh.get("name", "")):
+                asset.remove(mesh)
+                warnings.warn(
+                    f"asset file {path}: {filename!r} is not there; it is looks alone and left out", stacklevel=5
+                )
+                gone = True
+                continue
             if file is None:
                 raise ValueError(f"asset file {path}: mesh {mesh.get('name', '')!r}: {filename!r} is not there")
-            mesh.set("name", mesh.get("name") or Path(filename).stem)
             if mesh_files.is_native(file):
                 mesh.set("file", str(file))
             else:
                 out[mesh.get("name", "")] = file
                 del mesh.attrib["file"]
                 mesh.set("vertex", "0 0 0 1 0 0 0 1 0 0 0 1")  # until the file's are set
-    return out
+    return out, gone
+
+
+def _drop_visuals(root: Element, mesh: str) -> bool:
+    """Take out the geoms of a mesh if none of them collides; whether that was so."""
+    defaults: dict[str, dict[str, str]] = {}
+
+    def inherit(default: Element, above: dict[str, str]) -> None:
+        geom = default.find("geom")
+        values = above | (dict(geom.attrib) if geom is not None else {})
+        defaults[default.get("class", "main")] = values
+        for below in default.findall("default"):
+            inherit(below, values)
+
+    for default in root.findall("default"):
+        inherit(default, {})
+    found: list[tuple[Element, Element]] = []
+
+    def look(element: Element, inherited: str) -> bool:
+        inherited, fine = element.get("childclass", inherited), True
+        for child in element:
+            if child.tag == "geom":
+                values = defaults.get(child.get("class", inherited), {}) | child.attrib
+                if values.get("mesh") == mesh:
+                    found.append((element, child))
+                    fine &= values.get("contype", "1") == values.get("conaffinity", "1") == "0"
+            else:
+                fine &= look(child, inherited)
+        return fine
+
+    if not all([look(world, "main") for world in root.iter("worldbody")]):
+        return False
+    for owner, geom in found:
+        owner.remove(geom)
+    return True
 
 
 def _folder(root: Element, path: Path, key: str) -> Path:

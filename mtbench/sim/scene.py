@@ -32,6 +32,7 @@ from .ground import Ground, Window
 
 if TYPE_CHECKING:
     from .cameras import Camera
+    from .start import Start
 
 #: Prefix of the sensors that measure the net contact force on each body.
 CONTACT_SENSOR = "contact/"
@@ -58,6 +59,7 @@ class Actor:
     tendons: list[tendons.Tendon] = field(init=False)
     scale: float = 1.0  #: of the asset that the client gave; ``asset`` is that size
     body_props: dict[int, RigidBodyProperties] = field(default_factory=dict)  #: by body, where not the asset's
+    start: Start | None = None  #: what was set before the simulation was prepared
 
     def __post_init__(self) -> None:
         p, r = self.pose.p, self.pose.r  # copied, since clients go on to use theirs for the next actor

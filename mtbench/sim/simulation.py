@@ -16,13 +16,16 @@ import torch
 from torch import Tensor
 
 from .cameras import Studio
-from .datatypes import DOF_PROPERTIES, FLT_MAX, CoordinateSpace, DofDriveMode, DofType, SimParams
+from .datatypes import CoordinateSpace, DofType, SimParams
+from .divergence import DivergenceGuard
+from .drives import Drives
 from .engines import make_engine
 from .engines.engine import Engine
 from .force_sensors import ForceSensors
 from .ground import Ground
 from .layout import Layout, build_layout
-from .scene import Actor, Env, build_groups, changed_inertias, drive_gains, with_properties
+from .scene import Actor, Env, build_groups, changed_inertias, with_properties
+from .start import root_state
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,6 @@ class Simulation:
         self._studio: Studio | None = None
         self.engine: Engine | None = None
         self.destroyed = False
-        self._drives_limited = False  # whether any drive has a limit
         self._changed_envs: dict[int, Env] = {}  # by index: those with properties that the engine has not been given
         self._first: dict[str, list[int]] = {"actors": [0], "bodies": [0], "dofs": [0]}
 
@@ -100,9 +102,10 @@ class Simulation:
         self.articulations: dict[str, Articulation] = {}
         #: actors named that do not exist, counted on a GPU, where refusing them at once would be to wait for it
         self.refused = torch.zeros((), dtype=torch.int64, device=self.device)
-        self._kp, self._kd, self._takes_effort, self._limit = self._zeros(4, d).to(self._engine.qpos.dtype)
+        self._drives = Drives(d, self._engine.qpos)
         self._read_drives(self.envs)
         self._set_initial_state()
+        self._guard = DivergenceGuard(self._engine, self.layout) if self.params.keep_finite else None
         self.refresh_bodies()
         self.refresh_roots()
         self.refresh_dofs()
@@ -195,28 +198,21 @@ class Simulation:
 
     def _read_drives(self, envs: list[Env]) -> None:
         """Take the drives in some environments from their properties."""
-        first = [self.first(env, "dofs") for env in envs]
-        rows = np.concatenate([np.arange(k, k + env.num_dofs) for k, env in zip(first, envs, strict=True)])
-        props = np.concatenate([np.zeros(0, DOF_PROPERTIES), *(a.dof_props for env in envs for a in env.actors)])
-        kp, kd = drive_gains(props)
-        mode, effort = props["driveMode"], props["effort"].astype(float)
-        takes_effort = (mode == DofDriveMode.DOF_MODE_NONE) | (mode == DofDriveMode.DOF_MODE_EFFORT)
-        limit = np.where(effort > 0.0, effort, FLT_MAX)
-        for column, values in (
-            (self._kp, kp),
-            (self._kd, kd),
-            (self._takes_effort, takes_effort),
-            (self._limit, limit),
-        ):
-            column[torch.from_numpy(rows).to(self.device)] = torch.from_numpy(values).to(column)
-        self._drives_limited = self._drives_limited or bool(((kp + kd > 0.0) & (limit < FLT_MAX)).any())
+        self._drives.read(envs, [self.first(env, "dofs") for env in envs])
 
     def _set_initial_state(self) -> None:
-        rows = []
-        for actor in self.actors:
-            p, r = actor.pose.p, actor.pose.r.normalize()
-            rows.append([p.x, p.y, p.z, r.x, r.y, r.z, r.w] + [0.0] * 6)
+        rows = [root_state(actor) for actor in self.actors]
         self.set_roots(torch.tensor(rows).reshape(-1, 13), None)
+        begun = [(k, actor.start) for k, actor in enumerate(self.actors) if actor.start is not None]
+        if not begun:
+            return
+        dofs, state = self.layout.actor_dofs, torch.zeros(len(self.dof_state) + 1, 2, device=self.device)
+        for k, start in begun:
+            own = dofs[k, : len(start.dofs)]
+            state[own] = torch.from_numpy(start.dofs).to(self.device)
+            for name, values in start.commands.items():
+                getattr(self, name)[own] = torch.from_numpy(values).to(self.device)
+        self.set_dofs(state[:-1], None)
 
     # -- stepping ------------------------------------------------------------------------------------------------
 
@@ -224,40 +220,31 @@ class Simulation:
         """Step by ``dt``.
 
         A drive's force is kp (p* - q) + kd (v* - v), with the position and velocity at the end of each substep (see
-        ``with_properties``), or the effort. Where contacts are implicit and drives have limits, they are commanded anew
-        in each substep.
+        :mod:`.drives`), or the effort. Where contacts are implicit and drives have limits, they are commanded anew in each
+        substep.
         """
-        substeps = self.params.substeps
-        times = substeps if self.params.implicit_contacts and self._drives_limited else 1
-        force = self._engine.force.clone() if times > 1 else None
+        substeps, engine, drives = self.params.substeps, self._engine, self._drives
+        anew = self.params.implicit_contacts and drives.limited
+        times = substeps if anew else 1
+        targets = self.position_target[:-1], self.velocity_target[:-1], self.effort[:-1]
+        h, dofs = self.params.dt / substeps, self.layout.dof_qvel[:-1]
+        force = engine.force.clone() if times > 1 else None
+        if self._guard is not None:
+            self._guard.remember(engine)
         for k in range(times):
             if k:
                 assert force is not None
-                self._engine.force.copy_(force)  # which the engine has set to zero
-                self._engine.mark_force()
-            self._command(substeps // times)
-            self._engine.step(substeps // times)
+                engine.force.copy_(force)  # which the engine has set to zero
+                engine.mark_force()
+            drives.command(engine, self.layout, targets, h, substeps // times)
+            before = engine.qvel[dofs] if anew else None
+            engine.step(substeps // times)
+        if before is not None:
+            drives.note_absorbed(engine.qvel[dofs] - before, h)
+        if self._guard is not None and (ranks := self._guard.restore(engine)) is not None:
+            engine.mark(ranks)
         self._moved = "all"
         self.frame += 1
-
-    def _command(self, substeps: int) -> None:
-        """Give the drives their commands for some substeps.
-
-        The mean force over them (the joint moving on at its present velocity) is limited to the DOF's effort. The limit is
-        part of the command, ctrl = force + kp q + kd v, not of MuJoCo's actuator: where MuJoCo limits a force it no longer
-        integrates the damping implicitly, and a stiff drive that saturates chatters.
-        """
-        engine, layout = self._engine, self.layout
-        engine.forward()
-        q, v = engine.qpos[layout.dof_qpos[:-1]], engine.qvel[layout.dof_qvel[:-1]]
-        h = self.params.dt / self.params.substeps
-        spring = self._kp * q + (self._kd + self._kp * h) * v  # what the actuators take off
-        command = self._kp * self.position_target[:-1] + self._kd * self.velocity_target[:-1]
-        command += self._takes_effort * self.effort[:-1]
-        # What the mean falls short of the force at the start
-        drift = self._kp * v * (self.params.dt * (substeps - 1) / (2 * self.params.substeps))
-        mean = torch.minimum(torch.maximum(command - spring - drift, -self._limit), self._limit)
-        engine.ctrl[layout.dof_ctrl[:-1]] = mean + drift + spring
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -319,7 +306,7 @@ class Simulation:
         return torch.stack([engine.qpos[layout.dof_qpos[rows]], engine.qvel[layout.dof_qvel[rows]]], 1).float()
 
     def refresh_dof_forces(self) -> None:
-        self.dof_force[:] = self._engine.dof_force[self.layout.dof_qvel[:-1]]
+        self.dof_force[:] = self._engine.dof_force[self.layout.dof_qvel[:-1]] - self._drives.absorbed
 
     def refresh_contact_forces(self) -> None:
         self._engine.forward()
@@ -331,6 +318,14 @@ class Simulation:
         overflow = self._engine.overflow
         count = (overflow != 0).sum()
         overflow.zero_()
+        return count
+
+    def take_diverged(self) -> Tensor:
+        """How many times an environment was put back since the last call because it had diverged, scalar."""
+        if self._guard is None:
+            return torch.zeros((), dtype=torch.int64, device=self.device)
+        count = self._guard.count.clone()
+        self._guard.count.zero_()
         return count
 
     def take_refused(self) -> Tensor:
@@ -533,6 +528,20 @@ class Simulation:
                 a.mass_matrix[k] = block
 
     # -- changes after preparation -------------------------------------------------------------------------------
+
+    def change_params(self, params: SimParams) -> None:
+        """Give the models the gravity of ``params``, of which nothing else that acts may differ from what they have."""
+        for name in ("dt", "substeps", "friction_cone", "implicit_contacts", "keep_finite", "use_gpu_pipeline", "warp"):
+            now, wanted = getattr(self.params, name), getattr(params, name)
+            if now != wanted:
+                raise NotImplementedError(
+                    f"gym.set_sim_params after prepare_sim cannot change {name} from {now} to {wanted}; gravity alone"
+                )
+        gravity = np.array([params.gravity.x, params.gravity.y, params.gravity.z])
+        if not np.isfinite(gravity).all():
+            raise ValueError(f"gym.set_sim_params: gravity is three finite numbers (m/s^2), not {gravity.tolist()}")
+        if params.gravity != self.params.gravity:
+            self._engine.set_gravity(gravity)
 
     def properties_changed(self, env: Env) -> None:
         """Properties of one of ``env``'s actors were set. The environment is given a model with them before the engine is

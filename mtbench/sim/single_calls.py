@@ -9,7 +9,6 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import mujoco
 import numpy as np
 import torch
 
@@ -29,6 +28,7 @@ from .datatypes import (
 )
 from .handles import actor_of, body_of, call, dof_of, first_of, index_of, joint_of, joints, simulation
 from .numbers import number
+from .start import body_states, posed, set_root_state, start_of
 
 if TYPE_CHECKING:
     from .scene import Env
@@ -52,16 +52,8 @@ class SingleCalls:
         return actor.asset.body_names[body]
 
     def get_rigid_transform(self, env: Env, handle: int) -> Transform:
-        """Pose of a body's frame; before ``prepare_sim`` as the actor was placed, with its DOFs at zero."""
-        sim = simulation(env)
-        if sim.prepared:
-            return _transform(_body_row(env, handle)[:7])
-        _, actor, body = body_of(env, handle)
-        m = actor.asset.model
-        d = mujoco.MjData(m)
-        mujoco.mj_kinematics(m, d)
-        w, x, y, z = map(float, d.xquat[body + 1])
-        return actor.pose * Transform(Vec3(*map(float, d.xpos[body + 1])), Quat(x, y, z, w))
+        """Pose of a body's frame; before ``prepare_sim`` as the actor was placed, with its DOFs as they start."""
+        return _transform(_body_row(env, handle)[:7])
 
     def get_rigid_linear_velocity(self, env: Env, handle: int) -> Vec3:
         """Velocity of the body's origin (m/s), axes of the environment."""
@@ -83,7 +75,9 @@ class SingleCalls:
 
     def get_sim_rigid_body_states(self, sim: Sim, flags: int) -> np.ndarray:
         """Structured array with ``pose`` and ``vel`` of all bodies."""
-        sim.prepare()
+        if not sim.prepared:
+            states = [body_states(actor) for env in sim.envs for actor in env.actors]
+            return np.concatenate([np.zeros((0, 13), np.float32), *states]).view(RigidBodyState.dtype)[:, 0]
         return _read_bodies(sim).view(RigidBodyState.dtype)[:, 0]
 
     def set_rigid_transform(self, env: Env, handle: int, pose: Transform) -> None:
@@ -168,7 +162,9 @@ class SingleCalls:
                 "body can be set"
             )
         sim = simulation(env)
-        sim.prepare()
+        if not sim.prepared:
+            set_root_state(actor, part, values)
+            return
         row = sim.first(env, "actors") + index
         sim._engine.forward()
         roots = sim.layout.root_body
@@ -203,8 +199,11 @@ class SingleCalls:
     def get_dof_frame(self, env: Env, handle: int) -> DofFrame:
         """Where a DOF acts and its axis, in the frame of the environment."""
         sim = simulation(env)
-        sim.prepare()
-        dof_of(env, handle)
+        _, actor, dof = dof_of(env, handle)
+        if not sim.prepared:
+            d, pose = posed(actor), actor.pose
+            anchor, own = Vec3(*map(float, d.xanchor[dof])), Vec3(*map(float, d.xaxis[dof]))
+            return DofFrame(pose.transform_point(anchor), pose.transform_vector(own))
         sim._engine.forward()
         joint = sim.layout.dof_joint[sim.first(env, "dofs") + index_of(handle)]
         origin, axis = sim._engine.xanchor[joint].tolist(), sim._engine.xaxis[joint].tolist()
@@ -301,8 +300,9 @@ def _read_bodies(sim: Sim) -> np.ndarray:
 
 def _body_row(env: Env, handle: int) -> list[float]:
     sim = simulation(env)
-    sim.prepare()
-    body_of(env, handle)
+    _, actor, body = body_of(env, handle)
+    if not sim.prepared:
+        return body_states(actor)[body].tolist()
     sim._engine.forward()
     row = torch.tensor([sim.first(env, "bodies") + index_of(handle)], device=sim.device)
     return sim._read_bodies(sim.layout.body_row[row], sim.layout.body_tree[row])[0].tolist()
@@ -321,27 +321,30 @@ def _one_each(envs: Sequence[Env], handle: int | Sequence[int]) -> list[int]:
 
 def _dof_row(env: Env, handle: int) -> list[float]:
     sim = simulation(env)
-    sim.prepare()
-    dof_of(env, handle)
+    _, actor, at = dof_of(env, handle)
+    if not sim.prepared:
+        return start_of(actor).dofs[at].tolist()
     dof = sim.first(env, "dofs") + index_of(handle)
     return [float(sim._engine.qpos[sim.layout.dof_qpos[dof]]), float(sim._engine.qvel[sim.layout.dof_qvel[dof]])]
 
 
 def _get_command(env: Env, handle: int, which: str) -> float:
     sim = simulation(env)
-    sim.prepare()
-    dof_of(env, handle)
+    _, actor, at = dof_of(env, handle)
+    if not sim.prepared:
+        return float(start_of(actor).commands[which][at])
     return float(getattr(sim, which)[sim.first(env, "dofs") + index_of(handle)])
 
 
 def _set_command(env: Env, handle: int, which: str, value: float) -> None:
-    sim = simulation(env)
-    sim.prepare()
-    dof_of(env, handle)
-    value = number(value, float, "a DOF's command")
+    sim, value = simulation(env), number(value, float, "a DOF's command")
+    _, actor, at = dof_of(env, handle)
     if not math.isfinite(value):
         raise ValueError(f"{call()}: a command is finite, not {value}")
-    getattr(sim, which)[sim.first(env, "dofs") + index_of(handle)] = value
+    if sim.prepared:
+        getattr(sim, which)[sim.first(env, "dofs") + index_of(handle)] = value
+    else:
+        start_of(actor).commands[which][at] = value
 
 
 def _joint_dof(env: Env, handle: int) -> int | None:

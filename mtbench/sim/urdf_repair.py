@@ -20,6 +20,8 @@ from .datatypes import AssetOptions
 
 #: MuJoCo keeps this name for itself.
 RESERVED = "world"
+#: Types of joints that are read.
+JOINTS = "revolute", "continuous", "prismatic", "planar", "fixed"
 #: A joint whose limits are equal has this much room (rad or m): MuJoCo wants some.
 PLAY = 1e-6
 
@@ -148,6 +150,8 @@ class UrdfRepair:
     def _joint(self, joint: Element) -> None:
         """Limits that MuJoCo accepts: some room, in order."""
         where, limit = f"joint {joint.get('name')!r}", joint.find("limit")
+        if joint.get("type") not in JOINTS:
+            raise self.error(where, f"its type is {joint.get('type')!r}; there are {', '.join(JOINTS)}")
         axis = joint.find("axis")
         if axis is not None and joint.get("type") != "fixed" and not np.any(self._numbers(axis, "xyz", where, 3)):
             raise self.error(where, "its axis is zero")

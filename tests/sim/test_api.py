@@ -17,7 +17,7 @@ from tests.sim.world import ARM
 
 REPO = Path(__file__).parents[2]
 #: Ours alone; Isaac Gym has no exact save and restore.
-EXTENSIONS = {"get_state", "set_state", "settle", "take_overflow", "take_refused", "set_env_ground"}
+EXTENSIONS = {"get_state", "set_state", "settle", "take_overflow", "take_diverged", "take_refused", "set_env_ground"}
 
 
 @pytest.fixture(scope="module")

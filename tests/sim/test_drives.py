@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from mtbench.sim import gymapi, gymtorch
+from mtbench.sim.scene import mass_matrix
 from tests.sim.world import ARM
 
 MODES = gymapi.DOF_MODE_NONE, gymapi.DOF_MODE_POS, gymapi.DOF_MODE_VEL, gymapi.DOF_MODE_EFFORT
@@ -110,11 +111,56 @@ def test_an_effort_limit_bounds_the_force_of_a_stiff_drive(make_world):
     force = gymtorch.wrap_tensor(w.gym.acquire_dof_force_tensor(w.sim))
     _set_target(w, 1.0)
     w.step()
-    assert 0.0 < w.dof[0, 1].item() <= 2.0 * w.dt
+    assert w.dof[0, 1].item() == pytest.approx(2.0 * w.dt, rel=1e-5)  # as the limit alone accelerates it
     w.gym.refresh_dof_force_tensor(w.sim)
     assert abs(force[0].item()) <= 2.0 + 1e-6
     w.step(600)
     assert w.dof[0].tolist() == pytest.approx([1.0, 0.0], abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("inertia", "kp", "kd", "limit"),
+    [(0.1, 1e6, 100.0, 200.0), (1.0, 400.0, 400.0, 2.0), (0.01, 100.0, 0.0, 5.0), (0.05, 50.0, 20.0, 1.0)],
+)
+def test_a_drive_at_its_limit_moves_as_fast_as_the_limit_lets_it(make_world, inertia, kp, kd, limit):
+    """Backward Euler of I q'' = max(-L, min(L, kp (p - q) - kd q')), all the way to the target and after."""
+    w = _hinge(
+        make_world, inertia, substeps=2, mode=gymapi.DOF_MODE_POS, stiffness=kp, damping=kd, effort=limit, armature=0.0
+    )
+    if w.sim.params.warp.enabled:
+        pytest.skip("MuJoCo Warp limits the force that a substep begins with")
+    force = gymtorch.wrap_tensor(w.gym.acquire_dof_force_tensor(w.sim))
+    _set_target(w, 0.7)
+    q, v, h = 0.0, 0.0, w.dt / 2
+    for _ in range(60):
+        for _ in range(2):
+            free = (inertia * v + h * kp * (0.7 - q)) / (inertia + h * kd + h * h * kp)
+            f = max(-limit, min(limit, inertia * (free - v) / h))
+            v += h * f / inertia
+            q += h * v
+        w.step()
+        w.gym.refresh_dof_force_tensor(w.sim)
+        assert w.dof[0].tolist() == pytest.approx([q, v], rel=1e-3, abs=1e-4 * (1 + limit * h / inertia))
+        assert force[0].item() == pytest.approx(f, abs=2e-3 * limit)
+
+
+def test_two_joints_at_their_limits_share_what_they_do(make_world):
+    """Stiff drives of an arm, far from their targets: M(q) a + bias, by inverse dynamics, is about the limits."""
+    w = make_world(dt=1e-3)
+    env = w.env((w.mjcf(ARM, fix_base_link=True), (0, 0, 1)))
+    w.drive(env, driveMode=gymapi.DOF_MODE_POS, stiffness=1e6, damping=1e3, effort=np.array([3.0, 2.0, 20.0]))
+    w.prepare()
+    if w.sim.params.warp.enabled:
+        pytest.skip("MuJoCo Warp limits the force that a substep begins with")
+    w.gym.set_dof_position_target_tensor(w.sim, gymtorch.unwrap_tensor(torch.tensor([1.5, -1.5, 0.15])))
+    w.set_dofs(torch.tensor([[0.2, 0.1], [0.4, -0.2], [0.05, 0.1]]))
+    model, data = w.sim.inspect(0)
+    before = w.sim._engine.qvel.clone()
+    w.step()
+    data.qacc[:] = ((w.sim._engine.qvel - before)[:3] / w.dt).numpy()
+    inverse = mass_matrix(model, data) @ data.qacc + data.qfrc_bias
+    ratio = inverse / np.array([3.0, -2.0, 20.0])  # limited in what they begin with: 0.02, 1.5, 0.2
+    assert ratio.min() > 0.6 and ratio.max() < 2.2
 
 
 FINGER = """<mujoco><worldbody><body name="mount"><geom size="0.01" mass="1" contype="0" conaffinity="0"/>

@@ -126,3 +126,39 @@ def test_contact_forces_by_environment(make_world):
     assert w.gym.get_env_rigid_contact_forces(envs[0])["z"][0] == pytest.approx(2 * 9.81, rel=0.01)
     assert w.gym.get_vec_env_rigid_contact_forces(envs)["z"][1] == 0.0
     assert gymtorch.wrap_tensor(w.gym.acquire_net_contact_force_tensor(w.sim)).shape == (2, 3)
+
+
+def test_states_and_targets_before_anything_is_prepared(make_world):
+    """Set while environments are created, as Isaac Gym's examples do; read then, and from the tensors afterwards."""
+    w = make_world(gravity=0.0)
+    g, arm = w.gym, w.mjcf(ARM)
+    dofs, target = np.zeros(3, gymapi.DofState.dtype), [0.3, 0.2, 0.1]
+    dofs["pos"], dofs["vel"] = [0.5, -0.3, 0.1], [0.2, 0.1, -0.3]
+    for k in range(3):
+        env = w.env((arm, (k, 0, 1)), (arm, (k, 2, 1)))
+        assert (
+            g.set_actor_dof_states(env, 1, dofs, gymapi.STATE_ALL)
+            and not g.get_actor_dof_states(env, 0, 3)["pos"].any()
+        )
+        assert g.set_actor_dof_position_targets(env, 1, target)
+        g.set_dof_target_velocity(env, 4, 0.7)
+        g.set_rigid_transform(env, 4, gymapi.Transform(gymapi.Vec3(k, 3, 1), gymapi.Quat(0.5, 0.5, 0.5, 0.5)))
+        g.set_rigid_linear_velocity(env, 4, gymapi.Vec3(1, 2, 3))
+        g.set_rigid_angular_velocity(env, 4, gymapi.Vec3(0.3, 0.2, 0.1))
+        assert g.get_dof_position(env, 3) == pytest.approx(0.5) and g.get_dof_target_velocity(env, 4) == pytest.approx(
+            0.7
+        )
+    before = np.stack([g.get_actor_rigid_body_states(g.get_env(w.sim, 2), h, gymapi.STATE_ALL) for h in range(2)])
+    frame = g.get_dof_frame(env, 5)
+    assert not w.sim.prepared
+    w.prepare()
+    w.refresh()
+    after = w.body[-8:].numpy()
+    np.testing.assert_allclose(before.view(np.float32).reshape(8, 13), after, atol=2e-6)
+    assert w.body[-4:, 7:].abs().min() > 0.0
+    again = g.get_dof_frame(env, 5)
+    for a, b in ((frame.origin, again.origin), (frame.axis, again.axis)):
+        assert (a.x, a.y, a.z) == pytest.approx((b.x, b.y, b.z), abs=1e-6)
+    np.testing.assert_allclose(g.get_actor_dof_position_targets(env, 1), target, rtol=1e-6)
+    np.testing.assert_allclose(w.sim.velocity_target[:-1].numpy(), [0, 0, 0, 0, 0.7, 0] * 3)
+    np.testing.assert_allclose(w.dof[3:6, 0].numpy(), dofs["pos"])

@@ -173,7 +173,7 @@ def write_mesh(path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", ["obj", "stl", "dae", "glb"])
-@pytest.mark.parametrize("name", ["package://pkg/meshes/t", "package://meshes/t", "../meshes/t", "meshes/t"])
+@pytest.mark.parametrize("name", ["package://pkg/meshes/t", "package://meshes/t", "../meshes/t", "..\\meshes\\t"])
 def test_meshes_of_any_format_from_any_folder(world, name, ending):
     write_mesh(world.tmp_path / "pkg" / "meshes" / f"t.{ending}")
     inside = f"<collision><geometry><mesh filename='{name}.{ending}' scale='2 2 2'/></geometry></collision>"
@@ -220,6 +220,30 @@ def test_mjcf_as_found(world):
     assert len(asset.dof_names) == 2 and all(asset.dof_names)
 
 
+def test_a_mesh_that_is_not_there_matters_where_it_collides_alone(world):
+    text = """<mujoco><default><geom density='500'/><default class='looks'><geom type='mesh' contype='0' conaffinity='0'/>
+      </default></default><asset><mesh name='skin' file='no/skin.stl'/></asset><worldbody><body name='a' childclass='looks'>
+      <geom mesh='skin'/><geom type='mesh' mesh='skin' {}/><geom type='sphere' class='main' size='.1'/>
+      </body></worldbody></mujoco>"""
+    with pytest.warns(UserWarning, match=r"'no/skin\.stl' is not there; it is looks alone"):
+        asset = load(world, text.format(""), "r.xml")
+    assert world.gym.get_asset_rigid_shape_count(asset) == 1
+    assert properties(world, asset)[0].mass == pytest.approx(500 * 4 / 3 * math.pi * 0.1**3)
+    with pytest.raises(ValueError, match=r"mesh 'skin': 'no/skin\.stl' is not there"):
+        load(world, text.format("contype='1'"), "r.xml")
+
+
+@pytest.mark.parametrize(("geom", "read"), [("contype='1s'", "1"), ("pos='0, 0, .3'", "0 0 .3"), ("mass='2kg'", "2")])
+def test_numbers_in_mjcf_are_read_as_far_as_they_go(world, geom, read):
+    text = f"<mujoco><worldbody><body name='a'><geom size='.1' {geom}/></body></worldbody></mujoco>"
+    with pytest.warns(UserWarning, match=f"is read as {read}"):
+        asset = load(world, text, "r.xml")
+    body = properties(world, asset)[0]
+    assert world.gym.get_asset_rigid_shape_count(asset) == 1
+    assert body.com.z == pytest.approx(0.3 if "pos" in geom else 0.0)
+    assert body.mass == pytest.approx(2.0 if "mass" in geom else 1000 * 4 / 3 * math.pi * 0.1**3)
+
+
 @pytest.mark.parametrize("ending", ["obj", "dae", "glb"])
 def test_mjcf_meshes(world, ending):
     write_mesh(world.tmp_path / "meshes" / f"t.{ending}")
@@ -237,6 +261,7 @@ ONE = "<mujoco><worldbody><body name='a' {}><geom size='.1' {}/></body></worldbo
         ("<robot", "r.urdf", "is not XML"),
         (robot(), "r.urdf", "<robot>: it has no links"),
         (robot(link("a"), link("b")), "r.urdf", "2 links hang on no joint ('a', 'b')"),
+        (robot(link("a"), link("b"), joint("j", "a", "b", "floating")), "r.urdf", "joint 'j': its type is 'floating'"),
         (robot(link("a"), joint("j", "a", "c")), "r.urdf", "joint 'j': its child 'c' is no link"),
         (robot(link("a"), link("b"), joint("j", "a", "b"), joint("k", "a", "b")), "r.urdf", "joint 'k': its child 'b'"),
         (robot(link("a"), link("b"), joint("j", "a", "b"), joint("k", "b", "a")), "r.urdf", "form a ring"),
@@ -284,7 +309,8 @@ ONE = "<mujoco><worldbody><body name='a' {}><geom size='.1' {}/></body></worldbo
         ),
         ("<mujoco><include file='r.xml'/></mujoco>", "r.xml", "includes itself"),
         (
-            "<mujoco><asset><mesh file='no.obj'/></asset><worldbody><body/></worldbody></mujoco>",
+            "<mujoco><asset><mesh file='no.obj'/></asset><worldbody><body><geom type='mesh' mesh='no'/></body></worldbody>"
+            "</mujoco>",
             "r.xml",
             "'no.obj' is not there",
         ),

@@ -266,3 +266,26 @@ def test_a_call_on_one_actor_touches_no_other(make_world, monkeypatch):
     assert compiled == [7]
     model, _ = w.sim.inspect(7)
     assert model.dof_damping[0] == pytest.approx(0.4)
+
+
+def test_gravity_may_change_while_it_runs(make_world):
+    w = make_world(gravity=-9.81, dt=0.01)
+    box = w.gym.create_box(w.sim, 0.1, 0.1, 0.1, w.options())
+    for _ in range(3):
+        w.env((box, (0, 0, 9)))
+    w.prepare()
+    if w.sim.params.warp.enabled:
+        pytest.skip("on the CPU engine alone")
+    w.step(10)
+    params = w.gym.get_sim_params(w.sim)
+    params.gravity = gymapi.Vec3(1.0, 0.0, 2.0)
+    params.physx.rest_offset = 0.01  # has no effect
+    w.gym.set_sim_params(w.sim, params)
+    w.step(10)
+    np.testing.assert_allclose(w.root[:, 7:10].numpy(), [[0.1, 0.0, -0.981 + 0.2]] * 3, atol=1e-5)
+    w.gym.acquire_net_contact_force_tensor(w.sim)  # which starts another engine
+    w.step(10)
+    np.testing.assert_allclose(w.root[:, 7:10].numpy(), [[0.2, 0.0, -0.981 + 0.4]] * 3, atol=1e-5)
+    params.dt = 0.02
+    with pytest.raises(NotImplementedError, match=r"cannot change dt from 0\.01 to 0\.02"):
+        w.gym.set_sim_params(w.sim, params)

@@ -206,14 +206,47 @@ def test_properties_differ_within_a_group(make_world):
     torch.testing.assert_close(w.root[:, 7] - before, torch.tensor([0.001, 0.005, 0.0025]), atol=1e-7, rtol=1e-4)
 
 
+def _poison(w, actor: int) -> None:
+    """Give an actor a velocity that is no number."""
+    values, index = w.root.clone(), torch.tensor([actor], dtype=torch.int32)
+    values[actor, 7] = float("nan")
+    handles = gymtorch.unwrap_tensor(values), gymtorch.unwrap_tensor(index)
+    w.gym.set_actor_root_state_tensor_indexed(w.sim, *handles, 1)
+
+
+@pytest.mark.parametrize("cause", ["velocity", "position"])
+def test_a_diverged_environment_is_put_back_counted_and_said(make_world, cause):
+    """At rest in the state before the step, or where it was created if that was no number either; others do not notice."""
+    w, healthy = make_world(gravity=0.0), make_world(gravity=0.0)
+    for each in (w, healthy):
+        _mixed(each)
+        each.set_dofs(torch.linspace(-0.3, 0.8, 24).reshape(12, 2))
+        each.step(3)
+    before, dofs, start = w.root.clone(), w.dof.clone(), w.sim.layout.actor_env[2]
+    bad = w.dof.clone()
+    bad[4, int(cause == "velocity")] = float("nan")
+    w.set_dofs(bad)
+    with pytest.warns(UserWarning, match=r"environment 1 diverged.*take_diverged"):
+        w.step()
+    healthy.step()
+    assert w.root.isfinite().all() and w.dof.isfinite().all() and w.body.isfinite().all()
+    assert int(w.gym.take_diverged(w.sim)) == 1 and int(w.gym.take_diverged(w.sim)) == 0
+    mine = w.sim.layout.actor_env[:-1] == start
+    assert not w.root[mine, 7:].any() and not w.dof[3:6, 1].any()
+    if cause == "position":
+        assert not w.dof[3:6, 0].any()
+    else:
+        torch.testing.assert_close(w.dof[3:6, 0], dofs[3:6, 0])
+        torch.testing.assert_close(w.root[mine, :7], before[mine, :7])
+    assert torch.equal(w.root[~mine], healthy.root[~mine])
+    w.step(3)
+    assert w.root.isfinite().all() and int(w.gym.take_diverged(w.sim)) == 0
+
+
 def test_a_diverged_environment_is_alone_and_recovers(make_world):
-    w = make_world()
+    w = make_world(keep_finite=False)
     _mixed(w)
-    poisoned = w.root.clone()
-    poisoned[2, 7] = float("nan")
-    w.gym.set_actor_root_state_tensor_indexed(
-        w.sim, gymtorch.unwrap_tensor(poisoned), gymtorch.unwrap_tensor(torch.tensor([2], dtype=torch.int32)), 1
-    )
+    _poison(w, 2)
     healthy = make_world()
     _mixed(healthy)
     w.step(5)

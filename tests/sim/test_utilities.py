@@ -11,6 +11,7 @@ import torch
 from mtbench.sim import gymapi, gymtorch, gymutil, terrain_utils, torch_utils
 from mtbench.sim.ground import from_triangles
 from mtbench.sim.terrain_utils import SubTerrain
+from tests.sim.world import ARM
 
 
 def tile(width: int = 80, length: int = 60) -> SubTerrain:
@@ -212,3 +213,48 @@ def test_without_a_viewer(make_world):
     w.gym.draw_viewer(viewer, w.sim, True)
     w.gym.clear_lines(viewer)
     w.gym.destroy_viewer(viewer)
+
+
+def test_randomization(make_world):
+    """Schedules run from no change to the whole range; buckets round down; each kind of properties has its calls."""
+    np.random.seed(0)
+    p = {
+        "range": [2.0, 4.0],
+        "distribution": "uniform",
+        "operation": "scaling",
+        "schedule": "linear",
+        "schedule_steps": 10,
+    }
+    sample = gymutil.generate_random_samples
+    assert (sample(p, 100, 0) == 1.0).all()
+    half, whole = sample(p, 1000, 5), sample(p, 1000, 99)
+    assert 1.5 <= half.min() < 1.55 and 2.45 < half.max() <= 2.5 and whole.min() >= 2.0 and whole.max() > 3.95
+    normal = {"range": [0.5, 0.1], "distribution": "gaussian", "operation": "additive"}
+    assert sample(normal, 4000, 0).mean() == pytest.approx(0.5, abs=0.01)
+    assert sample(normal, 4000, 0).std() == pytest.approx(0.1, rel=0.1)
+    late = normal | {"schedule": "constant", "schedule_steps": 3}
+    assert (
+        (sample(late, 5, 2) == 0.0).all() and sample(late, 5, 3).all() and sample(late, 1, 2, extern_sample=7.0) == 0.0
+    )
+    log = sample({"range": [0.1, 10.0], "distribution": "loguniform", "operation": "scaling"}, 4000, 0)
+    assert np.median(log) == pytest.approx(1.0, rel=0.2)
+    assert gymutil.get_bucketed_val(3.2, p | {"num_buckets": 4}) == 3.0
+    with pytest.raises(ValueError, match="operation is additive or scaling"):
+        sample(p | {"operation": "times"}, 1, 0)
+
+    w = make_world()
+    env = w.env((w.mjcf(ARM, fix_base_link=True), (0, 0, 1), "arm"))
+    getters, setters = gymutil.get_property_getter_map(w.gym), gymutil.get_property_setter_map(w.gym)
+    assert getters.keys() == setters.keys() == gymutil.get_default_setter_args(w.gym).keys()
+    dofs = getters["dof_properties"](env, 0)
+    gymutil.apply_random_samples(dofs, {"damping": np.array([1.0, 2.0, 3.0])}, "damping", p, 99)
+    assert (dofs["damping"] >= [2, 4, 6]).all() and (dofs["damping"] <= [4, 8, 12]).all()
+    body = getters["rigid_body_properties"](env, 0)[0]
+    gymutil.apply_random_samples(body, {"mass": 3.0}, "mass", p | {"num_buckets": 2}, 99, extern_sample=2.5)
+    assert body.mass == 3.0  # 7.5 is beyond the last bucket, from 3 to 4
+    params = getters["sim_params"](w.sim)
+    gymutil.apply_random_samples(params, {"gravity": gymapi.Vec3(0, 0, -9.81)}, "gravity", p, 99)
+    assert -4 * 9.81 <= params.gravity.z <= -2 * 9.81
+    many = {"friction": {"num_buckets": 400}, "restitution": {"num_buckets": 400}}
+    with pytest.raises(ValueError, match="buckets of friction"):
+        gymutil.check_buckets(w.gym, [env], {"actor_params": {"arm": {"rigid_shape_properties": many}}})

@@ -38,6 +38,7 @@ class World:
         gravity: float = -9.81,
         engine: str = "mujoco",
         implicit_contacts: bool = True,
+        keep_finite: bool = True,
     ) -> None:
         self.gym = gymapi.acquire_gym()
         params = gymapi.SimParams()
@@ -45,6 +46,7 @@ class World:
         params.gravity = gymapi.Vec3(0, 0, gravity)
         params.physx.num_threads = 2
         params.implicit_contacts = implicit_contacts
+        params.keep_finite = keep_finite
         params.warp.enabled = engine == "warp"
         self.sim = self.gym.create_sim(0, -1, gymapi.SIM_PHYSX, params)
         self.tmp_path = tmp_path

@@ -87,6 +87,7 @@ class CpuEngine(Engine):
         self.diverged = torch.from_numpy(self._diverged)
         self.overflow = torch.zeros(count, dtype=torch.int32)
         self._has_force = False
+        self._qacc: Tensor | None = None  # until it is asked for
         threads = num_threads or available_cores()
         at = dict.fromkeys([*shapes, "env"], 0)
         size = min(max(1, -(-count // (BATCHES_A_THREAD * threads))), LARGEST_BATCH)
@@ -117,6 +118,18 @@ class CpuEngine(Engine):
     def forward(self) -> None:
         """Bring derived quantities of environments whose state was set up to date."""
         self._run(_Batch.forward, [batch for batch in self._largest_first if batch.dirty.any()])
+
+    def accelerations(self, ranks: Tensor) -> Tensor:
+        """``qacc`` (as ``qvel``) that some environments would have with the commands and forces as they are. Others keep
+        those of the last call."""
+        if self._qacc is None:
+            self._qacc = torch.zeros_like(self.qvel)
+        wanted = np.zeros(len(self._diverged), dtype=bool)
+        wanted[ranks.numpy()] = True
+        qacc = self._qacc.numpy()
+        batches = [batch for batch in self._largest_first if wanted[batch.span].any()]
+        self._run(lambda batch: batch.accelerate(wanted[batch.span], self._has_force, qacc), batches)
+        return self._qacc
 
     def _run(self, work: Callable[[_Batch], None], batches: list[_Batch]) -> None:
         """Do this for each batch, on all threads; MuJoCo leaves Python's lock while it computes."""
@@ -156,6 +169,16 @@ class CpuEngine(Engine):
             self._dirty[env] = True
         for batch in touched:
             batch.batch.set_models(batch.models)
+
+    def set_gravity(self, gravity: np.ndarray) -> None:
+        for batch in self._batches:
+            if batch.placed:
+                batch.batch.expand("opt.gravity")[:] = gravity
+                continue
+            for model in {id(m): m for m in batch.models}.values():
+                model.opt.gravity[:] = gravity
+            batch.batch.set_models(batch.models)
+        self._dirty[:-1] = True
 
     def get_state(self) -> Tensor:
         """Everything the next step depends on, all environments in one float64 vector."""
@@ -203,7 +226,9 @@ class _Batch:
     ) -> None:
         self.models, n, m = list(models), len(models), models[0]
         self.first = dict(at)  #: its first rows
+        self.span = slice(at["env"], at["env"] + n)  #: engine ranks
         self.driven, self.placed = group.driven, group.placed
+        self._qacc: np.ndarray | None = None  # bound when it is asked for: each output costs in every step
         self.batch = Batch(m, nsim=n, nthread=1, persistent=True)
         if not self.placed:
             self.batch.set_models(self.models)
@@ -277,6 +302,27 @@ class _Batch:
             fine = (np.abs(qpos) < MAX_VALUE).all(axis=1) & (np.abs(qvel) < MAX_VALUE).all(axis=1)
             self.diverged |= ~fine
             self.hide_diverged()
+
+    def accelerate(self, wanted: np.ndarray, with_force: bool, out: np.ndarray) -> None:
+        """Write the accelerations of ``wanted`` environments that have not diverged into ``out`` (as ``qvel``)."""
+        ids = np.flatnonzero(wanted & ~self.diverged)
+        for inner, outer in (
+            self.ctrl,
+            *(self.state[2:] if self.driven else ()),
+            *([self.force] if with_force else ()),
+        ):
+            inner[:] = outer
+        n, nv = len(self.models), self.models[0].nv
+        rows = out[self.first["qvel"] : self.first["qvel"] + n * nv].reshape(n, nv)
+        if self._qacc is None:
+            self._qacc = self.batch.bind("qacc")
+        try:
+            self.batch.forward(ids)
+        except SimulationError:
+            pass  # the step will find the same
+        rows[ids] = np.nan_to_num(self._qacc[ids], posinf=0.0, neginf=0.0)
+        if with_force:
+            self.force[0][:] = 0.0
 
     def forward(self) -> None:
         """Take over states the client wrote, and compute what follows from them."""

@@ -59,6 +59,17 @@ class Engine(ABC):
     def step(self, substeps: int) -> None:
         """Advance every environment whose state is finite by ``substeps`` physics steps."""
 
+    def set_gravity(self, gravity: np.ndarray) -> None:
+        """Give all models another gravity (3,), m/s^2."""
+        raise NotImplementedError(
+            "gravity can change after prepare_sim on the CPU engine alone; use pipeline and device cpu"
+        )
+
+    def accelerations(self, ranks: Tensor) -> Tensor | None:
+        """``qacc`` (as ``qvel``) that some environments would have with the commands as they are; None where an engine cannot
+        say."""
+        return None
+
     @abstractmethod
     def forward(self) -> None:
         """Bring derived quantities of environments whose state was set up to date."""

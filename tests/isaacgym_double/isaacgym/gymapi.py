@@ -105,6 +105,7 @@ class Gym:
                 assert args[2] == ours.SIM_PHYSX, "tensors need PhysX"
                 # ours alone, and as our tasks have it on our engines, so that both can be compared
                 object.__setattr__(args[3], "implicit_contacts", False)
+                object.__setattr__(args[3], "keep_finite", False)
             if name in ("create_env", "create_actor"):
                 sim = args[0] if name == "create_env" else args[0].sim
                 assert not sim.prepared, f"{name} after prepare_sim"
