@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -265,9 +266,8 @@ class MetaWorld(MultiTask):
                 positions[k, 2 + j] = _placement(actor.placement)
                 quats[k, 2 + j] = torch.tensor((0.0, 0.0, math.sin(actor.yaw / 2), math.cos(actor.yaw / 2)))
             goals[k] = _placement(spec.goal)
-            start = torch.tensor([spec.tcp_start]) + torch.tensor([0.0, 0.0, TABLE_TOP]) - torch.tensor(ROBOT_BASE)
             try:
-                starts[k] = kinematics.inverse(start, spec.finger_axis)[0]
+                starts[k] = torch.tensor(_start_joints(spec.tcp_start, spec.finger_axis))
             except ValueError as error:
                 raise ValueError(f"{spec.name}: tcp_start {spec.tcp_start} is out of reach: {error}") from error
             begin, width = self._task_dofs[k]
@@ -552,6 +552,13 @@ class MetaWorld(MultiTask):
         self._read()
         self.obs_buf = torch.cat((self._frame, self.previous, self.goal, self._one_hot), 1)
         return None
+
+
+@cache
+def _start_joints(tcp_start: Vec3, finger_axis: str) -> tuple[float, ...]:
+    """Joint positions (7) with the tcp there; many tasks and every further environment ask for the same."""
+    start = torch.tensor([tcp_start]) + torch.tensor([0.0, 0.0, TABLE_TOP]) - torch.tensor(ROBOT_BASE)
+    return tuple(kinematics.inverse(start, finger_axis)[0].tolist())
 
 
 def _pose(position: Vec3, yaw: float = 0.0) -> gymapi.Transform:
