@@ -14,12 +14,14 @@ With device=cpu the same path runs in miniature on Warp's CPU device.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import signal
 import subprocess
 import sys
 import tarfile
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -29,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = ROOT / "benchmarks" / "on_gpu_steps.py"
 PART, PARTS = 15 << 20, 4  #: bytes of a part of the kernel cache, and how many there may be
 RESERVE = 20.0  #: seconds kept for writing at the end
-LEARN = 75.0  #: seconds kept for learning, at least
+LEARN = 60.0  #: seconds kept for learning, at least
 
 
 class Report:
@@ -136,7 +138,8 @@ class Run:
         self.device, self.small = options["device"], not options["device"].startswith("cuda")
         self.num_envs = int(options["num_envs"])
         self.end = 60.0 * float(options["minutes"])
-        self.cached = -1
+        self.cached, self.steps = -1, list[Step]()
+        self.runs = Path(tempfile.mkdtemp(prefix="on_gpu_"))  # OUT has few files
 
     @property
     def left(self) -> float:
@@ -144,7 +147,14 @@ class Run:
 
     def start(self, name: str, kind: str, **case: Any) -> Step:
         case = {"device": self.device, "num_envs": self.num_envs, "settings": {}, "profile": False, **case}
-        return Step(self.report, name, kind, case | {"seconds": 0.2 if self.small else 2.0})
+        self.steps.append(Step(self.report, name, kind, case | {"seconds": 0.2 if self.small else 2.0}))
+        return self.steps[-1]
+
+    def stop(self) -> None:
+        """Leave no process behind, also where this one is interrupted."""
+        for step in self.steps:
+            if step.process.poll() is None:
+                os.killpg(step.process.pid, signal.SIGKILL)
 
     def does_it_run(self) -> None:
         """All at once: they compile, which takes cores, and hardly use the device. What is not done in time goes on later."""
@@ -153,8 +163,9 @@ class Run:
             begun["1 machine"].finish(self.left)
         begun["1 check"] = self.start("1 check", "check")
         if not self.small:
+            begun["1 compile MT10"] = self.start("1 compile MT10", "compile", task="MT10")
             for name, settings in SHAPES.items():
-                begun[f"1 compile {name}"] = self.start(f"1 compile {name}", "compile", settings=settings)
+                begun[f"1 compile {name}"] = self.start(f"1 compile {name}", "compile", task="MT50", settings=settings)
         if not self.small or self.options["parkour"] == "true":
             begun["1 parkour"] = self.start("1 parkour", "parkour", steps=50)
         until = self.report.spent + min(self.left, 0.35 * self.end if not self.small else self.left)
@@ -168,14 +179,10 @@ class Run:
         self.measure("2 speed, merged, dense", 110.0, "speed", profile=True)
         if self.report.steps["2 speed, merged, dense"].get("status") != "complete" and not self.small:
             self.num_envs //= 4  # perhaps for want of memory or of time
-        horizon = (
-            ["schedule.horizon_length=4", "schedule.mini_epochs=1", "schedule.num_minibatches=2"]
-            if self.small
-            else ["schedule=gpu"]
-        )
+        horizon = SMALL if self.small else ["schedule=gpu"]
         until = ["max_iterations=4", "eval_interval=null"]
         arguments = self.arguments("MT50", self.num_envs, "2_training", [*horizon, *until])
-        self.measure("2 training, TOPPO on MT50", 90.0, "training", arguments=arguments)
+        self.measure("2 training, TOPPO on MT50", 90.0, "training", arguments=arguments, watch=True)
         for name, settings in SHAPES.items():
             if self.left - LEARN > 40.0 and not self.small:
                 self.measure(f"2 speed, {name}", min(60.0, self.left - LEARN), "speed", settings=settings)
@@ -184,7 +191,7 @@ class Run:
         self.keep_cache()
 
     def measure(self, name: str, limit: float, kind: str, **case: Any) -> None:
-        """Run one step, for at most ``limit`` seconds, and with a quarter of the environments if it fails."""
+        """Run one step for at most ``limit`` seconds."""
         step = self.start(name, kind, **case)
         step.finish(min(limit, self.left) if not self.small else self.left)
 
@@ -193,17 +200,20 @@ class Run:
         if self.left < 20.0:
             self.report.put("3 learning", "status", "left out for want of time")
             return
-        seconds = 6.0 if self.small else self.left - 25.0  # 25: to start and for the last evaluation
-        if self.small:
-            shape = ["num_envs=20", "schedule.horizon_length=4", "schedule.mini_epochs=1", "schedule.num_minibatches=2"]
-            shape += ["max_iterations=3", "eval_goals=1", "task.env.episodeLength=10", "eval_interval=160"]
-        else:
-            shape = ["num_envs=4096", "schedule=gpu", "eval_interval=4_000_000", "eval_goals=10"]
-        arguments = self.arguments(
-            "MT10", 20 if self.small else 4096, "3_learning", [a for a in shape if "num_envs" not in a]
-        )
-        arguments += [f"max_minutes={max(seconds, 6.0) / 60.0:.3f}", "max_frames=100_000_000"]
-        step = self.start("3 learning", "training", arguments=arguments)
+        num_envs, shape = 20, [*SMALL, "max_iterations=3", "eval_goals=1", "eval_interval=160", SHORT]
+        if not self.small:  # 55 seconds are for the start and the last evaluation
+            minutes = max(self.left - 55.0, 10.0) / 60.0
+            num_envs, shape = (
+                4096,
+                ["schedule=gpu", "eval_goals=10", "eval_interval=4_000_000", "max_frames=100_000_000"],
+            )
+            shape += [f"max_minutes={minutes:.3f}"]
+        arguments = self.arguments("MT10", num_envs, "3_learning", shape)
+        step = self.start("3 learning", "training", arguments=arguments, watch=False)
+        while step.process.poll() is None and self.left > 60.0:
+            time.sleep(1.0)
+            if int(self.report.spent) % 60 == 0:
+                self.keep_run("3_learning")
         step.finish(self.left + RESERVE / 2)
         self.keep_run("3_learning")
 
@@ -211,11 +221,6 @@ class Run:
         where = [f"sim_device={self.device}", f"rl_device={self.device}", "physics_engine=warp"]
         folder = [f"train.params.config.train_dir={self.runs}", f"experiment={name}", "seed=1"]
         return [f"task={task}", "train=TOPPO", f"num_envs={num_envs}", *where, *folder, *more]
-
-    @property
-    def runs(self) -> Path:
-        """Beside OUT, whose files are few."""
-        return self.out.parent / f"{self.out.name}_runs_{os.getpid()}"
 
     def keep_run(self, name: str) -> None:
         run = self.runs / name
@@ -249,17 +254,23 @@ class Run:
             )
         except (subprocess.SubprocessError, OSError) as error:
             self.report.put("kernel cache", "kept", f"no: {error}")
+            self.cached = -1  # what there is of it is no archive
         parts = sorted(self.out.glob("new-cache.*"))
-        fits = 0 < len(parts) <= PARTS
+        fits = self.cached == size and 0 < len(parts) <= PARTS
         if fits:
             for old in self.out.glob("warp-cache.tar.xz.*"):
                 old.unlink()
         for part in parts:
             part.rename(self.out / f"warp-cache.tar.xz.{part.suffix[1:]}") if fits else part.unlink()
+        if self.cached != size:
+            return
         kept = f"{len(parts)} parts" if fits else f"no: {len(parts)} parts are more than {PARTS}"
         self.report.put("kernel cache", "kept", f"{kept}, {size / 2**20:.0f} MiB unpacked")
 
 
+SHORT = "task.env.episodeLength=10"
+#: An epoch in miniature.
+SMALL = ["schedule.horizon_length=4", "schedule.mini_epochs=1", "schedule.num_minibatches=2"]
 #: Shapes of the models beside the default one, and the settings that make them.
 SHAPES: dict[str, dict[str, Any]] = {
     "merged, sparse": {"task.sim.warp.jacobian": "sparse"},
@@ -278,6 +289,7 @@ def main(arguments: list[str]) -> int:
         )
         return 2
     run = Run(Path(arguments[0]).resolve(), OPTIONS | given)
+    atexit.register(run.stop)
     parts = {"run": run.does_it_run, "speed": run.speed, "learn": run.learn}
     for name in run.options["parts"].split(","):
         try:

@@ -20,7 +20,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +111,7 @@ def waits(case: dict[str, Any]) -> Iterator[Counter[str]]:
         if cuda(case):
             torch.cuda.set_sync_debug_mode("default")
     for record in records:
-        if "synchronizing" in str(record.message):
+        if "called a synchronizing" in str(record.message):
             found[f"{Path(record.filename).name}:{record.lineno}"] += 1
 
 
@@ -289,7 +289,7 @@ def parkour(case: dict[str, Any]) -> None:
 def compile_kernels(case: dict[str, Any]) -> None:
     """Fill the kernel cache for another shape of the models."""
     begun = time.perf_counter()
-    env = build(case, num_envs=50, **case["settings"])
+    env = build(case, case["task"], num_envs=50, **case["settings"])
     env.reset()
     env.step(env.zero_actions())
     emit("seconds, kernels compiled", time.perf_counter() - begun)
@@ -335,7 +335,8 @@ def speed(case: dict[str, Any]) -> None:
         emit("of which torch's peak, GB", round(torch.cuda.max_memory_allocated() / 1e9, 2))
     if case["profile"]:
         ask("device time of env.step by group of kernels, ms", lambda: profile(case, step, 5))
-        ask("stages of a physics step, ms", lambda: stages(case, engine))
+    if case["profile"] and cuda(case):  # the CPU device has no events
+        ask("stages of a physics step, ms", lambda: stages(engine))
 
 
 def profile(case: dict[str, Any], step: Callable[[], None], steps: int) -> dict[str, Any]:
@@ -384,13 +385,10 @@ def kernel_files() -> dict[str, str]:
     return dict(sorted(names.items(), key=lambda item: -len(item[0])))
 
 
-def stages(case: dict[str, Any], engine: Any) -> dict[str, float]:
+def stages(engine: Any) -> dict[str, float]:
     """One substep of the first group by MuJoCo Warp's own events, for which no profiler is needed."""
     import mujoco_warp as mjw
     import warp as wp
-
-    if not cuda(case):
-        raise RuntimeError("only a GPU has events")
     from mujoco_warp._src.warp_util import EventTracer
 
     worlds, sums = engine._groups[0], Counter[str]()
@@ -414,7 +412,8 @@ def _add(trace: dict[str, Any], above: str, sums: Counter[str]) -> None:
 
 
 def training(case: dict[str, Any]) -> None:
-    """TOPPO: frames/s epoch by epoch; where the host waits in one of them, and the kernels of three of its updates."""
+    """``train.py`` with the case's arguments. With ``watch``: frames/s epoch by epoch, and in the fourth, which is not timed,
+    where the host waits and what an update's kernels take."""
     from mtbench.learning.agents.mt_ppo import MTPPO
 
     train_epoch, train_update = MTPPO.train_epoch, MTPPO.update
@@ -432,7 +431,7 @@ def training(case: dict[str, Any]) -> None:
 
     def watched_epoch(agent: Any) -> Any:
         wait(case)
-        with waits(case) as found:
+        with waits(case) if agent.epoch_num == 3 else nullcontext(Counter()) as found:
             scalars = train_epoch(agent)
             wait(case)
         spent = {part: float(scalars[f"performance/{part}_time"]) for part in ("step_inference", "rl_update")}
@@ -446,7 +445,8 @@ def training(case: dict[str, Any]) -> None:
             )
         return scalars
 
-    MTPPO.train_epoch, MTPPO.update = watched_epoch, watched_update  # type: ignore[method-assign]
+    if case.get("watch"):
+        MTPPO.train_epoch, MTPPO.update = watched_epoch, watched_update  # type: ignore[method-assign]
     sys.argv = ["train.py", *case["arguments"]]
     runpy.run_path(str(Path(__file__).resolve().parents[1] / "train.py"), run_name="__main__")
     if cuda(case):

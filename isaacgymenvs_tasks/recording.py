@@ -52,7 +52,7 @@ class CudaGraph:
         finally:
             torch.cuda.set_sync_debug_mode(before)
         for warning in caught:
-            if "synchronizing" in str(warning.message):
+            if "called a synchronizing" in str(warning.message):  # and not that the mode is a prototype
                 waits.append(f"{Path(warning.filename).name}:{warning.lineno}: {warning.message}".splitlines()[0])
 
     @contextmanager

@@ -420,11 +420,11 @@ class _Worlds:
         if "qpos0" in self._fields:
             self._views["qpos"].copy_(self._fields["qpos0"])
         # What a diverged world shows: NaN, but for what no client sets.
-        lost = [self._views["qpos"].clone(), torch.zeros_like(self._views["qvel"])]
+        lost = [self._views["qpos"].cpu().clone(), torch.zeros_like(self._views["qvel"], device="cpu")]
         for row, place in enumerate(self.places):
             lost[0][row, place.qpos] = torch.nan
             lost[1][row, place.dofs] = torch.nan
-        self._lost = [wp.from_torch(values) for values in lost]
+        self._lost = [wp.from_torch(values.to(engine.device)) for values in lost]
         mocap = torch.as_tensor(np.flatnonzero(m.body_mocapid >= 0), device=engine.device)
         order = torch.as_tensor(m.body_mocapid[m.body_mocapid >= 0], device=engine.device).long()
         self._views["mocap_pos"][:, order] = self._fields["body_pos"][:, mocap]
