@@ -8,8 +8,9 @@ time. :class:`Recorder` sees to that, so a task is written as usual and assigns 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -22,20 +23,55 @@ WARM_UP = 3
 class Graph(Protocol):
     """What is recorded inside ``record`` runs again with ``replay``; recording alone runs nothing."""
 
+    def rehearse(self) -> AbstractContextManager[list[str]]:
+        """What is inside runs as it is; the list is then of what in it made the host wait, which cannot be recorded."""
+
     def record(self) -> AbstractContextManager[Any]: ...
     def replay(self) -> None: ...
 
 
 class CudaGraph:
-    """A CUDA graph that also draws from ``generator``."""
+    """A CUDA graph, on the device of ``generator``, from which it draws."""
 
     def __init__(self, generator: torch.Generator) -> None:
-        self._graph = torch.cuda.CUDAGraph()
+        self._generator = generator
+        with torch.cuda.device(generator.device):
+            self._graph = torch.cuda.CUDAGraph()
+            self._stream = torch.cuda.Stream()
         self._graph.register_generator_state(generator)
 
-    def record(self) -> AbstractContextManager[Any]:
-        torch.cuda.synchronize(torch.cuda.current_device())
-        return torch.cuda.graph(self._graph)
+    @contextmanager
+    def rehearse(self) -> Iterator[list[str]]:
+        waits: list[str] = []
+        before = torch.cuda.get_sync_debug_mode()
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                yield waits
+        finally:
+            torch.cuda.set_sync_debug_mode(before)
+        for warning in caught:
+            if "called a synchronizing" in str(warning.message):  # and not that the mode is a prototype
+                waits.append(f"{Path(warning.filename).name}:{warning.lineno}: {warning.message}".splitlines()[0])
+
+    @contextmanager
+    def record(self) -> Iterator[None]:
+        state = self._generator.get_state()
+        with torch.cuda.device(self._generator.device):
+            torch.cuda.synchronize()
+            stream = torch.cuda.current_stream()
+            try:
+                # Other threads may go on using the device meanwhile.
+                with torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode="thread_local"):
+                    yield
+            except BaseException:
+                # A capture that fails leaves its stream the current one and the generator waiting for the end of it.
+                torch.cuda.set_stream(stream)
+                fresh = torch.Generator(device=self._generator.device)
+                fresh.set_state(state)
+                self._generator.graphsafe_set_state(fresh)
+                raise
 
     def replay(self) -> None:
         self._graph.replay()
@@ -59,20 +95,30 @@ class Recorder:
         """Run ``part``, whose results are attributes of ``carriers``."""
         name = part.__name__
         self._calls[name] = self._calls.get(name, 0) + 1
-        if self.failed or self._calls[name] <= WARM_UP:
+        if self.failed or self._calls[name] < WARM_UP:
             part()
+            return
+        if self._calls[name] == WARM_UP:  # to find out here leaves nothing behind, as a failed recording would
+            with self._make_graph().rehearse() as waits:
+                part()
+            if waits:
+                self._give_up(name, f"it waits for the device, in {waits[0]}")
             return
         if name not in self._graphs:
             try:
                 self._record(name, part, carriers)
             except Exception as error:  # a step that cannot be recorded still runs
-                self.failed = str(error).splitlines()[0] if str(error) else type(error).__name__
-                warnings.warn(f"{name} runs without a CUDA graph: {self.failed}", stacklevel=2)
+                self._give_up(name, str(error).splitlines()[0] if str(error) else type(error).__name__)
                 part()
                 return
         else:
             self._bring_back(name, carriers)
         self._graphs[name].replay()
+
+    def _give_up(self, name: str, reason: str) -> None:
+        """All parts run as they are from now on."""
+        self.failed = reason
+        warnings.warn(f"{name} runs without a CUDA graph: {reason}", stacklevel=3)
 
     def _record(self, name: str, part: Callable[[], None], carriers: Sequence[Any]) -> None:
         graph = self._make_graph()

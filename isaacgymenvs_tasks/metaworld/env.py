@@ -418,6 +418,76 @@ class MetaWorld(MultiTask[TaskSpec]):
         return None
 
 
+def _pose(self, env_ids: Tensor) -> Tensor:
+        """(m, ANCHOR + 1, 7) poses of the gathered bodies of environments that were just reset."""
+        base = self._lift.new_tensor(ROBOT_BASE)
+        robot = posed.robot_poses(self.resets.dofs[self.index.dofs[env_ids], 0], base)
+        roots = self.resets.roots[self.index.actors[env_ids].gather(1, self.index.carrier[env_ids]), :7]
+        return torch.cat((robot, posed.compose(roots, self.index.rest[env_ids])), 1)
+
+    def compute_observations(self, fresh: Tensor) -> None:
+        alone = not self.masked and self.simulator.shows_what_was_set
+        self._read(fresh.nonzero().squeeze(-1) if alone else None)
+        read, mask = self.reading, fresh[:, None]
+        follows = mask & (self.index.there[:, 2] > 0)
+        self.goal = torch.where(follows, read.points[:, 2] + self.resets.goals[:, :3], self.goal)
+        self.tcp_init = torch.where(mask, read.tcp, self.tcp_init)
+        self.objects_init = torch.where(mask[:, None], read.points[:, :2], self.objects_init)
+        self.previous = torch.where(mask, read.frame, self.previous)
+        self.control.reset(fresh, read.hand_tcp)
+        self.observe(read.frame, self.previous)
+
+    # -- saving --------------------------------------------------------------------------------------------------
+
+    SAVED = (
+        *MultiTask.SAVED,
+        "reset_vector",
+        "drawn",
+        "goal",
+        "tcp_init",
+        "objects_init",
+        "previous",
+        "_position_targets",
+    )
+
+    def get_env_state(self) -> dict[str, Any]:
+        """Everything needed to continue exactly: physics, buffers, the control's target and the generator's state.
+
+        Where the physics cannot be read, it is None, and the generator's state is the one before the reset if no step was
+        made since: from there :meth:`set_env_state` repeats the reset.
+        """
+        physics = self.simulator.get_state()
+        again = self._reset_from if physics is None else None
+        state = {"physics": physics, **self.save_buffers(), "control_target": self.control.target.clone()}
+        return state if again is None else {**state, "generator": again}
+
+    def set_env_state(self, state: Mapping[str, Any]) -> dict[str, Tensor] | None:
+        """The inverse of :meth:`get_env_state`, on an environment built from the same configuration.
+
+        Where the physics was not saved or cannot be restored, all environments begin new episodes with the saved generator,
+        and their first observations are returned.
+        """
+        exact = state["physics"] is not None and self.simulator.shows_what_was_set
+        if exact:
+            self.simulator.set_state(state["physics"])
+        self.load_buffers(state)
+        self.control.target = state["control_target"].clone().to(self.device)
+        if not exact:
+            self.started = False
+            return self.reset()
+        self.refresh()
+        self._read()
+        self.observe(self.reading.frame, self.previous)
+        return None
+
+
+@cache
+def _start_joints(tcp_start: Vec3, finger_axis: str) -> tuple[float, ...]:
+    """Joint positions (7) with the tcp there; many tasks and every further environment ask for the same."""
+    start = torch.tensor([tcp_start]) + torch.tensor([0.0, 0.0, TABLE_TOP]) - torch.tensor(ROBOT_BASE)
+    return tuple(kinematics.inverse(start, finger_axis)[0].tolist())
+
+
 def _pose(position: Vec3, yaw: float = 0.0) -> gymapi.Transform:
     pose = gymapi.Transform()
     pose.p = gymapi.Vec3(*position)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld import kinematics, posed
 from isaacgymenvs_tasks.metaworld.reading import ANCHOR, FINGER_STROKE, FINGERS, LINKS
-from isaacgymenvs_tasks.metaworld.task import Placement, TaskSpec, reset_bounds
+from isaacgymenvs_tasks.metaworld.task import Placement, TaskSpec, Vec3, reset_bounds
 from mtbench.resources import ASSETS
 
 TABLE_TOP = 1.027  #: height of the table top in the simulation (MTBench)
@@ -158,9 +159,8 @@ def resets_of(
         for j, actor in enumerate(spec.actors):
             placements[k, 2 + j] = placement_row(actor.placement)
             quats[k, 2 + j] = torch.tensor((0.0, 0.0, math.sin(actor.yaw / 2), math.cos(actor.yaw / 2)))
-        start = torch.tensor([spec.tcp_start]) + torch.tensor([0.0, 0.0, TABLE_TOP]) - torch.tensor(ROBOT_BASE)
         try:
-            starts[k] = kinematics.inverse(start, spec.finger_axis)[0]
+            starts[k] = torch.tensor(_start_joints(spec.tcp_start, spec.finger_axis))
         except ValueError as error:
             raise ValueError(f"{spec.name}: tcp_start {spec.tcp_start} is out of reach: {error}") from error
         count = int((task == k).sum())
@@ -205,3 +205,10 @@ def placement_row(placement: Placement) -> Tensor:
 def follow(placement: Tensor, vector: Tensor) -> Tensor:
     """Positions (..., 3) from placements (..., 9) and reset vectors (..., 6)."""
     return placement[..., :3] + placement[..., 3:6] * vector[..., :3] + placement[..., 6:9] * vector[..., 3:]
+
+
+@cache
+def _start_joints(tcp_start: Vec3, finger_axis: str) -> tuple[float, ...]:
+    """Joint positions (7) with the tcp there; many tasks and every further environment ask for the same."""
+    start = torch.tensor([tcp_start]) + torch.tensor([0.0, 0.0, TABLE_TOP]) - torch.tensor(ROBOT_BASE)
+    return tuple(kinematics.inverse(start, finger_axis)[0].tolist())

@@ -285,12 +285,14 @@ class WarpParams:
 
     ``enabled``: use it on the CPU too (slow; for tests). ``merge``: run different scenes as one model. ``contacts``: room
     for contacts, as a mean over environments, and ``constraints``, for each environment; 0: the defaults.
+    ``jacobian``: how that of the constraints is kept, ``dense``, ``sparse`` or ``auto``, dense up to 32 DOFs.
     """
 
     enabled: bool = False
     merge: bool = True
     contacts: int = 0
     constraints: int = 0
+    jacobian: str = "auto"
 
 
 @dataclass

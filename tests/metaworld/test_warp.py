@@ -17,6 +17,7 @@ from isaacgymenvs_tasks import make
 from isaacgymenvs_tasks.metaworld.experts import expert_policy
 from mtbench.sim.padding import merge, padded
 from mtbench.sim.scene import build_groups
+from tests.metaworld.graph_emulation import no_waiting
 
 STEPS = 15
 DEVICE = os.environ.get("MTBENCH_TEST_DEVICE", "cpu")
@@ -24,6 +25,8 @@ EXACT = 0.0 if DEVICE == "cpu" else 1e-3
 
 
 def _environment(engine: str, num_envs: int = 50, seed: int = 4, **settings):
+    # Episodes do not end in a test that does not wait for it: the next ones would be drawn by other generators on a GPU.
+    settings = {"task.env.randomInitialProgress": False} | settings
     device = DEVICE if engine == "warp" else "cpu"
     return make("MT50", num_envs, seed, sim_device=device, physics_engine=engine, **settings)
 
@@ -143,20 +146,84 @@ def test_contacts_without_room_are_counted(actions):
     assert int(env.sim.engine.peak[0, 1]) > 4
 
 
+def test_no_step_waits_for_the_device(warp, actions):
+    """Physics included: on the CPU by the operations that would wait on a GPU, there by PyTorch's own check."""
+    warp.reset()
+    masked, warp.masked = warp.masked, True
+    try:
+        for action in actions[:4]:
+            warp.step(action)
+        if DEVICE == "cpu":
+            with no_waiting() as waits:
+                warp.step(actions[4])
+            assert not waits
+        else:
+            warp.step(action)
+            torch.cuda.set_sync_debug_mode("error")
+            warp.rl_device, before = warp.device, warp.rl_device
+            warp.step(actions[4].to(warp.device, non_blocking=True))
+            warp.rl_device = before
+    finally:
+        warp.masked = masked
+        if DEVICE != "cpu":
+            torch.cuda.set_sync_debug_mode("default")
+
+
+def test_a_step_that_cannot_be_captured_runs_as_it_is(warp, actions, monkeypatch):
+    warp.reset()
+    state = warp.get_env_state()
+    expected = [warp.step(action)[0]["obs"] for action in actions[:2]]
+    warp.set_env_state(state)
+    engine = warp.sim.engine
+
+    def refuse(*args, **kwargs):
+        raise RuntimeError("no graphs here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("warp.ScopedCapture", refuse)
+        patch.setattr(engine, "_graphs", {})
+        patch.setattr(engine, "not_captured", "")
+        with pytest.warns(UserWarning, match="no graphs here"):
+            first = warp.step(actions[0])[0]["obs"]
+        assert engine.not_captured == "no graphs here"
+        found = [first, warp.step(actions[1])[0]["obs"]]
+    for worlds in engine._groups:
+        assert not worlds.model.opt.graph_conditional
+        worlds.model.opt.graph_conditional = True
+    for one, other in zip(expected, found, strict=True):
+        torch.testing.assert_close(one, other, rtol=0.0, atol=max(EXACT, 1e-4))
+
+
+def test_a_jacobian_that_does_not_exist_is_refused():
+    with pytest.raises(ValueError, match="auto, dense, sparse"):
+        _environment("warp", 1, task_id=["reach"], **{"task.sim.warp.jacobian": "thick"})
+
+
+@pytest.mark.slow
+def test_the_sparse_jacobian_moves_scenes_alike(warp, actions):
+    """Another model structure, which compiles for a minute."""
+    sparse = _environment("warp", **{"task.sim.warp.jacobian": "sparse"})
+    assert sparse.sim.engine._groups[0].model.is_sparse and not warp.sim.engine._groups[0].model.is_sparse
+    for env in (warp, sparse):
+        env.reset()
+    _copy_state(warp, sparse)
+    assert (_roll(sparse, actions[:5]) - _roll(warp, actions[:5])).abs().max() < 1e-3
+
+
 @pytest.mark.slow
 def test_experts_succeed_as_often_as_on_mujoco():
     """All tasks, twenty episodes each (three minutes of one core)."""
     rates = {}
     for engine in ("mujoco", "warp"):
-        env = _environment(engine, 1000, 0, **{"task.env.randomInitialProgress": False})
+        env = _environment(engine, 1000, 0)
         policy = expert_policy(env)
         env.reset()
-        success = torch.zeros(env.num_envs)
+        success = torch.zeros(env.num_envs, device=env.rl_device)
         for _ in range(env.max_episode_length):
             _, _, _, extras = env.step(policy(env))
             finished = extras["finished"]
             success += finished["mask"] * finished["success"]
-        rates[engine] = torch.zeros(50).index_add_(0, env.task_index.cpu(), success) / 20
+        rates[engine] = torch.zeros(50).index_add_(0, env.task_index.cpu(), success.cpu()) / 20
     difference = rates["warp"] - rates["mujoco"]
     assert difference.mean().abs() <= 0.01
     assert difference.abs().max() <= 0.051, difference  # 5 percentage points: one episode of twenty

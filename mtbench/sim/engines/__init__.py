@@ -36,5 +36,6 @@ def make_engine(
         ) from error
     if params.warp.merge:
         groups = merge(groups, params, contact_sensors)
-    engine = WarpEngine(groups, sizes_of(groups), device, params.warp.contacts, params.warp.constraints)
+    wanted = params.warp
+    engine = WarpEngine(groups, sizes_of(groups), device, wanted.contacts, wanted.constraints, wanted.jacobian)
     return engine, groups

@@ -2,7 +2,8 @@
 
 Nothing is copied: the engine's buffers are torch tensors, and MuJoCo Warp's state, commands and derived quantities are views
 of them. A step (all substeps, then the poses and velocities of the state that was reached) is captured once, for each group,
-as a graph with MuJoCo Warp's conditional loops; several groups run on streams of their own.
+as a graph with MuJoCo Warp's conditional loops; several groups run on streams of their own. Where a graph cannot be
+captured, the step runs as it is, and a warning says why.
 
 Contacts and constraints have room for what :data:`CONTACTS` and :data:`CONSTRAINTS` say. An environment that would have
 needed more is flagged in ``overflow``, and ``peak`` tells how much was needed.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import copy
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -64,12 +66,21 @@ PRIMITIVE = {
 }
 
 
+#: How the constraints' Jacobian and the inertia are kept; auto: dense up to 32 DOFs.
+JACOBIANS = {
+    "auto": int(mujoco.mjtJacobian.mjJAC_AUTO),
+    "dense": int(mujoco.mjtJacobian.mjJAC_DENSE),
+    "sparse": int(mujoco.mjtJacobian.mjJAC_SPARSE),
+}
+
+
 class WarpEngine(Engine):
     """See :class:`.engine.Engine`. Buffers are float32; in addition
 
     Attributes:
         warmstart: (n,) accelerations from which the constraint solver starts.
         peak: (groups, 2) int32: most contacts of a group (or pairs that came near) and constraints of an environment.
+        not_captured: why steps run without graphs, several times slower; empty where they run as graphs.
     """
 
     warmstart: Tensor
@@ -81,10 +92,15 @@ class WarpEngine(Engine):
         device: torch.device | str = "cpu",
         contacts: int = 0,
         constraints: int = 0,
+        jacobian: str = "auto",
     ) -> None:
+        """``contacts``, ``constraints`` and ``jacobian``: see :class:`..datatypes.WarpParams`."""
+        if jacobian not in JACOBIANS:
+            raise ValueError(f"sim.warp.jacobian is {jacobian!r}; it must be one of {', '.join(JACOBIANS)}")
         wp.init()
         wp.config.log_level = wp.LOG_WARNING
         self.device = torch.device(device)
+        self._warp_device = wp.device_from_torch(self.device)
         counts = {
             "qpos": sizes.qpos,
             "qvel": sizes.qvel,
@@ -108,16 +124,22 @@ class WarpEngine(Engine):
         at = dict.fromkeys([*counts, "env"], 0)
         self._groups = []
         for k, group in enumerate(groups):
-            self._groups.append(
-                _Worlds(self, group, at, self.peak[k], contacts or CONTACTS, constraints or CONSTRAINTS)
-            )
+            room = contacts or CONTACTS, constraints or CONSTRAINTS
+            self._groups.append(_Worlds(self, group, at, self.peak[k], *room, JACOBIANS[jacobian]))
         self._announce()
         self._stale = True
         self._graphs: dict[object, list[wp.Graph]] = {}
-        # Kernels are compiled and loaded now, not in the middle of the first step.
+        self._main: wp.Stream | None = None
+        #: why steps run without graphs; empty where they do not
+        self.not_captured = ""
+        if self._warp_device.is_cuda and not wp.is_conditional_graph_supported():
+            self._without_conditions("conditional graph nodes need CUDA 12.4")
+        # Kernels are compiled and loaded now, not in the middle of the first step; on this device, which need not be
+        # the one that Warp takes by itself.
         start = self._snapshot()
-        for worlds in self._groups:
-            worlds.step(1)
+        with wp.ScopedDevice(self._warp_device):
+            for worlds in self._groups:
+                worlds.step(1)
         self._restore(start)
 
     def _announce(self) -> None:
@@ -153,22 +175,18 @@ class WarpEngine(Engine):
 
     def _launch(self, key: object, work: Callable[[_Worlds], None]) -> None:
         """Run the captured graph of ``work`` on every group, capturing it at the first call."""
-        device = wp.device_from_torch(self.device)
-        if key not in self._graphs:
-            if device.is_cuda:
-                torch.cuda.synchronize(self.device)
-            graphs = []
-            for worlds in self._groups:
-                with wp.ScopedDevice(device), wp.ScopedCapture() as capture:
-                    work(worlds)
-                graphs.append(capture.graph)
-            self._graphs[key] = graphs
+        device = self._warp_device
+        if key not in self._graphs and not self.not_captured:
+            self._capture(key, work)
+        if self.not_captured:
+            self._launch_as_it_is(work)
+            return
         graphs = self._graphs[key]
         if not device.is_cuda:
             for graph in graphs:
                 wp.capture_launch(graph)
             return
-        main = wp.stream_from_torch(torch.cuda.current_stream(self.device))
+        main = self._main_stream()
         if len(graphs) == 1:
             wp.capture_launch(graphs[0], stream=main)
             return
@@ -177,6 +195,50 @@ class WarpEngine(Engine):
             wp.capture_launch(graph, stream=worlds.stream)
         for worlds in self._groups:
             main.wait_stream(worlds.stream)
+
+    def _capture(self, key: object, work: Callable[[_Worlds], None]) -> None:
+        """Capture ``work`` with conditional loops, else with all iterations of a loop, else not at all."""
+        for attempt in range(2):
+            try:
+                if self._warp_device.is_cuda:
+                    torch.cuda.synchronize(self.device)
+                graphs = []
+                for worlds in self._groups:
+                    with wp.ScopedDevice(self._warp_device), wp.ScopedCapture() as capture:
+                        work(worlds)
+                    graphs.append(capture.graph)
+                self._graphs[key] = graphs
+                return
+            except Exception as error:  # a step that cannot be captured still runs
+                reason = (str(error) or type(error).__name__).splitlines()[0]
+                if attempt == 0:
+                    self._without_conditions(reason)
+        self.not_captured = reason
+        warnings.warn(f"MuJoCo Warp runs without CUDA graphs, several times slower: {reason}", stacklevel=4)
+
+    def _without_conditions(self, reason: str) -> None:
+        """Let loops of the solver run to their last iteration, which needs no conditional nodes in a graph."""
+        for worlds in self._groups:
+            worlds.model.opt.graph_conditional = False
+        warnings.warn(f"MuJoCo Warp's solver makes all of its iterations in every step, slowly: {reason}", stacklevel=5)
+
+    def _launch_as_it_is(self, work: Callable[[_Worlds], None]) -> None:
+        device = self._warp_device
+        if device.is_cuda:
+            with wp.ScopedStream(self._main_stream()):
+                for worlds in self._groups:
+                    work(worlds)
+        else:
+            with wp.ScopedDevice(device):
+                for worlds in self._groups:
+                    work(worlds)
+
+    def _main_stream(self) -> wp.Stream:
+        """The stream that torch uses, so that what it wrote is read, and the other way round, without waiting."""
+        current = torch.cuda.current_stream(self.device)
+        if self._main is None or self._main.cuda_stream != current.cuda_stream:
+            self._main = wp.stream_from_torch(current)
+        return self._main
 
     # -- single environments -------------------------------------------------------------------------------------
 
@@ -262,7 +324,9 @@ class WarpEngine(Engine):
         self._stale = True
 
     def close(self) -> None:
-        """Free graphs, models and data."""
+        """Free graphs, models and data, once the device is done with them."""
+        if self._warp_device.is_cuda:
+            torch.cuda.synchronize(self.device)
         self._graphs.clear()
         self._groups.clear()
 
@@ -271,16 +335,24 @@ class _Worlds:
     """One group: a MuJoCo Warp model whose floating-point fields are all per world, and data over the engine's buffers."""
 
     def __init__(
-        self, engine: WarpEngine, group: Group, at: dict[str, int], peak: Tensor, contacts: int, constraints: int
+        self,
+        engine: WarpEngine,
+        group: Group,
+        at: dict[str, int],
+        peak: Tensor,
+        contacts: int,
+        constraints: int,
+        jacobian: int,
     ) -> None:
         self.base, self.models, self.places, self.merged = group.base, list(group.models), group.places, group.merged
         self.num_envs = n = len(self.models)
         m = copy.copy(self.base)
+        m.opt.jacobian = jacobian
         m.opt.disableflags &= ~int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)  # MuJoCo Warp has no such reset
         if set(m.geom_type.tolist()) <= PRIMITIVE:
             # Boxes then meet by MuJoCo's own box routine, as on the CPU, and the general convex one is not compiled.
             m.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_NATIVECCD)
-        device = wp.device_from_torch(engine.device)
+        device = engine._warp_device
         with wp.ScopedDevice(device):
             self.model = mjw.put_model(m)
             self.model.opt.warn_overflow = 0  # counted, not printed by every world in every step
@@ -348,11 +420,11 @@ class _Worlds:
         if "qpos0" in self._fields:
             self._views["qpos"].copy_(self._fields["qpos0"])
         # What a diverged world shows: NaN, but for what no client sets.
-        lost = [self._views["qpos"].clone(), torch.zeros_like(self._views["qvel"])]
+        lost = [self._views["qpos"].cpu().clone(), torch.zeros_like(self._views["qvel"], device="cpu")]
         for row, place in enumerate(self.places):
             lost[0][row, place.qpos] = torch.nan
             lost[1][row, place.dofs] = torch.nan
-        self._lost = [wp.from_torch(values) for values in lost]
+        self._lost = [wp.from_torch(values.to(engine.device)) for values in lost]
         mocap = torch.as_tensor(np.flatnonzero(m.body_mocapid >= 0), device=engine.device)
         order = torch.as_tensor(m.body_mocapid[m.body_mocapid >= 0], device=engine.device).long()
         self._views["mocap_pos"][:, order] = self._fields["body_pos"][:, mocap]
