@@ -9,6 +9,8 @@ from mtbench.learning.agents.mt_pqn import MTPQN
 from mtbench.learning.agents.mt_sac import MTSAC
 
 #: by ``algo.name``
-ALGORITHMS: dict[str, type[Agent]] = {algorithm.name: algorithm for algorithm in (MTPPO, MTIMPALA, MTGRPO, MTSAC, MTPQN, FastTD3)}
+ALGORITHMS: dict[str, type[Agent]] = {
+    algorithm.name: algorithm for algorithm in (MTPPO, MTIMPALA, MTGRPO, MTSAC, MTPQN, FastTD3)
+}
 
 __all__ = ["ALGORITHMS", "MTGRPO", "MTIMPALA", "MTPPO", "MTPQN", "MTSAC", "Agent", "FastTD3"]

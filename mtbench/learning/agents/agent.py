@@ -346,7 +346,8 @@ class Agent(BaseAlgorithm):
 
     def evaluation_due(self) -> bool:
         """Whether an evaluation is to be made before learning goes on."""
-        return self.evaluator is not None and 0 < self.next_evaluation <= self.frame
+        first = self.frame == 0 and self.config.get("eval_first", False) and self.observer.last_evaluation < 0
+        return self.evaluator is not None and (first or 0 < self.next_evaluation <= self.frame)
 
     # -- stopping ------------------------------------------------------------------------------------------------------
 

@@ -55,7 +55,8 @@ class MTIMPALA(MTPPO):
 
     Departures from IMPALA's code: losses are means over a task's samples rather than sums; advantages are standardized within each
     task's slice (``normalize_advantage``), before the ratio weighs them, so that what is subtracted stays a baseline; value
-    targets are normalized per task; time limits are not terminations; Adam.
+    targets are normalized per task; time limits are not terminations; Adam; and as a rollout is divided into minibatches, of which
+    each is a step, the policy is kept near the one that the rollout was corrected for (``clip_policy``).
 
     ``correction``: ``vtrace`` bounds the ratios; ``unclipped`` does not, which is importance sampling; ``none`` takes every
     rollout for the present policy's. The last two are there to be compared with.
@@ -109,7 +110,15 @@ class MTIMPALA(MTPPO):
         """Take one rollout and pass over it, then let the source have the new policy."""
         scalars = super().learn()
         self.source.publish(self.epoch_num + 1, self.model.state_dict())
-        return scalars | {"info/policy_lag": float(self.lag), "info/refused": float(self.refused), **self.source.scalars()}
+        return scalars | {
+            "info/policy_lag": float(self.lag),
+            "info/refused": float(self.refused),
+            **self.source.scalars(),
+        }
+
+    def check_stop(self) -> None:
+        """Raise :class:`.agent.StopRequest` if a signal has come; called while waiting for a rollout."""
+        self._check_stop_alone()
 
     def collect(self) -> Rollout:
         """Take the oldest rollout that the source has."""
@@ -117,7 +126,9 @@ class MTIMPALA(MTPPO):
         while not bool(experience.steps.log_probs.isfinite().all()):  # of a policy or a worker that is broken
             self.refused += 1
             if self.refused % 100 == 0:
-                raise UserError(f"{self.refused} rollouts had log-probabilities that are not finite; something is wrong at the workers")
+                raise UserError(
+                    f"{self.refused} rollouts had log-probabilities that are not finite; something is wrong at the workers"
+                )
             experience = self.source.next(self)
         self.lag = self.epoch_num - experience.version
         steps = experience.steps if experience.episodes is None else self.receive(experience)
@@ -185,9 +196,14 @@ class MTIMPALA(MTPPO):
         """Each task's policy gradient loss (K,) on the samples ``rows``, where the policy's means are ``mean`` (n, actions), and
         scalars to log.
 
-        Log-probabilities are counted from what they were when the targets were made, and a loss from where each of them would
-        have moved by one in the better direction: constants to the gradient, with which losses are above 0 as weightings of
-        losses need.
+        With ``clip_policy`` it is PPO's surrogate, around the policy that the targets were made for and weighted by V-trace's
+        ratios; in a rollout's first step its gradient is the policy gradient, IMPALA's, and later it ends where the policy has
+        moved far enough. Without, it is IMPALA's ``-weight A log pi`` in all of them, with log-probabilities counted from what
+        they were when the targets were made.
+
+        Losses are counted from the least that the surrogate can become on these samples, or from where each log-probability
+        would have moved by one in the better direction: constants to the gradient, with which losses are above 0 as weightings
+        of losses need.
         """
         assert isinstance(targets, VTraceTargets) and targets.weights is not None and targets.log_probs is not None
         log_std, weight = self.model.network.log_std, self.minibatches.weight
@@ -201,7 +217,12 @@ class MTIMPALA(MTPPO):
         actions = rollout.actions[rows].view(*shape, -1)
         log_probs = gaussian_log_prob(actions, mean.view_as(actions), log_std.unsqueeze(1))
         moved = log_probs - targets.log_probs[rows].view(shape)
-        policy = (weight * (gains.abs() - gains * moved)).sum(1)
+        if self.config["clip_policy"]:
+            ratios = moved.exp()
+            reached = torch.minimum(gains * ratios, gains * ratios.clamp(1.0 - self.e_clip, 1.0 + self.e_clip))
+            policy = (weight * (gains + self.e_clip * gains.abs() - reached)).sum(1)
+        else:
+            policy = (weight * (gains.abs() - gains * moved)).sum(1)
         entropy, bounds = entropy_and_bounds(mean, log_std, weight)
         scalars = {
             "losses/a_loss": policy.detach().mean(),

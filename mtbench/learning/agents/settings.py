@@ -86,6 +86,7 @@ RANGES: dict[str, Range] = {
 MAY_BE_NULL = ("reset_interval",)
 SWITCHES = (
     "clip_value",
+    "clip_policy",
     "recompute_advantages",
     "recompute_targets",
     "truncate_grads",

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import inspect
 from abc import ABC, abstractmethod
@@ -78,10 +79,10 @@ class Source(ABC):
         """What continues the source exactly, as tensors and plain data."""
         return {}
 
-    def load_state(self, state: Mapping[str, Any]) -> None:
+    def load_state(self, state: Mapping[str, Any]) -> None:  # noqa: B027
         """Continue from :meth:`state`."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027
         """No more rollouts are wanted."""
 
 
@@ -96,7 +97,7 @@ class Inline(Source):
     name, remote = "inline", False
 
     def __init__(self, lag: int = 0) -> None:
-        self.lag = _whole("source.lag", lag, 0)
+        self.lag = whole("source.lag", lag, 0)
         self.policies: deque[tuple[int, dict[str, Tensor]]] = deque(maxlen=self.lag + 1)
 
     def make_vec_env(self, config: Mapping[str, Any]) -> IVecEnv:
@@ -129,14 +130,18 @@ class Inline(Source):
         self.policies = deque(((version, clone(policy)) for version, policy in state["policies"]), maxlen=self.lag + 1)
 
 
-def _whole(name: str, value: Any, least: int) -> int:
+def whole(name: str, value: Any, least: int) -> int:
+    """Return a setting that must be a whole number of at least ``least``; :class:`UserError` where it is not."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise UserError(f"{name}={value} must be a whole number of at least {least}")
     return value
 
 
-def _sources() -> dict[str, type[Source]]:
-    return {"inline": Inline}
+#: name -> module and class of those that have workers; imported when they are asked for
+REMOTE = {
+    "processes": ("mtbench.learning.agents.processes", "Processes"),
+    "ray": ("mtbench.learning.agents.ray_actors", "RayActors"),
+}
 
 
 def make_source(setting: str | Mapping[str, Any]) -> Source:
@@ -146,13 +151,17 @@ def make_source(setting: str | Mapping[str, Any]) -> Source:
         UserError: no such source or option, or Ray is not installed.
     """
     options = {"name": setting} if isinstance(setting, str) else dict(setting)
-    name, sources = str(options.pop("name", "")), _sources()
-    if name not in sources:
-        raise unknown("source", name, sources)
+    name = str(options.pop("name", ""))
+    if name not in ("inline", *REMOTE):
+        raise unknown("source", name, ("inline", *REMOTE))
     if name == "ray" and importlib.util.find_spec("ray") is None:
-        raise UserError("source=ray needs Ray: pip install 'mtbench-robotics[ray]', or use source={name: processes, n: 2}")
-    known = inspect.signature(sources[name]).parameters
+        raise UserError("source=ray needs Ray: pip install 'mtbench-robotics[ray]', or use source=processes")
+    kind: type[Source] = Inline
+    if name in REMOTE:
+        module, attribute = REMOTE[name]
+        kind = getattr(importlib.import_module(module), attribute)
+    known = inspect.signature(kind).parameters
     for option in options:
         if option not in known:
             raise unknown(f"option of source {name}", option, known)
-    return sources[name](**options)
+    return kind(**options)
