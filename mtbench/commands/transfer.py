@@ -1,14 +1,16 @@
 """What does prior experience buy a new task? Fine-tune on it from each prior, over seeds, and measure.
 
-    mtbench transfer target=TASK from=[scratch,RUN,...] [seeds=5] [frames=500_000] [evaluations=20] [train=MTPPO] [out=FOLDER] ...
+    mtbench transfer target=TASK from=[scratch,RUN,...] [seeds=5] [frames=500_000] [evaluations=20] [train=MTPPO]
+        [folder=NAME] [out=FOLDER] [key=value ...]
 
 ``target``: a task of MT50 (``button_press_topdown_wall``), SET/TASK (``ParkourEasy/staircase_spiral``), or a family of
-cfg/transfer (``buttons``), whose held-out variant is meant. ``from``: ``scratch``, folders of runs or checkpoints, each also as
-LABEL=PATH. ``seeds``: how many, or a list. Further key=value are settings of the fine-tuning, as ``num_envs=64`` and
-``train=MTPPO_parkour``; the architecture and its normalizers are those of the first checkpoint.
+cfg/transfer (``buttons``), whose held-out variant is meant. ``from``: ``scratch``, folders of runs or checkpoints, each
+also as LABEL=PATH. ``seeds``: how many, or a list. Further key=value are settings of the fine-tuning, as ``num_envs=64``
+and ``train=MTPPO_parkour``; the architecture and its normalizers are those of the first checkpoint.
 
-Writes ``transfer.md``, ``transfer.html``, a table and a figure to ``runs/transfer_TARGET``, beside the runs. What is complete
-is not run again, and what was interrupted continues. ``mtbench report runs/transfer_TARGET`` includes it.
+Writes ``transfer.md``, ``transfer.html``, a table and a figure to ``out``, or beside the runs in ``runs/NAME``, which is
+``transfer_TARGET`` unless ``folder`` says otherwise. What is complete is not run again, and what was interrupted continues.
+``mtbench report runs/transfer_TARGET`` includes it.
 """
 
 from __future__ import annotations
@@ -79,7 +81,7 @@ def main(arguments: Sequence[str]) -> None:
     frames = _whole("frames", options.pop("frames", "500_000"))
     evaluations = _whole("evaluations", options.pop("evaluations", "20"))
     priors = read_priors(options.pop("from"), target)
-    folder = Path("runs") / f"transfer_{target.name.replace('/', '_')}"
+    folder = Path("runs") / options.pop("folder", f"transfer_{target.name.replace('/', '_')}")
     out = Path(options.pop("out", str(folder)))
     settings = [f"train={options.pop('train', 'MTPPO')}", *(f"{key}={value}" for key, value in options.items())]
     limits = [f"max_frames={frames}", f"eval_interval={max(1, frames // evaluations)}", "eval_first=true"]

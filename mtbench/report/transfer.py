@@ -101,9 +101,10 @@ def write_section(page: Page, folder: Path) -> list[str]:
     page.heading(title)
     sizes = ", ".join(f"{prior} {len(found)}" for prior, found in by_prior.items())
     page.text(
-        f"Fine-tuning for {end:,.0f} frames with the same settings; runs: {sizes}. Means over seeds and 95 % bootstrap intervals "
-        f"over seeds; area is the mean success over the frames. The zero-shot success of a given network is the same for all "
-        f"seeds, so it has no interval. Frames to {SHARE:.0%} of scratch's final success: the median of the runs that came there."
+        f"Fine-tuning for {end:,.0f} frames with the same settings; runs: {sizes}. Means over seeds with 95 % bootstrap "
+        "intervals over seeds; area is the mean success over the frames. The zero-shot success of a given network is the "
+        f"same for all seeds, so it has no interval. Frames to reach {SHARE:.0%} of scratch's final success: the median of "
+        "the runs that came there."
     )
     rows = table(curves)
     name = "transfer_" + "".join(c if c.isalnum() else "_" for c in plan["target"].lower())

@@ -79,7 +79,8 @@ def test_workers_that_wait_drop_nothing(make_agent) -> None:  # type: ignore[no-
     try:
         wait_for(
             lambda: (
-                len(source.queue) == 1 and all(w.ready and w.slot is None for w in source.workers) or source.queue.drops
+                (len(source.queue) == 1 and all(w.ready and w.slot is None for w in source.workers))
+                or source.queue.drops
             )
         )
         for _ in range(3):

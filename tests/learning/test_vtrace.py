@@ -109,7 +109,7 @@ def test_fixed_point_is_the_value_of_the_policy_between(rho_bar: float, c_bar: f
     on_policy = torch.linalg.solve(
         torch.eye(states, dtype=torch.float64) - gamma * torch.einsum("sa,sat->st", pi, moves), (pi * rewards).sum(1)
     )
-    assert bool(((value - on_policy).abs().max() < 1e-12)) == (rho_bar == INF)
+    assert bool((value - on_policy).abs().max() < 1e-12) == (rho_bar == INF)
 
 
 def test_effective_sample_size() -> None:

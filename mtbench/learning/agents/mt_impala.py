@@ -28,6 +28,7 @@ from mtbench.learning.agents.vtrace import LARGEST_LOG_RATIO, effective_sample_s
 from mtbench.learning.errors import UserError, unknown
 from mtbench.learning.networks.model import gaussian_log_prob
 
+MOST_REFUSED = 100  #: rollouts that are not finite, after which a run ends
 CORRECTIONS = ("vtrace", "none", "unclipped")
 
 
@@ -49,14 +50,15 @@ class MTIMPALA(MTPPO):
     has made elsewhere, and V-trace corrects for its age.
 
     Everything around the two losses is MT-PPO's: stratified minibatches, a loss and a gradient of each task on either side,
-    balancing schemes, per-task statistics of inputs and values, PopArt, diagnostics, evaluation, checkpoints. Where rollouts come
-    from is the setting ``source``, see :mod:`~mtbench.learning.agents.sources`; the statistics that normalize inputs are the learner's
-    when it learns, whatever they were where the rollout was made.
+    balancing schemes, per-task statistics of inputs and values, PopArt, diagnostics, evaluation, checkpoints. Where
+    rollouts come from is the setting ``source``, see :mod:`~mtbench.learning.agents.sources`; the statistics that normalize
+    inputs are the learner's when it learns, whatever they were where the rollout was made.
 
-    Departures from IMPALA's code: losses are means over a task's samples rather than sums; advantages are standardized within each
-    task's slice (``normalize_advantage``), before the ratio weighs them, so that what is subtracted stays a baseline; value
-    targets are normalized per task; time limits are not terminations; Adam; and as a rollout is divided into minibatches, of which
-    each is a step, the policy is kept near the one that the rollout was corrected for (``clip_policy``).
+    Departures from IMPALA's code: losses are means over a task's samples rather than sums; advantages are standardized
+    within each task's slice (``normalize_advantage``), before the ratio weighs them, so that what is subtracted stays a
+    baseline; value targets are normalized per task; time limits are not terminations; Adam; and as a rollout is divided
+    into minibatches, of which each is a step, the policy is kept near the one that the rollout was corrected for
+    (``clip_policy``).
 
     ``correction``: ``vtrace`` bounds the ratios; ``unclipped`` does not, which is importance sampling; ``none`` takes every
     rollout for the present policy's. The last two are there to be compared with.
@@ -76,8 +78,8 @@ class MTIMPALA(MTPPO):
             raise unknown("correction", config["correction"], CORRECTIONS)
         if config["rho_bar"] < config["c_bar"]:
             raise UserError(
-                f"rho_bar={config['rho_bar']} is below c_bar={config['c_bar']}, with which V-trace has no fixed point; use at "
-                "least c_bar"
+                f"rho_bar={config['rho_bar']} is below c_bar={config['c_bar']}, with which V-trace has no fixed point; use "
+                "at least c_bar"
             )
         source = make_source(config["source"])
         if source.remote and config["multi_gpu"]:
@@ -96,7 +98,7 @@ class MTIMPALA(MTPPO):
         self.bounds = {name: float(config[name]) for name in bounds}
         if config["correction"] == "unclipped":
             self.bounds = dict.fromkeys(("rho_bar", "c_bar", "pg_rho_bar"), math.inf)
-        self.refused = 0
+        self.refused, self.first_version = 0, 0
         self.source.start(self)
 
     def train(self) -> tuple[float, int]:
@@ -123,9 +125,12 @@ class MTIMPALA(MTPPO):
     def collect(self) -> Rollout:
         """Take the oldest rollout that the source has."""
         experience = self.source.next(self)
-        while not bool(experience.steps.log_probs.isfinite().all()):  # of a policy or a worker that is broken
-            self.refused += 1
-            if self.refused % 100 == 0:
+        while True:
+            broken = not bool(experience.steps.log_probs.isfinite().all())  # of a policy or a worker
+            if not broken and experience.version >= self.first_version:
+                break
+            self.refused += broken
+            if broken and self.refused % MOST_REFUSED == 0:
                 raise UserError(
                     f"{self.refused} rollouts had log-probabilities that are not finite; something is wrong at the workers"
                 )
@@ -180,8 +185,9 @@ class MTIMPALA(MTPPO):
         )
 
     def measure(self, log_ratios: Tensor, shape: torch.Size) -> dict[str, Tensor]:
-        """How far the policy has moved since the rollout (n,) of ``shape`` (T, N) was made: the share of ratios that the bound
-        of the policy gradient cuts, and of samples that importance sampling would be left with, of steps and of rollouts."""
+        """How far the policy has moved since the rollout (n,) of ``shape`` (T, N) was made: the share of ratios that the
+        bound of the policy gradient cuts, and of samples that importance sampling would be left with, of steps and of
+        rollouts."""
         log_ratios = log_ratios.clamp(-LARGEST_LOG_RATIO, LARGEST_LOG_RATIO).double()
         return {
             "info/rho_clipped": (log_ratios > math.log(self.config["pg_rho_bar"])).float().mean(),
@@ -193,17 +199,17 @@ class MTIMPALA(MTPPO):
     def actor_losses(
         self, mean: Tensor, rollout: Rollout, targets: Targets, rows: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Each task's policy gradient loss (K,) on the samples ``rows``, where the policy's means are ``mean`` (n, actions), and
-        scalars to log.
+        """Each task's policy gradient loss (K,) on the samples ``rows``, where the policy's means are ``mean`` (n,
+        actions), and scalars to log.
 
-        With ``clip_policy`` it is PPO's surrogate, around the policy that the targets were made for and weighted by V-trace's
-        ratios; in a rollout's first step its gradient is the policy gradient, IMPALA's, and later it ends where the policy has
-        moved far enough. Without, it is IMPALA's ``-weight A log pi`` in all of them, with log-probabilities counted from what
-        they were when the targets were made.
+        With ``clip_policy`` it is PPO's surrogate, around the policy that the targets were made for and weighted by
+        V-trace's ratios; in a rollout's first step its gradient is the policy gradient, IMPALA's, and later it ends where
+        the policy has moved far enough. Without, it is IMPALA's ``-weight A log pi`` in all of them, with log-probabilities
+        counted from what they were when the targets were made.
 
         Losses are counted from the least that the surrogate can become on these samples, or from where each log-probability
-        would have moved by one in the better direction: constants to the gradient, with which losses are above 0 as weightings
-        of losses need.
+        would have moved by one in the better direction: constants to the gradient, with which losses are above 0 as
+        weightings of losses need.
         """
         assert isinstance(targets, VTraceTargets) and targets.weights is not None and targets.log_probs is not None
         log_std, weight = self.model.network.log_std, self.minibatches.weight
@@ -241,4 +247,6 @@ class MTIMPALA(MTPPO):
         """Go on with the policies of before."""
         super().load_learner_state(state)
         self.source.load_state(state["source"])
+        if self.source.remote:
+            self.first_version = self.epoch_num  # workers have begun with the policy of a new run
         self.source.publish(self.epoch_num, self.model.state_dict())

@@ -41,10 +41,11 @@ class _Process:
 class Processes(Source):
     """``n`` processes act, each in ``num_envs`` environments of its own, while the learner learns.
 
-    A worker is told a slot of shared memory by its pipe, fills it with a rollout of the newest policy, and says so. Filled slots wait
-    in a queue of ``max_queue``. Pipes and slots are of one worker at a time, so that one which is killed, wherever it was, takes
-    no lock with it: it is replaced, its rollout is lost, and those that it finished before are learned from. The policy goes the
-    other way through a few copies in shared memory, of which a worker takes the newest, and again if it changed meanwhile.
+    A worker is told a slot of shared memory by its pipe, fills it with a rollout of the newest policy, and says so. Filled
+    slots wait in a queue of ``max_queue``. Pipes and slots are of one worker at a time, so that one which is killed,
+    wherever it was, takes no lock with it: it is replaced, its rollout is lost, and those that it finished before are
+    learned from. The policy goes the other way through a few copies in shared memory, of which a worker takes the newest,
+    and again if it changed meanwhile.
 
     Args:
         n: workers.

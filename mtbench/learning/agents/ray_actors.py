@@ -25,9 +25,9 @@ MOST_DEATHS = 3  #: of actors, one after the other without a rollout between the
 class RayActors(Source):
     """``n`` actors, each with ``num_envs`` environments of its own on one CPU, wherever the cluster has one.
 
-    The policy is put into Ray's object store once an update, and an actor is asked for its next rollouts with the newest one. What
-    has come waits in a queue of ``max_queue``, whose oldest is dropped when it is full. An actor that died, or whose node did, is
-    replaced wherever there is room.
+    The policy is put into Ray's object store once an update, and an actor is asked for its next rollouts with the newest
+    one. What has come waits in a queue of ``max_queue``, whose oldest is dropped when it is full. An actor that died, or
+    whose node did, is replaced wherever there is room.
 
     Args:
         n: actors.

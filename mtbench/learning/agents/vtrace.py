@@ -41,12 +41,12 @@ def vtrace(
     """Return targets and advantages of the policy pi for steps that the policy mu took.
 
     ``v_s = V(x_s) + sum_{t >= s} gamma^{t-s} (prod_{s <= i < t} c_i) rho_t (r_t + gamma V(x_{t+1}) - V(x_t))`` within the
-    episode, with ``rho = min(rho_bar, pi / mu)`` and ``c = lam min(c_bar, pi / mu)``. The fixed point is the value of a policy
-    between mu and pi, ``min(rho_bar mu, pi)`` normalized, and pi's own without the bound; ``c_bar`` decides how fast it is
-    reached and how noisily. With all ratios one, ``targets - values`` are the advantages of :func:`.gae.gae`.
+    episode, with ``rho = min(rho_bar, pi / mu)`` and ``c = lam min(c_bar, pi / mu)``. The fixed point is the value of a
+    policy between mu and pi, ``min(rho_bar mu, pi)`` normalized, and pi's own without the bound; ``c_bar`` decides how fast
+    it is reached and how noisily. With all ratios one, ``targets - values`` are the advantages of :func:`.gae.gae`.
 
-    Episodes end as they do for :func:`.gae.gae`: the final observation of one that was cut off at its time limit is worth what
-    the critic says, that of one that terminated nothing, and nothing is carried across (IMPALA's code takes both for
+    Episodes end as they do for :func:`.gae.gae`: the final observation of one that was cut off at its time limit is worth
+    what the critic says, that of one that terminated nothing, and nothing is carried across (IMPALA's code takes both for
     terminations).
 
     Args:
@@ -70,7 +70,7 @@ def vtrace(
 
 
 def effective_sample_size(log_weights: Tensor) -> Tensor:
-    """``(sum w)^2 / (n sum w^2)`` of importance weights, from their logarithms (n,): the share of samples that is left, 1 where
-    all weigh the same."""
+    """``(sum w)^2 / (n sum w^2)`` of importance weights, from their logarithms (n,): the share of samples that is left, 1
+    where all weigh the same."""
     n = log_weights.numel()
     return (2.0 * torch.logsumexp(log_weights, 0) - torch.logsumexp(2.0 * log_weights, 0) - math.log(n)).exp()

@@ -22,7 +22,7 @@ SEEDS_APART = 1000  #: between workers, so that a replaced one has its own as we
 
 
 class Worker:
-    """Environments of their own, on the CPU in one thread, and the policy that acts in them.
+    """Environments of their own, in one thread unless ``task.sim.num_threads`` says more, and the policy that acts in them.
 
     Args:
         env_config: as rl-games gets it: ``task``, ``seed`` and devices.
@@ -35,7 +35,10 @@ class Worker:
         seed = (int(env_config["seed"]) + SEEDS_APART * (1 + number)) % 2**32
         torch.manual_seed(seed)
         devices = {"sim_device": env_config["sim_device"], "rl_device": "cpu"}
-        self.env = make_env(env_config["task"], num_envs=num_envs, seed=seed, **devices)
+        task = dict(env_config["task"])
+        if "num_threads" in task.get("sim", {}):  # null would be all cores, for every worker
+            task["sim"] = task["sim"] | {"num_threads": task["sim"]["num_threads"] or 1}
+        self.env = make_env(task, num_envs=num_envs, seed=seed, **devices)
         self.generator = torch.Generator().manual_seed(seed)
         self.obs: Tensor | None = None
 
