@@ -17,7 +17,7 @@ IMPALA = "train=MTIMPALA"
 
 
 def processes(more: str = "") -> list[str]:
-    return [IMPALA, f"source={{name:processes,n:2,timeout:60{more}}}"]
+    return [IMPALA, f"source={{name:processes,n:2,timeout:240{more}}}"]
 
 
 def test_a_full_queue_drops_its_oldest() -> None:
@@ -28,7 +28,7 @@ def test_a_full_queue_drops_its_oldest() -> None:
     assert out == [0, 1, 2] and queue.drops == 3 and [queue.get(), queue.get()] == [3, 4]
 
 
-def wait_for(condition: Any, seconds: float = 60.0) -> None:
+def wait_for(condition: Any, seconds: float = 200.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen"
@@ -61,8 +61,9 @@ def test_processes_learn_and_replace_what_is_killed(make_agent, capsys: pytest.C
     assert not source.workers
 
 
+@pytest.mark.slow
 def test_a_worker_that_hangs_is_replaced(make_agent) -> None:  # type: ignore[no-untyped-def]
-    agent = make_agent(IMPALA, "source={name:processes,n:1,timeout:60}")
+    agent = make_agent(IMPALA, "source={name:processes,n:1,timeout:240}")
     source = agent.source
     try:
         source.next(agent)
@@ -73,6 +74,7 @@ def test_a_worker_that_hangs_is_replaced(make_agent) -> None:  # type: ignore[no
         source.close()
 
 
+@pytest.mark.slow
 def test_workers_that_wait_drop_nothing(make_agent) -> None:  # type: ignore[no-untyped-def]
     agent = make_agent(*processes(",when_full:wait,max_queue:1"))
     source = agent.source
