@@ -247,7 +247,8 @@ def architecture(config: Mapping[str, Any]) -> list[str]:
         raise unknown("network", network["name"], presets)
     sides = [f"++{side}.{key}={_typed(value)}" for side in ("actor", "critic") for key, value in network[side].items()]
     rest = {key: config[key] for key in ("normalize_input", "value_norm", "task_input") if key in config}
-    return [f"network={same[0]}", *sides, *(f"{key}={_typed(value)}" for key, value in rest.items())]
+    preset = network["name"] if network["name"] in same else same[0]  # the plain one, where others build on it
+    return [f"network={preset}", *sides, *(f"{key}={_typed(value)}" for key, value in rest.items())]
 
 
 def _typed(value: Any) -> str:

@@ -49,7 +49,6 @@ class RayActors(Source):
 
     def make_vec_env(self, config: Mapping[str, Any]) -> IVecEnv:
         if not ray.is_initialized():
-            os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
             own = {"num_cpus": max(self.n, os.cpu_count() or 1), "include_dashboard": False}
             ray.init(address=self.address, log_to_driver=False, **({} if self.address else own))
             self._own = True
