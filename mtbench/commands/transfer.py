@@ -257,11 +257,9 @@ def _typed(value: Any) -> str:
         return "{" + ",".join(f"{key}:{_typed(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ",".join(map(_typed, value)) + "]"
-    return (
-        {None: "null", True: "true", False: "false"}.get(value, str(value))
-        if not isinstance(value, int | float) or isinstance(value, bool)
-        else repr(value)
-    )
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(value)
 
 
 def _seeds(text: str) -> list[int]:
