@@ -241,7 +241,7 @@ def architecture(config: Mapping[str, Any]) -> list[str]:
     same = [
         name
         for name in presets
-        if OmegaConf.load(CFG / "network" / f"{name}.yaml").get("network_name") == network["name"]
+        if OmegaConf.select(OmegaConf.load(CFG / "network" / f"{name}.yaml"), "network_name") == network["name"]
     ]
     if not same:
         raise unknown("network", network["name"], presets)

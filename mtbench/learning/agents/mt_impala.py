@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from rl_games.common.ivecenv import IVecEnv
@@ -65,7 +65,7 @@ class MTIMPALA(MTPPO):
     """
 
     name = "mt_impala"
-    lr_schedules = ("constant",)
+    lr_schedules: ClassVar[tuple[str, ...]] = ("constant",)
 
     @classmethod
     def check_settings(cls, params: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from rl_games.common import schedulers
@@ -28,7 +28,7 @@ class MTPPO(Agent):
 
     name = "mt_ppo"
     model_class = ActorCriticModel
-    lr_schedules = ("constant", "adaptive")
+    lr_schedules: ClassVar[tuple[str, ...]] = ("constant", "adaptive")
     model: ActorCriticModel
 
     @classmethod
