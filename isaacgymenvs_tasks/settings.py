@@ -151,6 +151,7 @@ class Task(Settings):
 class MetaWorldTask(Task):
     """The Franka's Meta-World."""
 
+    gamma: Annotated[float, Ge(0), Le(1)] = 0.97
     env: MetaWorldEnv
     sim: TensorSim
 

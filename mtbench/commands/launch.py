@@ -67,6 +67,7 @@ def agent_params(config: dict[str, Any]) -> dict[str, Any]:
     params["config"] |= {
         "env_config": {"task": config["task"], "seed": config["seed"], **devices},
         "eval_interval": config["eval_interval"],
+        "eval_first": config["eval_first"],
         "max_minutes": config["max_minutes"],
     }
     return params

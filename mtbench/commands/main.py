@@ -29,6 +29,7 @@ COMMANDS = {
     "watch": Command("mtbench.commands.watch", "watch a policy: a film of all its tasks, or one task in the browser"),
     "experts": Command("mtbench.commands.experts", "prove tasks solvable with scripted policies"),
     "report": Command("mtbench.commands.report", "compare runs on one page of figures and tables"),
+    "transfer": Command("mtbench.commands.transfer", "what prior experience buys a new task"),
     "diagnose": Command("mtbench.commands.diagnose", "show where task gradients agree and conflict"),
     "benchmark": Command("mtbench.commands.benchmark", "measure speed and costs (in a clone of the repository)"),
     "count": Command("mtbench.commands.count", "count the parameters of every architecture"),

@@ -61,6 +61,7 @@ class Run(Settings):
     pretrained: FilePath
     test: bool
     eval_interval: Count | None
+    eval_first: bool
     eval_protocol: Literal["metaworld", "mtbench"]
     eval_goals: Annotated[int, Ge(1), Le(1000)] | None
     capture_video: bool
@@ -80,6 +81,9 @@ class Run(Settings):
     balancing: Any = None
     normalize_input: Any = None
     value_norm: Any = None
+    task_input: Any = None
+    source: Any = None
+    correction: Any = None
 
 
 #: what has to be as another setting is: the parts' names for the flags

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from mtbench.learning.errors import UserError
-from mtbench.report import figures, statistics
+from mtbench.report import figures, statistics, transfer
 from mtbench.report.conventions import CONVENTIONS, summarize
 from mtbench.report.page import Page
 from mtbench.report.runs import Run, Section, read_runs, sections
@@ -49,6 +49,9 @@ def report(paths: Sequence[Path], out: Path) -> list[str]:
     names = _slugs([part.title for part in parts])
     for part, name in zip(parts, names, strict=True):
         _write_section(page, part, name)
+    for folder in paths:
+        if transfer.is_transfer(folder):
+            transfer.write_section(page, folder)
     page.heading("Where the numbers come from")
     page.table("runs", ["run", "scheme", "seed", "frames", "status", "version", "commit", "machine"], _provenance(runs))
     page.write()

@@ -3,11 +3,14 @@
 from mtbench.learning.agents.agent import Agent
 from mtbench.learning.agents.fast_td3 import FastTD3
 from mtbench.learning.agents.mt_grpo import MTGRPO
+from mtbench.learning.agents.mt_impala import MTIMPALA
 from mtbench.learning.agents.mt_ppo import MTPPO
 from mtbench.learning.agents.mt_pqn import MTPQN
 from mtbench.learning.agents.mt_sac import MTSAC
 
 #: by ``algo.name``
-ALGORITHMS: dict[str, type[Agent]] = {algorithm.name: algorithm for algorithm in (MTPPO, MTGRPO, MTSAC, MTPQN, FastTD3)}
+ALGORITHMS: dict[str, type[Agent]] = {
+    algorithm.name: algorithm for algorithm in (MTPPO, MTIMPALA, MTGRPO, MTSAC, MTPQN, FastTD3)
+}
 
-__all__ = ["ALGORITHMS", "MTGRPO", "MTPPO", "MTPQN", "MTSAC", "Agent", "FastTD3"]
+__all__ = ["ALGORITHMS", "MTGRPO", "MTIMPALA", "MTPPO", "MTPQN", "MTSAC", "Agent", "FastTD3"]

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import torch
 from rl_games.common import vecenv
+from rl_games.common.ivecenv import IVecEnv
 from rl_games.interfaces.base_algorithm import BaseAlgorithm
 from torch import Tensor, nn
 
@@ -96,7 +97,7 @@ class Agent(BaseAlgorithm):
         self.config = config = params["config"]
         self.check_settings(params)
         self._device = torch.device(config["device"])
-        self.vec_env = vecenv.create_vec_env(config["env_name"], config["num_actors"], **config["env_config"])
+        self.vec_env = self.make_vec_env()
         self.env_info = self.vec_env.get_env_info()
         self.task_names: list[str] = list(self.env_info["task_names"])
         self.num_tasks = len(self.task_names)
@@ -157,6 +158,11 @@ class Agent(BaseAlgorithm):
     def learn(self) -> dict[str, Tensor | float]:
         """Collect ``horizon_length`` steps with :meth:`step`, starting from ``obs`` and leaving the next one there, learn
         from them, and return scalars to log, by TensorBoard name; lists are averaged."""
+
+    def make_vec_env(self) -> IVecEnv:
+        """Make the environments, as rl-games does: by name."""
+        config = self.config
+        return vecenv.create_vec_env(config["env_name"], config["num_actors"], **config["env_config"])
 
     def learner_state(self) -> dict[str, Any]:
         """What continues the algorithm exactly, beyond model, optimizers and sides, as tensors and plain data."""
@@ -343,7 +349,8 @@ class Agent(BaseAlgorithm):
 
     def evaluation_due(self) -> bool:
         """Whether an evaluation is to be made before learning goes on."""
-        return self.evaluator is not None and 0 < self.next_evaluation <= self.frame
+        first = self.frame == 0 and self.config.get("eval_first", False) and self.observer.last_evaluation < 0
+        return self.evaluator is not None and (first or 0 < self.next_evaluation <= self.frame)
 
     # -- stopping ------------------------------------------------------------------------------------------------------
 

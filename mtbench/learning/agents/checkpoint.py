@@ -118,7 +118,7 @@ def check_compatible(
             f"{len(tasks)} chosen ({', '.join(tasks)}); choose the same tasks in the same order"
         )
     for key, value in model.items():
-        saved = state["model_config"].get(key)
+        saved = state["model_config"].get(key, "onehot" if key == "task_input" else None)  # before it could be chosen
         if key == "normalize_input":  # two spellings of the same
             saved, value = input_norm_name(saved), input_norm_name(value)
         if saved != value:

@@ -54,9 +54,7 @@ def actor_losses(
     gain = torch.minimum(advantages * ratio, advantages * ratio.clamp(1.0 - clip, 1.0 + clip))
     surrogate = -(weight * gain).sum(1)
     least = -(weight * (advantages + clip * advantages.abs())).sum(1)
-    entropy = (log_std + 0.5 * math.log(2.0 * math.pi * math.e)).sum(1)
-    bounds = (mean.abs() - _SOFT_BOUND).clamp_min(0.0).square().sum(1).view(num_tasks, -1)
-    bounds = (weight * bounds).sum(1)
+    entropy, bounds = entropy_and_bounds(mean, log_std, weight)
     with torch.no_grad():
         scalars = {
             "losses/a_loss": surrogate.mean(),
@@ -66,6 +64,14 @@ def actor_losses(
             "info/clip_fraction": (weight * ((ratio - 1.0).abs() > clip)).sum(1).mean(),
         }
     return surrogate - least - entropy_coef * (entropy - entropy.detach()) + bounds_coef * bounds, scalars
+
+
+def entropy_and_bounds(mean: Tensor, log_std: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Return each task's entropy of the policy and mean excess of its means ``mean`` (n, actions) over the action range, (K,)
+    each; other arguments as of :func:`actor_losses`."""
+    entropy = (log_std + 0.5 * math.log(2.0 * math.pi * math.e)).sum(1)
+    bounds = (mean.abs() - _SOFT_BOUND).clamp_min(0.0).square().sum(1).view_as(weight)
+    return entropy, (weight * bounds).sum(1)
 
 
 def critic_losses(

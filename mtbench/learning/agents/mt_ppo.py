@@ -35,7 +35,9 @@ class MTPPO(Agent):
     @classmethod
     def model_settings(cls, params: Mapping[str, Any]) -> dict[str, Any]:
         """See :class:`~mtbench.learning.networks.model.ActorCriticModel`."""
-        return super().model_settings(params) | {"value_norm": params["config"]["value_norm"]}
+        config = params["config"]
+        settings = {"value_norm": config["value_norm"], "task_input": config.get("task_input", "onehot")}
+        return super().model_settings(params) | settings
 
     @classmethod
     def check_environments(cls, params: Mapping[str, Any], env: Mapping[str, Any], counts: Sequence[int]) -> None:

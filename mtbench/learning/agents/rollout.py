@@ -16,6 +16,28 @@ LEAST_DISCOUNT = 1e-3  #: of 1 - gamma, where first statistics of returns are gu
 
 
 @dataclass
+class Steps:
+    """T steps of N environments as they were recorded.
+
+    Attributes:
+        obs, final_obs: (T, N, features + K) raw observations, and the last one of the episode where it ended.
+        actions: (T, N, actions) as sampled, before clipping to the action space.
+        log_probs: (T, N) under the policy that acted.
+        rewards, dones, time_outs: (T, N).
+        last_obs: (N, features + K), after the last step.
+    """
+
+    obs: Tensor
+    actions: Tensor
+    log_probs: Tensor
+    rewards: Tensor
+    dones: Tensor
+    time_outs: Tensor
+    final_obs: Tensor
+    last_obs: Tensor
+
+
+@dataclass
 class Rollout:
     """T steps of N environments; samples are flattened time-major, n = T * N.
 
@@ -60,23 +82,18 @@ class Targets:
 
 
 @torch.no_grad()
-def collect(
+def record(
     step: Callable[[Tensor], tuple[Tensor, Tensor, Tensor, dict[str, Any]]],
     act: Callable[[Tensor], tuple[Tensor, Tensor]],
-    model: PolicyModel,
     obs: Tensor,
-    task_index: Tensor,
     horizon: int,
-) -> tuple[Rollout, Tensor]:
-    """Step the environments ``horizon`` times from ``obs`` (N, features + K); return the rollout and the next
-    observation.
+) -> Steps:
+    """Step the environments ``horizon`` times from ``obs`` (N, features + K).
 
     Args:
         step: actions -> observations, rewards, done, extras; see :meth:`.agent.Agent.step`.
         act: observations -> actions and their log-probabilities.
-        model: normalizes observations.
         obs: where to begin.
-        task_index: (N,).
         horizon: T.
     """
     steps: dict[str, list[Tensor]] = {
@@ -85,28 +102,47 @@ def collect(
     for _ in range(horizon):
         actions, log_probs = act(obs)
         following, rewards, dones, extras = step(actions)
-        record = (obs, actions, log_probs, rewards, dones, extras["time_outs"], extras["final_obs"])
-        for column, value in zip(steps.values(), record, strict=True):
+        row = (obs, actions, log_probs, rewards, dones.bool(), extras["time_outs"].bool(), extras["final_obs"])
+        for column, value in zip(steps.values(), row, strict=True):
             column.append(value)
         obs = following
-    stacked = {name: torch.stack(column) for name, column in steps.items()}
-    flat_obs = stacked["obs"].flatten(0, 1)
-    task = task_index.repeat(horizon)
+    return Steps(**{name: torch.stack(column) for name, column in steps.items()}, last_obs=obs)
+
+
+@torch.no_grad()
+def prepare(steps: Steps, model: PolicyModel, task_index: Tensor) -> Rollout:
+    """What the networks of ``model`` see of recorded steps; ``task_index``: (N,)."""
+    flat_obs = steps.obs.flatten(0, 1)
+    task = task_index.repeat(len(steps.obs))
     # One gather an epoch: the few observations at a time limit, instead of a second value of every step.
-    final_index = (stacked["time_outs"] & stacked["dones"]).flatten().nonzero().squeeze(1)
-    final_obs = stacked["final_obs"].flatten(0, 1)[final_index]
+    final_index = (steps.time_outs & steps.dones).flatten().nonzero().squeeze(1)
+    final_obs = steps.final_obs.flatten(0, 1)[final_index]
     return Rollout(
         obs=flat_obs,
         inputs=model.normalize_obs(flat_obs, task),
-        actions=stacked["actions"].flatten(0, 1),
-        log_probs=stacked["log_probs"].flatten(),
+        actions=steps.actions.flatten(0, 1),
+        log_probs=steps.log_probs.flatten(),
         task=task,
-        rewards=stacked["rewards"],
-        dones=stacked["dones"].bool(),
+        rewards=steps.rewards,
+        dones=steps.dones,
         final_index=final_index,
         final_inputs=model.normalize_obs(final_obs, task[final_index]),
-        last_inputs=model.normalize_obs(obs, task_index),
-    ), obs
+        last_inputs=model.normalize_obs(steps.last_obs, task_index),
+    )
+
+
+def collect(
+    step: Callable[[Tensor], tuple[Tensor, Tensor, Tensor, dict[str, Any]]],
+    act: Callable[[Tensor], tuple[Tensor, Tensor]],
+    model: PolicyModel,
+    obs: Tensor,
+    task_index: Tensor,
+    horizon: int,
+) -> tuple[Rollout, Tensor]:
+    """Step the environments ``horizon`` times, see :func:`record`; return the rollout that ``model`` learns from, see
+    :func:`prepare`, and the next observation."""
+    steps = record(step, act, obs, horizon)
+    return prepare(steps, model, task_index), steps.last_obs
 
 
 @torch.no_grad()
@@ -136,28 +172,39 @@ def compute_targets(
     The value statistics take in the new returns before these are normalized (TOPPO paper, Algorithm C.1, line 3), once a
     rollout: ``update_statistics`` is False when advantages are recomputed in a later pass.
     """
-    if model.lacks_value_statistics:
-        # A new critic's output means nothing in units of return, least of all for a task with small rewards. The first
-        # statistics are those of the rewards alone, and the critic starts in their units: what each would come to if it went
-        # on for ever. Discounted sums over one short rollout are far too small, and a head that keeps its outputs while the
-        # statistics grow many times as large holds the critic back for dozens of rollouts.
-        returns = rollout.rewards.flatten() / max(1.0 - gamma, LEAST_DISCOUNT)
-        model.update_value_statistics(returns, rollout.task, preserve=False)
-        update_statistics = False
+    update_statistics = update_statistics and not begin_value_statistics(rollout, model, gamma)
     values, following = evaluate_states(rollout, model.values)
     shape = rollout.rewards.shape
     advantages = gae(rollout.rewards, values.view(shape), following.view(shape), rollout.dones, gamma, lam).flatten()
     returns = advantages + values
     if update_statistics:
         model.update_value_statistics(returns, rollout.task)
-    unexplained = _variance_per_task(advantages, rollout.task, num_tasks)
-    total = _variance_per_task(returns, rollout.task, num_tasks)
     return Targets(
         advantages=advantages,
         returns=model.normalize_value(returns, rollout.task),
         values=model.normalize_value(values, rollout.task),
-        explained_variance=(1.0 - unexplained / total.clamp_min(1e-8)).mean(),
+        explained_variance=explained_variance(advantages, returns, rollout.task, num_tasks),
     )
+
+
+def begin_value_statistics(rollout: Rollout, model: ActorCriticModel, gamma: float) -> bool:
+    """Give a critic that has no value statistics yet those of the rewards; return whether it had none."""
+    if not model.lacks_value_statistics:
+        return False
+    # A new critic's output means nothing in units of return, least of all for a task with small rewards. The first
+    # statistics are those of the rewards alone, and the critic starts in their units: what each would come to if it went
+    # on for ever. Discounted sums over one short rollout are far too small, and a head that keeps its outputs while the
+    # statistics grow many times as large holds the critic back for dozens of rollouts.
+    returns = rollout.rewards.flatten() / max(1.0 - gamma, LEAST_DISCOUNT)
+    model.update_value_statistics(returns, rollout.task, preserve=False)
+    return True
+
+
+def explained_variance(residuals: Tensor, returns: Tensor, task: Tensor, num_tasks: int) -> Tensor:
+    """Scalar, mean over tasks of 1 - Var(residuals) / Var(returns), both (n,)."""
+    unexplained = _variance_per_task(residuals, task, num_tasks)
+    total = _variance_per_task(returns, task, num_tasks)
+    return (1.0 - unexplained / total.clamp_min(1e-8)).mean()
 
 
 def _variance_per_task(x: Tensor, task: Tensor, num_tasks: int) -> Tensor:

@@ -143,9 +143,30 @@ class MTPPO(OnPolicy):
     """Of MT-PPO and TOPPO."""
 
     value_norm: Any
+    task_input: Literal["onehot", "none"] = "onehot"
     tau: Share
     clip_value: bool
     critic_coef: Positive
+
+
+class MTIMPALA(MTPPO):
+    """Of MT-IMPALA."""
+
+    lr_schedule: Literal["constant"]
+    source: Any
+    correction: Literal["vtrace", "unclipped", "none"]
+    rho_bar: Positive
+    c_bar: Positive
+    pg_rho_bar: Positive
+    clip_policy: bool
+
+    @model_validator(mode="after")
+    def _fixed_point(self) -> Self:
+        if self.rho_bar < self.c_bar:
+            raise ValueError(
+                f"rho_bar={self.rho_bar} is below c_bar={self.c_bar}, with which V-trace has no fixed point; use at least c_bar"
+            )
+        return self
 
 
 class MTGRPO(OnPolicy):
@@ -292,7 +313,7 @@ class Params(Settings):
 
 
 #: what launch() and rl-games add
-ADDED = ("env_config", "eval_interval", "max_minutes", "features")
+ADDED = ("env_config", "eval_interval", "eval_first", "max_minutes", "features")
 
 
 def check_params(settings: type[Learner], params: Mapping[str, Any]) -> None:

@@ -11,10 +11,14 @@ from torch import Tensor, nn
 from mtbench.learning.balancing import PopArt
 from mtbench.learning.errors import UserError, nearest
 from mtbench.learning.networks import make_network
+from mtbench.learning.networks.base import owned_parameters
 from mtbench.learning.networks.normalization import make_input_norm
 from mtbench.schema import check, of_signature, show
 
 VALUE_NORMS = ("none", "running", "popart")
+
+
+TASK_INPUTS = ("onehot", "none")
 
 
 class PolicyModel(nn.Module):
@@ -33,6 +37,7 @@ class PolicyModel(nn.Module):
     ) -> None:
         super().__init__()
         self.num_tasks = num_tasks
+        self.sees_task = True  #: whether the networks are shown the one-hot, or zeros in its place
         self.input_norm = make_input_norm(normalize_input, num_tasks, num_obs - num_tasks)
 
     def act(self, obs: Tensor, task: Tensor) -> Tensor:
@@ -41,7 +46,10 @@ class PolicyModel(nn.Module):
 
     def normalize_obs(self, obs: Tensor, task: Tensor) -> Tensor:
         """Return the network's inputs for raw observations (n, features + K)."""
-        return obs if self.input_norm is None else self.input_norm(obs, task)
+        inputs = obs if self.input_norm is None else self.input_norm(obs, task)
+        if self.sees_task:
+            return inputs
+        return torch.cat((inputs[:, : -self.num_tasks], torch.zeros_like(inputs[:, -self.num_tasks :])), 1)
 
     @torch.no_grad()
     def update_statistics(self, obs: Tensor, task: Tensor) -> None:
@@ -71,9 +79,11 @@ class ActorCriticModel(PolicyModel):
             per-task running statistics) or ``popart`` (those statistics and a per-task affine head, rescaled whenever
             they move so that the predicted returns stay what they were); with options of
             :class:`~mtbench.learning.balancing.PopArt`: ``{name: popart, beta: 3e-4}``.
+        task_input: ``onehot``, or ``none``: the networks do not know which task it is, so that they can be asked about one
+            that they have not seen. Input statistics are of no such task if they are per task.
 
     Raises:
-        UserError: an unknown name or option.
+        UserError: an unknown name or option, or ``task_input=none`` and a network with parts for each task.
     """
 
     def __init__(
@@ -84,9 +94,18 @@ class ActorCriticModel(PolicyModel):
         network: Mapping[str, Any],
         normalize_input: bool | str,
         value_norm: str | Mapping[str, Any] = "none",
+        task_input: str = "onehot",
     ) -> None:
         super().__init__(num_obs, num_tasks, num_actions, network, normalize_input)
         self.network = make_network(**network, num_inputs=num_obs, num_tasks=num_tasks, num_actions=num_actions)
+        if task_input not in TASK_INPUTS:
+            raise unknown("task_input", task_input, TASK_INPUTS)
+        self.sees_task = task_input == "onehot"
+        if not self.sees_task and owned_parameters(self.network):
+            raise UserError(
+                f"task_input=none hides the task, and network {network['name']} has parts for each; use one that shares all, "
+                "such as network=mlp"
+            )
         name, options = _name_and_options(value_norm)
         self.value_stats = _make_value_stats(name, num_tasks, options)
         #: the same module where its affine head is in use and trained
