@@ -38,14 +38,15 @@ def mean_policy(model: PolicyModel) -> Policy:
 
     @torch.no_grad()
     def act(env: Any) -> torch.Tensor:
+        model.observe(env.rew_buf.to(env.rl_device), env.progress_buf.to(env.rl_device) == 0)
         return model.act(env.obs_buf.to(env.rl_device), env.task_index)
 
     return act
 
 
 def own_env(checkpoint: str, names: list[str], seed: int, per_task: int = 1, **settings: Any) -> Any:
-    """So many environments (one) for each of a checkpoint's tasks, as its run has them, to watch whole episodes; where no run's
-    configuration lies beside it, those of ``task=MT50`` or ``task=ParkourEasy``.
+    """So many environments (one) for each of a checkpoint's tasks, as its run has them, to watch whole episodes; where no
+    run's configuration lies beside it, those of ``task=MT50`` or ``task=ParkourEasy``.
 
     Args:
         checkpoint: its path.

@@ -79,6 +79,15 @@ RANGES: dict[str, Range] = {
     "std_max": NOT_NEGATIVE,
     "learning_rate_end": SHARE,
     "weight_decay": NOT_NEGATIVE,
+    # learners from trajectories
+    "part": SOME,
+    "warmup_updates": Range(0, whole=True),
+    "target_quantile": SHARE,
+    "target_factor": POSITIVE,
+    "prompt_share": SOME,
+    "bc_coef": NOT_NEGATIVE,
+    "bc_frames": COUNT,
+    "bc_batch": COUNT,
 }
 MAY_BE_NULL = ("reset_interval",)
 SWITCHES = (

@@ -38,6 +38,10 @@ class PolicyModel(nn.Module):
         """Actions (n, actions) without exploration, what an evaluation plays, for raw observations of tasks (n,)."""
         raise NotImplementedError
 
+    def observe(self, rewards: Tensor, begun: Tensor) -> None:
+        """Take note, before :meth:`act`, of the last step's rewards (n,) and of which rows (n,) bool begin an episode; for
+        policies that remember."""
+
     def normalize_obs(self, obs: Tensor, task: Tensor) -> Tensor:
         """Return the network's inputs for raw observations (n, features + K)."""
         return obs if self.input_norm is None else self.input_norm(obs, task)
