@@ -6,12 +6,12 @@
     mtbench collect data=datasets/MT50_replay export=minari:mtbench/mt50-replay-v0
     mtbench collect import=minari:mtbench/mt50-replay-v0 out=datasets/again
 
-``n`` trajectories of every task. ``quality=expert`` is the policy as it is; with ``replay`` its actions are replaced in random
-blocks of ten steps, with ``noisy`` they get Gaussian noise, always for the first trajectory most of the time and for the
-last one never: the whole is near-optimal, its first half (``part=0.5`` where it is learned from) sub-optimal. ``from`` takes
-the tasks and settings of the checkpoint's run, ``actions=mean`` (or ``sampled``, with exploration) its actions.
-``show=true`` (or ``--show``) prints what a dataset holds, task by task, and draws success by competence, returns, and pictures of
-an episode of its last round, simulated again from the recorded actions.
+``n`` trajectories of every task. ``quality=expert`` is the policy as it is; with ``replay`` its actions are replaced in
+random blocks of ten steps, with ``noisy`` they get Gaussian noise, for the first trajectory most of all and for the last one
+not at all: the whole is near-optimal, its first half (``part=0.5`` where it is learned from) sub-optimal. ``from`` takes the
+tasks and settings of the checkpoint's run, ``actions=mean`` (or ``sampled``, with exploration) its actions. ``show=true`` (or
+``--show``) prints what a dataset holds, task by task, and draws success by competence, returns, and pictures of an episode of
+its last round, simulated again from the recorded actions.
 """
 
 from __future__ import annotations

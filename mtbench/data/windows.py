@@ -34,7 +34,8 @@ class WindowSampler:
 
     Attributes:
         returns: (steps,) float32, return to go of every step.
-        starts, lengths: (K, n) long, first step and number of steps of every episode; ``counts`` (K,) of them are a task's own.
+        starts, lengths: (K, n) long, first step and number of steps of every episode; ``counts`` (K,) of them are a task's
+            own.
     """
 
     def __init__(self, data: Trajectories, device: torch.device | str = "cpu") -> None:

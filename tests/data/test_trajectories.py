@@ -77,7 +77,7 @@ def test_damage_is_told_in_one_sentence(data: Trajectories) -> None:
         file.write_bytes(whole)
         about.write_text(text)
     Trajectories.read(data.path)
-    with pytest.raises(DatasetError, match="there is no dataset.*there are: .*set"):
+    with pytest.raises(DatasetError, match=r"there is no dataset.*there are: .*set"):
         Trajectories.read(data.path.parent / "sets")
 
 

@@ -90,8 +90,9 @@ class HarmoDT(DecisionTransformerAgent):
     """Prompt-DT in which task i uses the weights of the transformer's layers that its mask has, of which every
     ``harmony.interval`` updates some are exchanged; see :mod:`mtbench.learning.offline.harmony`.
 
-    ``harmony.variant``: ``F`` (Fisher information) and ``M`` (magnitude) say what is important; ``R`` leaves the random masks as
-    they are, a control. The whole training exchanges ``harmony.exchanged`` of the weights of a task.
+    ``harmony.variant``: ``F`` (Fisher information) and ``M`` (magnitude) say what is important; ``R`` leaves the random masks
+    as they are, a control (the paper has it, its released code does not). The whole training exchanges ``harmony.exchanged``
+    of the weights of a task.
     """
 
     name = "harmo_dt"

@@ -62,7 +62,7 @@ class Block(nn.Module):
         super().__init__()
         self.heads, self.dropout = heads, dropout
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.attend, self.project = linear(width, 3 * width), linear(width, width)
+        self.attend, self.merge = linear(width, 3 * width), linear(width, width)
         self.expand, self.contract = linear(width, 4 * width), linear(4 * width, width)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
@@ -72,7 +72,7 @@ class Block(nn.Module):
         query, key, value = self.attend(self.norm1(x)).view(shape).permute(2, 0, 3, 1, 4)
         dropout = self.dropout if self.training else 0.0
         seen = F.scaled_dot_product_attention(query, key, value, mask, dropout)
-        x = x + self._drop(self.project(seen.transpose(1, 2).reshape(batch, length, width)))
+        x = x + self._drop(self.merge(seen.transpose(1, 2).reshape(batch, length, width)))
         return x + self._drop(self.contract(F.relu(self.expand(self.norm2(x)))))
 
     def _drop(self, x: Tensor) -> Tensor:

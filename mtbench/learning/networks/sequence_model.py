@@ -76,7 +76,7 @@ class SequenceModel(PolicyModel):
             getattr(self, f"prompt_{name}").copy_(part)
 
     def forward(self, windows: Windows, prompt: Windows, task: Tensor) -> Tensor:
-        """Actions (B, C, actions) for raw windows and prompts of tasks (B,). With masks, B is K equal slices in task order."""
+        """Actions (B, C, actions) for raw windows and prompts of tasks (B,); with masks, K equal slices in task order."""
         shown = self._inputs(prompt, task) if self.network.prompt is not None else None
         return self.network(self._inputs(windows, task), shown)
 

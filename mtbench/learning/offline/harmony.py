@@ -7,8 +7,8 @@ With the task gradients ``g_i = grad L_i(theta . M^i) . M^i``, their mean ``gbar
 
 The authors' released code departs from that: it averages in place into the first task's gradient, which then agrees with
 the mean perfectly; it ranks what to take by masked gradients, which are all zero there, so that ties decide; and it counts
-weights of embeddings and heads, whose masks do nothing. Here only masked layers count, and gradients are not clipped before they
-are compared.
+weights of embeddings and heads, whose masks do nothing. Here only masked layers count, and gradients are not clipped before
+they are compared.
 """
 
 from __future__ import annotations
