@@ -2,8 +2,8 @@
 
     OMP_NUM_THREADS=1 python benchmarks/offline_cost.py [--tasks 5] [--repeats 12] [--width 64] [--layers 3] [--context 10]
 
-Variants take turns; medians of the repeats, in ms of processor time of one thread, and relative to Prompt-DT with the mean. The
-last line is an exchange of masks: two passes with task gradients and the ranking, which HarmoDT makes once in 500 updates.
+Variants take turns; medians of the repeats, in ms of processor time of one thread, and relative to Prompt-DT with the mean.
+The last line is an exchange of masks: two passes with task gradients and the ranking, made once in 500 updates.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import torch
 
 from mtbench.data import Trajectories
 from mtbench.learning.agents import ALGORITHMS
-from mtbench.learning.agents.checkpoint import load_checkpoint
+from mtbench.learning.agents.checkpoint import load_checkpoint, save_checkpoint
 from mtbench.learning.errors import UserError
 from mtbench.learning.networks.masked import get_masks
 from mtbench.learning.player import load_policy
@@ -43,7 +43,7 @@ def test_a_learner_learns_and_acts(make_agent: Any, data: Trajectories, train: s
         *TINY,
         f"data={data.path}",
         "max_iterations=25",
-        "eval_interval=100",
+        "eval_interval=1_000_000",
     ]
     agent = make_agent(*settings, "train.params.config.warmup_updates=5", name=train, evaluate=True)
     batch = agent.draw()
@@ -71,7 +71,7 @@ def test_a_run_continues_exactly(make_agent: Any, data: Trajectories, train: str
     half.obs = half.vec_env.reset()["obs"]
     for _ in range(2):
         half.train_epoch()
-    half.save(str(half.nn_dir / "last.pth"))
+    save_checkpoint(half.nn_dir / "last.pth", half.get_full_state_weights() | {"ranks": []})
     torch.manual_seed(99)
     rest = make_agent(*settings, name="rest")
     rest.restore(str(half.nn_dir / "last.pth"))
@@ -241,6 +241,7 @@ def test_an_offline_policy_is_shown_another_task(make_agent: Any, data: Trajecto
         (["train=HarmoDT", "data=x", "harmony.variant=G"], "unknown harmony.variant 'G'"),
         (["train=HarmoDT", "data=x", "harmony.density=0"], "harmony.density=0"),
         (["train=HarmoDT", "data=x", "max_frames=null"], "set max_frames or max_iterations"),
+        (["train=MTDT", "data=x", "sequence.layers=0"], "sequence.layers=0 must be a whole number of at least 1"),
         (["train=MTBC", "data=x", "part=0"], "part=0 must be a number above 0"),
         (["train=TOPPO_BC"], "bc_coef needs trajectories"),
     ],

@@ -17,7 +17,7 @@ from mtbench.learning.errors import UserError
 from tests.learning.conftest import TOY, configure
 
 PRESETS = sorted(path.stem for path in (CFG / "train").glob("*.yaml"))
-BASE = ("MTPPO", "MTGRPO", "MTPQN", "MTSAC", "FastTD3")
+BASE = ("MTPPO", "MTGRPO", "MTPQN", "MTSAC", "FastTD3", "TOPPO_BC", "MTBC", "MTDT", "HarmoDT")
 NAN, INF = float("nan"), math.inf
 PPO: dict[str, list[Any]] = {
     "gamma": [-0.1, 1.1, NAN],

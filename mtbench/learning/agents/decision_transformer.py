@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from mtbench.data.windows import Windows
 from mtbench.learning.agents.gradients import PerTaskTape
 from mtbench.learning.agents.offline import Batch, Offline
+from mtbench.learning.agents.settings import COUNT, NOT_NEGATIVE, POSITIVE, SHARE, SOME, Range
 from mtbench.learning.errors import UserError, unknown
 from mtbench.learning.networks.masked import get_masks, masked_layers, put_masks, set_masking
 from mtbench.learning.networks.sequence_model import SequenceModel
@@ -42,6 +43,13 @@ class DecisionTransformerAgent(Offline):
         """See :meth:`.agent.Agent.check_settings`."""
         super().check_settings(params)
         network = params["network"]
+        for name in ("width", "layers", "heads", "context", "max_steps", "prompt"):
+            allowed = Range(0 if name == "prompt" else 1, whole=True)
+            if network[name] not in allowed:
+                raise UserError(f"sequence.{name}={network[name]} must be {allowed}")
+        for name, allowed in (("dropout", SHARE), ("return_scale", POSITIVE)):
+            if network[name] not in allowed:
+                raise UserError(f"sequence.{name}={network[name]} must be {allowed}")
         if network["width"] % network["heads"]:
             raise UserError(
                 f"sequence.width={network['width']} must be a multiple of sequence.heads={network['heads']}"
@@ -104,8 +112,9 @@ class HarmoDT(DecisionTransformerAgent):
         settings, config = params["config"]["harmony"], params["config"]
         if settings["variant"] not in harmony.VARIANTS:
             raise unknown("harmony.variant", settings["variant"], harmony.VARIANTS)
-        if not 0.0 < settings["density"] <= 1.0:
-            raise UserError(f"harmony.density={settings['density']} must be a number above 0 and at most 1")
+        for name, allowed in (("density", SOME), ("interval", COUNT), ("exchanged", SHARE), ("weight", NOT_NEGATIVE)):
+            if settings[name] not in allowed:
+                raise UserError(f"harmony.{name}={settings[name]} must be {allowed}")
         if settings["variant"] != "R" and config["max_frames"] is None and config["max_epochs"] is None:
             raise UserError("the schedule of HarmoDT's masks needs to know its end; set max_frames or max_iterations")
 

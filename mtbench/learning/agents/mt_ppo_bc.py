@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -13,6 +12,7 @@ from mtbench.learning.agents.mt_ppo import MTPPO
 from mtbench.learning.agents.mtbc import clone_inputs, cloning_losses
 from mtbench.learning.agents.rollout import Rollout, Targets
 from mtbench.learning.errors import UserError
+from mtbench.learning.evaluate import Evaluator
 from mtbench.learning.offline.data_env import read_data
 
 
@@ -25,13 +25,10 @@ class MTPPOBC(MTPPO):
 
     name = "mt_ppo_bc"
 
-    @classmethod
-    def check_settings(cls, params: Mapping[str, Any]) -> None:
-        """See :meth:`.agent.Agent.check_settings`."""
-        super().check_settings(params)
-        config = params["config"]
-        if config["bc_coef"] and not config["data"]:
+    def __init__(self, base_name: str, params: dict[str, Any], evaluator: Evaluator | None = None) -> None:
+        if params["config"]["bc_coef"] and not params["config"]["data"]:
             raise UserError("bc_coef needs trajectories to clone: add data=datasets/NAME, or set bc_coef=0")
+        super().__init__(base_name, params, evaluator)
 
     def build(self) -> None:
         """Make what MT-PPO has, and the sampler."""
