@@ -168,15 +168,11 @@ def show(data: Trajectories, out: str) -> None:
 
     path = Path(out or data.path / "overview.png")
     print(summary(data))
-    policy = data.about.get("policy")
-    make = None
-    if policy == "experts":
-        task, per_round = str(data.about["task"]), int(data.about["per_round"])
 
-        def make(seed: int) -> Any:
-            return make_env(data.tasks, per_round * len(data.tasks), seed, task)
+    def again(seed: int) -> Any:
+        return make_env(data.tasks, int(data.about["per_round"]) * len(data.tasks), seed, str(data.about["task"]))
 
-    overview(data, path, make)
+    overview(data, path, again if data.about.get("policy") == "experts" else None)
     print(f"wrote {path}, {path.stat().st_size / 1000:.0f} kB")
 
 

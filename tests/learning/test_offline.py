@@ -42,7 +42,8 @@ def test_a_learner_learns_and_acts(make_agent: Any, data: Trajectories, train: s
         *LEARNERS[train],
         *TINY,
         f"data={data.path}",
-        "max_iterations=25",
+        "max_iterations=5",
+        "train.params.config.horizon_length=15",
         "eval_interval=1_000_000",
     ]
     agent = make_agent(*settings, "train.params.config.warmup_updates=5", name=train, evaluate=True)
