@@ -152,7 +152,8 @@ class Trajectories:
             or not 0 <= episodes["task"].min() <= episodes["task"].max() < len(about["tasks"])
         ):
             raise _damaged(path, "its episodes and its steps do not belong together")
-        return cls(path, list(about["tasks"]), episodes, *(arrays[name] for name in ARRAYS[:3]), about)
+        observations, actions, rewards = (arrays[name] for name in ARRAYS[:3])
+        return cls(path, list(about["tasks"]), episodes, observations, actions, rewards, about)
 
 
 def _read_description(path: Path) -> dict[str, Any]:
