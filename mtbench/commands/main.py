@@ -28,6 +28,9 @@ COMMANDS = {
     ),
     "watch": Command("mtbench.commands.watch", "watch a policy: a film of all its tasks, or one task in the browser"),
     "experts": Command("mtbench.commands.experts", "prove tasks solvable with scripted policies"),
+    "collect": Command(
+        "mtbench.commands.collect", "collect graded trajectories of experts or of a policy, and show them"
+    ),
     "report": Command("mtbench.commands.report", "compare runs on one page of figures and tables"),
     "transfer": Command("mtbench.commands.transfer", "what prior experience buys a new task"),
     "diagnose": Command("mtbench.commands.diagnose", "show where task gradients agree and conflict"),

@@ -11,7 +11,7 @@ from pydantic import AfterValidator
 from isaacgymenvs_tasks.settings import Environments
 from mtbench.errors import UserError
 from mtbench.learning.agents.settings import Device, Passes, Steps
-from mtbench.schema import Count, FilePath, Name, Seed, Settings, check, show
+from mtbench.schema import Count, FilePath, Name, Seed, Settings, Some, check, show
 
 LONGEST = 200  #: bytes of one folder's name
 
@@ -59,6 +59,8 @@ class Run(Settings):
     max_minutes: Annotated[float, Gt(0), Le(1e7)] | None
     checkpoint: FilePath
     pretrained: FilePath
+    data: FilePath
+    part: Some
     test: bool
     eval_interval: Count | None
     eval_first: bool
@@ -82,6 +84,8 @@ class Run(Settings):
     normalize_input: Any = None
     value_norm: Any = None
     task_input: Any = None
+    sequence: Any = None
+    harmony: Any = None
     source: Any = None
     correction: Any = None
 

@@ -100,10 +100,12 @@ class Evaluator:
         began = env.reset() if self.fresh_goals else env.set_env_state(self._start)
         obs, task = (self._first_obs if began is None else began["obs"]), env.task_index
         finished = torch.zeros(env.num_envs, dtype=torch.bool, device=obs.device)
+        rewards, begun = torch.zeros_like(finished, dtype=torch.float32), torch.ones_like(finished)
         success, returns = torch.zeros(2, env.num_envs, dtype=torch.float64, device=obs.device)
         for _ in range(self.max_steps):
             on_step()
-            following, _, _, extras = env.step(model.act(obs, task))
+            model.observe(rewards, begun)
+            following, rewards, begun, extras = env.step(model.act(obs, task))
             obs = following["obs"]
             episode = extras["finished"]
             first = episode["mask"] & ~finished

@@ -101,13 +101,13 @@ class MultiTaskObserver(AgentObserver):
         csv.writer(text).writerows([self._header, *rows])
         write_atomically(self._csv, lambda file: file.write(text.getvalue().encode()))
         tasks = "1 task" if algo.num_tasks == 1 else f"{algo.num_tasks} tasks"
-        processes = f" in each of {distributed.size()} processes" if distributed.size() > 1 else ""
         size = f"{algo.model.num_parameters():,} parameters"
         print(
-            f"{tasks}, {algo.num_actors} environments{processes}, {size} on {algo.device}; "
-            f"writing to {algo.experiment_dir}\n{describe_counts(algo.task_names, algo.task_counts)}",
+            f"{tasks}, {algo.describe()}, {size} on {algo.device}; writing to {algo.experiment_dir}",
             flush=True,
         )
+        if sum(algo.task_counts) == algo.num_actors:  # a learner without environments has one row a task
+            print(describe_counts(algo.task_names, algo.task_counts), flush=True)
 
     def write_epoch(self, scalars: dict[str, Tensor | float]) -> None:
         """Log an epoch's scalars, the episodes that ended in it, and the state of the solvers."""

@@ -42,19 +42,21 @@ def mean_policy(model: PolicyModel) -> Policy:
 
     @torch.no_grad()
     def act(env: Any) -> torch.Tensor:
+        model.observe(env.rew_buf.to(env.rl_device), env.progress_buf.to(env.rl_device) == 0)
         return model.act(env.obs_buf.to(env.rl_device), env.task_index)
 
     return act
 
 
-def own_env(checkpoint: str, names: list[str], seed: int, **settings: Any) -> Any:
-    """One environment for each of a checkpoint's tasks, as its run has them, to watch whole episodes; where no run's
-    configuration lies beside it, those of ``task=MT50`` or ``task=ParkourEasy``.
+def own_env(checkpoint: str, names: list[str], seed: int, per_task: int = 1, **settings: Any) -> Any:
+    """So many environments (one) for each of a checkpoint's tasks, as its run has them, to watch whole episodes; where no
+    run's configuration lies beside it, those of ``task=MT50`` or ``task=ParkourEasy``.
 
     Args:
         checkpoint: its path.
         names: its tasks.
         seed: of the environments.
+        per_task: environments of each task.
         settings: what shall be otherwise, by dotted names: ``**{"task.env.episodeLength": 500}``.
     """
     import isaacgymenvs_tasks
@@ -64,7 +66,7 @@ def own_env(checkpoint: str, names: list[str], seed: int, **settings: Any) -> An
     if not config.is_file():
         task = "MT50" if set(names) <= set(TASKS) else "ParkourEasy"
         settings = {"task.env.randomInitialProgress": False, **settings}
-        return isaacgymenvs_tasks.make(task, len(names), seed, task_id=names, **settings)
+        return isaacgymenvs_tasks.make(task, per_task * len(names), seed, task_id=names, **settings)
     run = OmegaConf.create({"task": _task_of(config)})
     for key, value in settings.items():
         OmegaConf.update(run, key, value)
@@ -73,7 +75,7 @@ def own_env(checkpoint: str, names: list[str], seed: int, **settings: Any) -> An
     if "terminateOnSuccess" in node["env"]:
         node["env"]["terminateOnSuccess"] = False  # a picture shows the success, not the next episode
     node["sim"] |= {"engine": "mujoco", "num_threads": None}
-    return isaacgymenvs_tasks.make(node, len(names), seed)
+    return isaacgymenvs_tasks.make(node, per_task * len(names), seed)
 
 
 def _task_of(config: Path) -> dict[str, Any]:

@@ -11,7 +11,11 @@ from tests.learning.toy_env import PointMass
 
 
 class Still:
-    """A policy that stays where it is, so that returns tell goals apart."""
+    """A policy that stays where it is, so that returns tell goals apart; it is told what policies with a memory are told."""
+
+    def observe(self, rewards: Tensor, begun: Tensor) -> None:
+        """Before every action."""
+        assert rewards.shape == begun.shape
 
     def act(self, obs: Tensor, task: Tensor) -> Tensor:
         """No displacement."""

@@ -27,7 +27,7 @@ from mtbench.schema import Count, Positive, Settings, Share, check, of_signature
 from tests.learning.conftest import TOY, configure
 
 PRESETS = sorted(path.stem for path in (CFG / "train").glob("*.yaml"))
-BASE = ("MTPPO", "MTGRPO", "MTPQN", "MTSAC", "FastTD3")
+BASE = ("MTPPO", "MTGRPO", "MTPQN", "MTSAC", "FastTD3", "TOPPO_BC", "MTBC", "MTDT", "HarmoDT")
 NAN, INF = float("nan"), math.inf
 PPO: dict[str, list[Any]] = {
     "gamma": [-0.1, 1.1, NAN],

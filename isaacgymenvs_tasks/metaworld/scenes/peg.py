@@ -47,7 +47,7 @@ HEAD = Point("peg", "peg", (-0.1, 0.0, 0.0))
 def _insertion(state: State, free: float, margin: float) -> tuple[Tensor, Tensor]:
     """How far the head is on its way into the hole (n,), in [0, 1], and success.
 
-    Near the mouth the head may be ``free`` (m, weighted) off the hole's axis without a loss; ``margin`` further, most is lost.
+    Near the mouth the head may be ``free`` (m, weighted) off the axis without a loss; ``margin`` further, most is lost.
     """
     scale = constant(state.goal, SCALE)
     offset = (state.obj2 - state.goal) * scale

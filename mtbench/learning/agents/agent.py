@@ -136,7 +136,10 @@ class Agent(BaseAlgorithm):
         self.save_frequency = int(config["save_frequency"])
         self.epoch_num, self.frame, self.wall_clock, self.best_success = 0, 0, 0.0, -1.0
         self.evaluator = evaluator
+        #: frame; what begins with another run's networks is evaluated before it learns, as with eval_first=true
         self.next_evaluation: int = config["eval_interval"] or 0
+        if self.next_evaluation and (config["pretrained"] or config.get("eval_first")):
+            self.next_evaluation = -1
         self.obs: Tensor | None = None
         #: since the last epoch: rewards and observations that were not finite; optimizer steps, and those left out
         self.not_finite = torch.zeros((), dtype=torch.long, device=self._device)
@@ -347,10 +350,14 @@ class Agent(BaseAlgorithm):
         epochs, frames = self.config["max_epochs"], self.config["max_frames"]
         return (epochs is not None and self.epoch_num >= epochs) or (frames is not None and self.frame >= frames)
 
+    def describe(self) -> str:
+        """What is learned from, in a few words."""
+        processes = f" in each of {distributed.size()} processes" if distributed.size() > 1 else ""
+        return f"{self.num_actors} environments{processes}"
+
     def evaluation_due(self) -> bool:
         """Whether an evaluation is to be made before learning goes on."""
-        first = self.frame == 0 and self.config.get("eval_first", False) and self.observer.last_evaluation < 0
-        return self.evaluator is not None and (first or 0 < self.next_evaluation <= self.frame)
+        return self.evaluator is not None and self.next_evaluation != 0 and self.next_evaluation <= self.frame
 
     # -- stopping ------------------------------------------------------------------------------------------------------
 

@@ -159,13 +159,19 @@ def start_from(model: torch.nn.Module, state: Mapping[str, Any], num_tasks: int)
     """
     old, before = state["model"], len(state["tasks"])
     new = model.state_dict()
+    cloned = not any(name.startswith("network.critic.") for name in old)  # behaviour cloning: an actor alone
     for name, value in new.items():
         if name in ("network.log_std", "network.log_alpha"):
             continue
+        if cloned and name.startswith(("network.critic.", "value_")):
+            continue  # what values a state starts anew
         found = old.get(name)
         if found is not None and found.shape != value.shape:
             if value.shape[1:] == found.shape[1:] and (len(value), len(found)) == (num_tasks, before):
-                found = found.double().mean(0, keepdim=True).expand(value.shape)
+                found = found.double().mean(0, keepdim=True)
+                if value.dtype == torch.bool:  # a mask: what at least half of the old tasks use
+                    found = found >= 0.5
+                found = found.expand(value.shape)
             elif value.ndim == 2 and value.shape[1] - num_tasks == found.shape[1] - before:  # the inputs of a network
                 features = found.shape[1] - before
                 tasks = found[:, features:].mean(1, keepdim=True).expand(-1, num_tasks)

@@ -153,7 +153,7 @@ class MTPPO(Agent):
         scalars: dict[str, Tensor] = {}
 
         def actor() -> Tensor:
-            losses, seen = self.actor_losses(self.model.network.actor(inputs), rollout, targets, rows)
+            losses, seen = self.actor_losses(self.policy_means(inputs), rollout, targets, rows)
             scalars.update(seen)
             return losses
 
@@ -176,6 +176,10 @@ class MTPPO(Agent):
             if snapshot is not None and matrix is not None:
                 snapshot.add(name, matrix, side.weights)
         return scalars
+
+    def policy_means(self, inputs: Tensor) -> Tensor:
+        """Mean actions (n, actions) for the actor's inputs (n, features + K), K equal slices."""
+        return self.model.network.actor(inputs)
 
     def actor_losses(
         self, mean: Tensor, rollout: Rollout, targets: Targets, rows: Tensor

@@ -19,6 +19,7 @@ from mtbench.learning.networks.model import check_value_norm
 from mtbench.schema import (
     Count,
     FilePath,
+    Layers,
     Name,
     NotNegative,
     Number,
@@ -27,6 +28,7 @@ from mtbench.schema import (
     Share,
     Some,
     Whole,
+    Width,
     check,
     show,
 )
@@ -87,14 +89,16 @@ class Learner(Settings):
 
     Attributes:
         sides: what is balanced.
+        network: what ``params["network"]`` may be.
     """
 
     sides: ClassVar[type[Settings]] = Both
+    network: ClassVar[type[Settings]]
 
     name: Name
     full_experiment_name: str | int
     train_dir: FilePath
-    env_name: Literal["mtbench"]
+    env_name: Literal["mtbench", "mtbench_data"]
     num_actors: Count
     device: Device
     multi_gpu: bool
@@ -164,7 +168,7 @@ class MTIMPALA(MTPPO):
     def _fixed_point(self) -> Self:
         if self.rho_bar < self.c_bar:
             raise ValueError(
-                f"rho_bar={self.rho_bar} is below c_bar={self.c_bar}, with which V-trace has no fixed point; use at least c_bar"
+                f"rho_bar={self.rho_bar} must be at least c_bar={self.c_bar}, or V-trace has no fixed point"
             )
         return self
 
@@ -287,6 +291,100 @@ class FastTD3(OffPolicy):
         return self
 
 
+class MTPPOBC(MTPPO):
+    """Of PPO that is reminded of demonstrations."""
+
+    data: FilePath
+    part: Some
+    bc_coef: NotNegative
+    bc_frames: Count
+    bc_batch: Batch
+
+    @model_validator(mode="after")
+    def _cloned(self) -> Self:
+        if self.bc_coef and not self.data:
+            raise ValueError("bc_coef needs trajectories to clone: add data=datasets/NAME, or set bc_coef=0")
+        return self
+
+
+class MTBC(Learner):
+    """Of learners from trajectories."""
+
+    sides: ClassVar[type[Settings]] = Actor
+
+    balancing: Actor  # type: ignore[assignment]
+    data: FilePath
+    part: Some
+    lr_schedule: Literal["constant"]
+    warmup_updates: Whole
+    weight_decay: NotNegative
+    batch_size: Batch
+
+    @model_validator(mode="after")
+    def _has_data(self) -> Self:
+        if not self.data:
+            raise ValueError(
+                "data='' must be trajectories to learn from: add data=datasets/NAME, which mtbench collect makes"
+            )
+        if self.diagnose_interval:
+            raise ValueError("diagnose_interval must be null: it records the gradients of online learners only")
+        return self
+
+
+class Sequence(Settings):
+    """Of a decision transformer."""
+
+    width: Width
+    layers: Layers
+    heads: Width
+    context: Steps
+    prompt: Annotated[int, Ge(0), Le(1_000_000)]
+    returns: bool
+    task_id: bool
+    max_steps: Steps
+    return_scale: Positive
+    dropout: Share
+    masked: bool = False
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        if self.width % self.heads:
+            raise ValueError(f"width={self.width} must be a multiple of heads={self.heads}")
+        return self
+
+
+class DecisionTransformer(MTBC):
+    """Of MTDT and Prompt-DT."""
+
+    network: ClassVar[type[Settings]] = Sequence
+
+    target_quantile: Share
+    target_factor: Positive
+    prompt_share: Some
+
+
+class Harmony(Settings):
+    """Of HarmoDT's masks."""
+
+    variant: Literal["F", "M", "R"]
+    density: Some
+    interval: Count
+    exchanged: Share
+    weight: NotNegative
+
+
+class HarmoDT(DecisionTransformer):
+    """Of HarmoDT."""
+
+    harmony: Harmony
+
+    @model_validator(mode="after")
+    def _ends(self) -> Self:
+        if self.harmony.variant != "R" and self.max_frames is None and self.max_epochs is None:
+            raise ValueError("the schedule of HarmoDT's masks needs to know its end; set max_frames or max_iterations")
+        return self
+
+
 class Algorithm(Settings):
     """Which one."""
 
@@ -302,13 +400,16 @@ class Network(Settings):
     init_log_std: LogStd = 0.0
 
 
+Learner.network = Network
+
+
 class Params(Settings):
     """rl-games' parameters."""
 
     seed: Annotated[int, Ge(0), Le(2**32 - 1)]
     torch_threads: Literal["auto"] | Annotated[int, Ge(0), Le(1024)]
     algo: Algorithm
-    network: Network
+    network: Any
     config: Any
 
 
@@ -328,6 +429,7 @@ def check_params(settings: type[Learner], params: Mapping[str, Any]) -> None:
     """
     place = "train.params"
     check(Params, params, place)
+    check(settings.network, params["network"], f"{place}.network" if settings.network is Network else "sequence")
     config = params["config"]
     if isinstance(config, Mapping):
         config = {name: value for name, value in config.items() if name not in ADDED}
@@ -340,6 +442,8 @@ def check_params(settings: type[Learner], params: Mapping[str, Any]) -> None:
     if "value_norm" in config:
         check_value_norm(config["value_norm"])
     network = params["network"]
+    if settings.network is not Network:
+        return
     for side in ("actor", "critic"):
         if side in config["balancing"]:
             check_side(network["name"], side, network.get(side))

@@ -18,9 +18,6 @@ from mtbench.schema import check, of_signature, show
 VALUE_NORMS = ("none", "running", "popart")
 
 
-TASK_INPUTS = ("onehot", "none")
-
-
 class PolicyModel(nn.Module):
     """Networks behind a running input normalization, over raw observations (n, features + K), one-hot last.
 
@@ -43,6 +40,10 @@ class PolicyModel(nn.Module):
     def act(self, obs: Tensor, task: Tensor) -> Tensor:
         """Actions (n, actions) without exploration, what an evaluation plays, for raw observations of tasks (n,)."""
         raise NotImplementedError
+
+    def observe(self, rewards: Tensor, begun: Tensor) -> None:
+        """Take note, before :meth:`act`, of the last step's rewards (n,) and of which rows (n,) bool begin an episode; for
+        policies that remember."""
 
     def normalize_obs(self, obs: Tensor, task: Tensor) -> Tensor:
         """Return the network's inputs for raw observations (n, features + K)."""
@@ -98,8 +99,6 @@ class ActorCriticModel(PolicyModel):
     ) -> None:
         super().__init__(num_obs, num_tasks, num_actions, network, normalize_input)
         self.network = make_network(**network, num_inputs=num_obs, num_tasks=num_tasks, num_actions=num_actions)
-        if task_input not in TASK_INPUTS:
-            raise unknown("task_input", task_input, TASK_INPUTS)
         self.sees_task = task_input == "onehot"
         if not self.sees_task and owned_parameters(self.network):
             raise UserError(

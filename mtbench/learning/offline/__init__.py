@@ -1,0 +1,1 @@
+"""Parts of learners that never step an environment; the learners themselves are agents."""
