@@ -34,6 +34,7 @@ class Warp(Settings):
     merge: bool
     contacts: Whole
     constraints: Whole
+    jacobian: Literal["auto", "dense", "sparse"] = "auto"
 
 
 class Sim(Settings):

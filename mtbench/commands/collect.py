@@ -68,7 +68,8 @@ def main(arguments: Sequence[str]) -> None:
 
 def record(options: Mapping[str, str]) -> None:
     """Collect, and say how fast."""
-    about = {"per_round": whole(options, "per_round", 1), "policy": options["from"] or "experts"}
+    per_round = whole(options, "per_round", 1)
+    about: dict[str, Any] = {"per_round": per_round, "policy": options["from"] or "experts"}
     if options["from"]:
         make, policy, about["task"] = _of_checkpoint(options)
     else:
@@ -81,7 +82,7 @@ def record(options: Mapping[str, str]) -> None:
         n=whole(options, "n", 1),
         quality=options["quality"],
         seed=whole(options, "seed"),
-        per_round=int(about["per_round"]),
+        per_round=per_round,
         about=about,
         progress=lambda line: print(line, flush=True),
     )
@@ -121,7 +122,8 @@ def _of_checkpoint(options: Mapping[str, str]) -> tuple[Any, Any, str]:
     if options["actions"] not in ACTIONS:
         raise unknown("actions", options["actions"], ACTIONS)
     path = options["from"]
-    names, model = load_policy(path)
+    names, loaded = load_policy(path)
+    model: Any = loaded
     if options["actions"] == "sampled" and not hasattr(model, "sample"):
         raise ValueError(f"the policy of '{path}' does not draw its actions; actions=mean")
     generator = torch.Generator().manual_seed(whole(options, "seed"))

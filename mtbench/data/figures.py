@@ -31,7 +31,8 @@ def overview(data: Trajectories, path: Path, make_env: Callable[[int], Any] | No
     height = 0.35 * max(len(data.tasks), 8)
     figure = plt.figure(figsize=(11.0, height + 1.1 * len(strips) + 0.6), layout="constrained")
     rows = figure.add_gridspec(1 + len(strips), 1, height_ratios=[height, *[1.1] * len(strips)])
-    left, right = (figure.add_subplot(part) for part in rows[0].subgridspec(1, 2))
+    top = rows[0].subgridspec(1, 2)
+    left, right = figure.add_subplot(top[0, 0]), figure.add_subplot(top[0, 1])
     _success(left, data)
     _returns(right, data)
     for row, (name, pictures) in enumerate(strips, 1):

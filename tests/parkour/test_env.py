@@ -419,14 +419,15 @@ def test_what_a_run_takes_over_from_a_pretrained_one() -> None:
 
     old, new = model(2), model(3)
     state = {"model": old.state_dict(), "tasks": ["a", "b"], "model_config": {"num_obs": 7}}
-    start_from(new, state, 3)
+    start_from(new, state, ["c", "b", "d"])
     features = torch.rand(4, 5)
-    shared = torch.cat((features, torch.full((4, 2), 0.5)), 1)  # between the old tasks
-    for k in range(3):
+    between = torch.cat((features, torch.full((4, 2), 0.5)), 1)  # the old tasks
+    known = torch.cat((features, torch.tensor([[0.0, 1.0]] * 4)), 1)  # the task that both have
+    for k, shared in enumerate((between, known, between)):
         inputs = torch.cat((features, torch.eye(3)[[k] * 4]), 1)
         for side in ("actor", "critic"):
             mine, theirs = getattr(new.network, side)(inputs), getattr(old.network, side)(shared)
             torch.testing.assert_close(mine, theirs)
     assert (new.network.log_std == -3.0).all()
     with pytest.raises(UserError, match="another architecture"):
-        start_from(model(3, units=9), state, 3)
+        start_from(model(3, units=9), state, ["c", "b", "d"])

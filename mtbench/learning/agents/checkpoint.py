@@ -144,20 +144,28 @@ def check_compatible(
         )
 
 
-def start_from(model: torch.nn.Module, state: Mapping[str, Any], num_tasks: int) -> None:
+def start_from(model: torch.nn.Module, state: Mapping[str, Any], tasks: Sequence[str]) -> None:
     """Copy the networks and normalizers of a run on other tasks, as pre-training does, into ``model``.
 
-    What belongs to a task (its row of a parameter, its column of the one-hot input) starts for every new task at the mean
-    of the old ones. How widely actions are drawn is the new run's own.
+    What belongs to a task (its row of a parameter, its column of the one-hot input) goes with its name; for a task that the
+    run has not seen it starts at the mean of the old ones. As many tasks as before take their places one by one. How widely
+    actions are drawn is the new run's own.
 
     Args:
-        model: of ``num_tasks`` tasks.
+        model: of ``tasks``.
         state: from :func:`load_checkpoint`.
 
     Raises:
         UserError: the architectures differ in more than the number of tasks.
     """
-    old, before = state["model"], len(state["tasks"])
+    old, known, num_tasks = state["model"], list(state["tasks"]), len(tasks)
+    before = len(known)
+
+    def by_task(rows: torch.Tensor) -> torch.Tensor:
+        """Those of the new tasks, of the old ones' (K, ...)."""
+        mean = rows.double().mean(0).to(rows.dtype) if rows.dtype != torch.bool else rows.double().mean(0) >= 0.5
+        return torch.stack([rows[known.index(task)] if task in known else mean for task in tasks])
+
     new = model.state_dict()
     cloned = not any(name.startswith("network.critic.") for name in old)  # behaviour cloning: an actor alone
     for name, value in new.items():
@@ -168,14 +176,10 @@ def start_from(model: torch.nn.Module, state: Mapping[str, Any], num_tasks: int)
         found = old.get(name)
         if found is not None and found.shape != value.shape:
             if value.shape[1:] == found.shape[1:] and (len(value), len(found)) == (num_tasks, before):
-                found = found.double().mean(0, keepdim=True)
-                if value.dtype == torch.bool:  # a mask: what at least half of the old tasks use
-                    found = found >= 0.5
-                found = found.expand(value.shape)
+                found = by_task(found)
             elif value.ndim == 2 and value.shape[1] - num_tasks == found.shape[1] - before:  # the inputs of a network
                 features = found.shape[1] - before
-                tasks = found[:, features:].mean(1, keepdim=True).expand(-1, num_tasks)
-                found = torch.cat((found[:, :features], tasks), 1)
+                found = torch.cat((found[:, :features], by_task(found[:, features:].T).T), 1)
         if found is None or found.shape != value.shape:
             raise UserError(f"the pretrained checkpoint has another architecture: its {name} does not fit")
         value.copy_(found)

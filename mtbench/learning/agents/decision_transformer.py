@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from mtbench.data.windows import Windows
 from mtbench.learning.agents import settings as schema
 from mtbench.learning.agents.gradients import PerTaskTape
-from mtbench.learning.agents.offline import Batch, Offline
+from mtbench.learning.agents.offline import Offline
 from mtbench.learning.networks.masked import get_masks, masked_layers, put_masks, set_masking
 from mtbench.learning.networks.sequence_model import SequenceModel
 from mtbench.learning.offline import harmony
@@ -127,7 +127,7 @@ class HarmoDT(DecisionTransformerAgent):
         scores = harmony.harmony(masked, matter, float(settings["weight"]))
         put_masks(network, harmony.update_masks(get_masks(network), scores, unmasked, count))
 
-    def _gradients(self, batch: Batch, masking: bool) -> Tensor:
+    def _gradients(self, batch: tuple[Windows, Tensor, Windows], masking: bool) -> Tensor:
         """Each task's gradient of the masked layers' weights (K, P), with masks or without."""
         set_masking(self.model.network, masking)
         with self.tape:
