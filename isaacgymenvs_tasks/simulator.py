@@ -69,6 +69,7 @@ class IsaacGym(OpenPhysics):
     def __init__(self, gym: Any, sim: Any) -> None:
         super().__init__(gym, sim)
         self._waiting: tuple[Tensor, Tensor] | None = None
+        self._refreshed = False  # the poses, since the last step
 
     def set_actors(self, roots: Tensor, dofs: Tensor, actors: Tensor, jointed: Tensor) -> None:
         if self._waiting is None:
@@ -79,13 +80,16 @@ class IsaacGym(OpenPhysics):
         self._jointed[jointed.long()] = True
 
     def poses(self, states: Tensor, bodies: Tensor) -> Tensor:
-        self.gym.refresh_rigid_body_state_tensor(self.sim)
+        if not self._refreshed:
+            self.gym.refresh_rigid_body_state_tensor(self.sim)
+            self._refreshed = True
         return states.index_select(0, bodies)[:, :7]
 
     def diverged(self) -> None:
         return None
 
     def before_simulate(self) -> None:
+        self._refreshed = False
         if self._waiting is not None:
             actors, jointed = (mask.nonzero().squeeze(1).int() for mask in (self._actors, self._jointed))
             super().set_actors(*self._waiting, actors, jointed)

@@ -137,7 +137,9 @@ def _typed(value: object) -> str:
 
 
 def _first(problems: Sequence[Any]) -> Any:
-    """The first problem; where a value may be of several types, what one of them says in words of its own."""
+    """The first problem, of what is there before what is missing, which may be a slip of a name; where a value may be of
+    several types, what one of them says in words of its own."""
+    problems = sorted(problems, key=lambda problem: problem["type"] == "missing")
     outer = problems[0]["loc"][:-1]
     said = [problem for problem in problems if problem["type"] == "value_error" and problem["loc"][:-1] == outer]
     return said[0] if said and outer else problems[0]

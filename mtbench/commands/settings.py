@@ -83,11 +83,11 @@ class Run(Settings):
     balancing: Any = None
     normalize_input: Any = None
     value_norm: Any = None
-    task_input: Any = None
+    task_input: Literal["onehot", "none"] | None = None
     sequence: Any = None
     harmony: Any = None
     source: Any = None
-    correction: Any = None
+    correction: Literal["vtrace", "unclipped", "none"] | None = None
 
 
 #: what has to be as another setting is: the parts' names for the flags

@@ -31,7 +31,9 @@ _NOT_A_SCHEME: tuple[str, ...] = (
 )
 _NOT_A_SCHEME += ("sim_device", "rl_device", "multi_gpu", "torch_deterministic", "physics_engine", "reward")
 _NOT_A_SCHEME += (
-    "task_",
+    "task_id",
+    "task_name",
+    "task_counts",
     "task.env.tasks",
     "task.env.numEnvs",
     "task.sim.num_threads",

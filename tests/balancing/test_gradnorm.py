@@ -110,5 +110,5 @@ def test_a_saved_state_continues_exactly() -> None:
 
 @pytest.mark.parametrize("params", [{"alpha": -1.0}, {"lr": 0.0}, {"alpha": float("nan")}])
 def test_senseless_parameters_are_refused(params: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="GradNorm needs"):
+    with pytest.raises(ValueError, match=r"gradnorm.* must be"):
         make_weighting("gradnorm", **params)

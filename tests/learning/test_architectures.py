@@ -248,7 +248,7 @@ def test_every_metaworld_task_has_an_embedding_of_its_present_description() -> N
     path = "assets/metaworld/task_embeddings.npz"
     with np.load(locate(path)) as data:
         described = dict(zip(data["names"].tolist(), data["sentences"].tolist(), strict=True))
-    assert described == {name: spec.description for name, spec in METAWORLD.items()}
+    assert {name: described[name] for name in METAWORLD} == {name: spec.description for name, spec in METAWORLD.items()}
     vectors = load_embeddings(path, list(METAWORLD))
     torch.testing.assert_close(vectors.square().mean(1), torch.ones(50))
     similarity = F.normalize(vectors, dim=1) @ F.normalize(vectors, dim=1).T

@@ -30,7 +30,7 @@ def begin(agent: Any) -> Any:
 
 
 def test_without_lag_nothing_is_corrected(make_agent) -> None:  # type: ignore[no-untyped-def]
-    agent, other = (begin(make_agent(IMPALA, *extra, name=str(extra))) for extra in ([], ["correction=none"]))
+    agent, other = (begin(make_agent(IMPALA, *extra, name=f"run{len(extra)}")) for extra in ([], ["correction=none"]))
     for _ in range(3):
         scalars = agent.learn()
         other.learn()
@@ -149,8 +149,8 @@ def test_learns_the_toy(make_agent) -> None:  # type: ignore[no-untyped-def]
         (["source={name:inline,lag:-1}"], "source.lag=-1 must be a whole number of at least 0"),
         (["source=inlin"], "unknown source 'inlin' .nearest: inline"),
         (["source={name:inline,lagg:1}"], "unknown option of source inline 'lagg' .nearest: lag"),
-        (["correction=non"], "unknown correction 'non' .nearest: none"),
-        ([f"{CONFIG}.rho_bar=0.5"], "rho_bar=0.5 is below c_bar=1.0"),
+        (["correction=non"], "correction=non must be vtrace, unclipped or none .nearest: none"),
+        ([f"{CONFIG}.rho_bar=0.5"], "rho_bar=0.5 must be at least c_bar=1.0"),
         ([f"{CONFIG}.c_bar=0"], "c_bar=0 must be a number above 0"),
     ],
 )

@@ -193,12 +193,12 @@ def test_parameters_come_through_the_command_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        (["balancing.critic=cagard"], ["weighting 'cagard'", "nearest: cagrad", "famo"]),
-        (["balancing.actor={name: cagrad, C: 0.2}"], ["parameter of weighting cagrad 'C'", "c, reduction, rescale"]),
-        (["balancing.actor={name: fairgrad, alpha: much}"], ["fairgrad cannot work with {alpha: much}"]),
-        (["balancing.critic={name: fairgrad, alpha: -1}"], ["FairGrad needs alpha > 0"]),
-        (["balancing.critic={name: famo, gamma: -1}"], ["FAMO needs"]),
-        (["balancing.critic=krum"], ["krum needs its parameter n_byzantine"]),
+        (["balancing.critic=cagard"], ["balancing.critic=cagard", "nearest: cagrad", "famo"]),
+        (["balancing.actor={name: cagrad, C: 0.2}"], ["balancing.actor.C", "c, rescale, reduction"]),
+        (["balancing.actor={name: fairgrad, alpha: much}"], ["balancing.actor.alpha=much must be a number above 0"]),
+        (["balancing.critic={name: fairgrad, alpha: -1}"], ["balancing.critic.alpha=-1 must be a number above 0"]),
+        (["balancing.critic={name: famo, gamma: -1}"], ["balancing.critic.gamma=-1 must be a number of at least 0"]),
+        (["balancing.critic=krum"], ["balancing.critic.n_byzantine is missing"]),
         (["balancing.critic={name: krum, n_byzantine: 3}"], ["at least 6 rows"]),
         (["train=FAMO", "balancing.critic={name: cagrad, c: 0.2}"], ["'balancing.critic' is a mapping", "train=MTPPO"]),
         (["train=CAGard"], ["no train=CAGard", "nearest: CAGrad"]),

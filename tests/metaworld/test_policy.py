@@ -1,7 +1,8 @@
 """The committed policy of MT10, ``assets/mt10``, still does what its run recorded.
 
-It fails when the tasks, the control, the observations or the loading of a policy change under it. Then train again and replace
-it: ``mtbench.learning.agents.checkpoint.save_policy`` writes ``nn/policy.pth``, ``config.yaml`` and ``evaluation.csv`` are its run's.
+It fails when the tasks, the control, the observations or the loading of a policy change under it. Then train again and
+replace it: ``mtbench.learning.agents.checkpoint.save_policy`` writes ``nn/policy.pth``; ``config.yaml`` and
+``evaluation.csv`` are its run's.
 """
 
 from __future__ import annotations

@@ -176,7 +176,7 @@ def test_rewards_of_all_kinds(make: Make) -> None:
     sparse = make(["reach"], 2, reward="sparse")
     sparse.reset()
     assert sparse.step(torch.zeros(2, 4))[1].tolist() == [0.0, 0.0]
-    with pytest.raises(ValueError, match="choose one of: v2, v1, sparse"):
+    with pytest.raises(ValueError, match="must be v2, v1 or sparse"):
         make(["reach"], 2, reward="v2_metaworld")
 
 
