@@ -128,7 +128,7 @@ def _typed(value: object) -> str:
     if isinstance(value, str):
         return value if value.strip() and value.isprintable() else repr(value)
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {_typed(entry)}" for key, entry in value.items()) + "}"
+        return "{" + ", ".join(f"{_typed(key)}: {_typed(entry)}" for key, entry in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_typed, value)) + "]"
     if isinstance(value, int) and abs(value) > 10**_LONGEST:  # str() refuses the longest
