@@ -228,7 +228,7 @@ def _from_checkpoint(label: str, path: Path, target: Target) -> Prior:
     notes = []
     if target.task in state["tasks"]:
         notes.append("was trained on the target itself")
-    if config.get("task_input", "onehot") == "onehot" and state["tasks"] != [target.task]:
+    elif config.get("task_input", "onehot") == "onehot":
         notes.append("is told which task it is, and shown the mean of its own tasks in the place of the new one")
     note = f"{label} ({len(state['tasks'])} tasks) {' and '.join(notes)}." if notes else ""
     return Prior(label, str(checkpoint), architecture(config), note)

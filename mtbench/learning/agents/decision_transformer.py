@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -32,11 +31,6 @@ class DecisionTransformerAgent(Offline):
     settings: ClassVar[type[schema.Learner]] = schema.DecisionTransformer
     model_class = SequenceModel
     model: SequenceModel
-
-    @classmethod
-    def model_settings(cls, params: Mapping[str, Any]) -> dict[str, Any]:
-        """See :class:`~mtbench.learning.networks.sequence_model.SequenceModel`."""
-        return super().model_settings(params)
 
     @property
     def policy_network(self) -> nn.Module:

@@ -84,6 +84,21 @@ class RewardShaper(Settings):
         return self
 
 
+class Algorithm(Settings):
+    """Which one."""
+
+    name: Name
+
+
+class Network(Settings):
+    """Which one; the settings of its sides are its own."""
+
+    name: Name
+    actor: Any = None
+    critic: Any = None
+    init_log_std: LogStd = 0.0
+
+
 class Learner(Settings):
     """Of all algorithms.
 
@@ -93,7 +108,7 @@ class Learner(Settings):
     """
 
     sides: ClassVar[type[Settings]] = Both
-    network: ClassVar[type[Settings]]
+    network: ClassVar[type[Settings]] = Network
 
     name: Name
     full_experiment_name: str | int
@@ -383,24 +398,6 @@ class HarmoDT(DecisionTransformer):
         if self.harmony.variant != "R" and self.max_frames is None and self.max_epochs is None:
             raise ValueError("the schedule of HarmoDT's masks needs to know its end; set max_frames or max_iterations")
         return self
-
-
-class Algorithm(Settings):
-    """Which one."""
-
-    name: Name
-
-
-class Network(Settings):
-    """Which one; the settings of its sides are its own."""
-
-    name: Name
-    actor: Any = None
-    critic: Any = None
-    init_log_std: LogStd = 0.0
-
-
-Learner.network = Network
 
 
 class Params(Settings):
