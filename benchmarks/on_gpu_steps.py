@@ -99,20 +99,13 @@ def caught() -> Iterator[list[str]]:
 
 @contextmanager
 def waits(case: dict[str, Any]) -> Iterator[Counter[str]]:
-    """Places inside that make the host wait for the device, and how often."""
+    """Places inside that make the host wait for the device, and how often; none on a CPU, for which nothing waits."""
+    from isaacgymenvs_tasks.recording import watch_waits
+
     found: Counter[str] = Counter()
-    if cuda(case):
-        torch.cuda.set_sync_debug_mode("warn")
-    try:
-        with warnings.catch_warnings(record=True) as records:
-            warnings.simplefilter("always")
-            yield found
-    finally:
-        if cuda(case):
-            torch.cuda.set_sync_debug_mode("default")
-    for record in records:
-        if "called a synchronizing" in str(record.message):
-            found[f"{Path(record.filename).name}:{record.lineno}"] += 1
+    with watch_waits() if cuda(case) else nullcontext(()) as said:
+        yield found
+    found.update(each.partition(": ")[0] for each in said)
 
 
 # -- does it run ---------------------------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any, Generic
 
 import numpy as np
@@ -14,7 +13,7 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
-from isaacgymenvs_tasks.selection import Spec, select_tasks, share
+from isaacgymenvs_tasks.selection import Spec, divide
 from isaacgymenvs_tasks.vec_task import VecTask
 
 FRAME = 18  #: numbers of one observed frame: tcp or hand 3, openness 1, position 3 and orientation 4 of two objects
@@ -74,12 +73,9 @@ class MultiTask(VecTask, Generic[Spec]):
     def choose(self, env: Mapping[str, Any], registry: Mapping[str, Spec]) -> list[Spec]:
         """The specifications of the tasks that ``env``, which is ``cfg["env"]``, names. All else that the simulation is built
         from is read here too; a subclass that asks for more adds to this."""
-        specs = select_tasks(env["tasks"], registry)
+        specs, self._counts, self.task_slices = divide(env, registry)
         self.task_names = [spec.name for spec in specs]
         self.num_tasks = len(specs)
-        self._counts = share(int(env["numEnvs"]), self.task_names, env.get("taskCounts"))
-        edges = np.cumsum([0, *self._counts]).tolist()
-        self.task_slices = [slice(a, b) for a, b in pairwise(edges)]
         self.fixed = bool(env.get("fixed", False))
         self.terminate_on_success = bool(env.get("terminateOnSuccess", False))
         self.random_initial_progress = bool(env.get("randomInitialProgress", True))

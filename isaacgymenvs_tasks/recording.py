@@ -30,6 +30,24 @@ class Graph(Protocol):
     def replay(self) -> None: ...
 
 
+@contextmanager
+def watch_waits() -> Iterator[list[str]]:
+    """What is inside runs as it is; the list is then of what in it made the host wait for the GPU, each once for every time:
+    ``file.py:line: what PyTorch says``."""
+    waits: list[str] = []
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("warn")
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield waits
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
+    for warning in caught:
+        if "called a synchronizing" in str(warning.message):  # and not that the mode is a prototype
+            waits.append(f"{Path(warning.filename).name}:{warning.lineno}: {warning.message}".splitlines()[0])
+
+
 class CudaGraph:
     """A CUDA graph, on the device of ``generator``, from which it draws."""
 
@@ -40,20 +58,8 @@ class CudaGraph:
             self._stream = torch.cuda.Stream()
         self._graph.register_generator_state(generator)
 
-    @contextmanager
-    def rehearse(self) -> Iterator[list[str]]:
-        waits: list[str] = []
-        before = torch.cuda.get_sync_debug_mode()
-        torch.cuda.set_sync_debug_mode("warn")
-        try:
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
-                yield waits
-        finally:
-            torch.cuda.set_sync_debug_mode(before)
-        for warning in caught:
-            if "called a synchronizing" in str(warning.message):  # and not that the mode is a prototype
-                waits.append(f"{Path(warning.filename).name}:{warning.lineno}: {warning.message}".splitlines()[0])
+    def rehearse(self) -> AbstractContextManager[list[str]]:
+        return watch_waits()
 
     @contextmanager
     def record(self) -> Iterator[None]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import Protocol, TypeVar
+from itertools import accumulate, pairwise
+from typing import Any, Protocol, TypeVar
 
 #: A task that MTBench calls otherwise: Meta-World's name and MTBench's. Either is taken for either.
 OTHER_NAMES = {"sweep_into": "sweep_into_goal"}
@@ -58,6 +59,19 @@ def select_tasks(tasks: Sequence[str | int] | str | int, registry: Mapping[str, 
         if names.count(name) > 1:
             raise ValueError(f"task {name!r} is named twice")
     return [registry[name] for name in names]
+
+
+def divide(env: Mapping[str, Any], registry: Mapping[str, Spec]) -> tuple[list[Spec], list[int], list[slice]]:
+    """The specifications of the tasks that ``env``, which is ``cfg["env"]``, names; how many environments each has, and its
+    slice of the batch.
+
+    Raises:
+        ValueError: tasks that do not exist, or counts that do not fit.
+    """
+    specs = select_tasks(env["tasks"], registry)
+    counts = share(int(env["numEnvs"]), [spec.name for spec in specs], env.get("taskCounts"))
+    edges = [0, *accumulate(counts)]
+    return specs, counts, [slice(a, b) for a, b in pairwise(edges)]
 
 
 def share(num_envs: int, names: Sequence[str], counts: Sequence[int] | None) -> list[int]:

@@ -32,7 +32,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -44,7 +43,7 @@ from isaacgymenvs_tasks.parkour import rewards
 from isaacgymenvs_tasks.parkour.curriculum import next_level
 from isaacgymenvs_tasks.parkour.terrain import TERRAINS, build
 from isaacgymenvs_tasks.parkour.terrain.tile import CELL, LENGTH, NUM_GOALS, WIDTH
-from isaacgymenvs_tasks.selection import select_tasks, share
+from isaacgymenvs_tasks.selection import divide
 from isaacgymenvs_tasks.simulator import narrow_ground
 from isaacgymenvs_tasks.vec_task import Rows, VecTask
 from mtbench.resources import ASSETS
@@ -93,11 +92,9 @@ class Parkour(VecTask):
         headless: bool = True,
     ) -> None:
         env = cfg["env"]
-        self.specs = select_tasks(env["tasks"], TERRAINS)
+        self.specs, self._counts, self.task_slices = divide(env, TERRAINS)
         self.task_names = [spec.name for spec in self.specs]
         self.num_tasks = len(self.specs)
-        self._counts = share(int(env["numEnvs"]), self.task_names, env.get("taskCounts"))
-        self.task_slices = [slice(a, b) for a, b in pairwise(np.cumsum([0, *self._counts]).tolist())]
         self.curriculum = bool(env["curriculum"])
         self.random_initial_progress = bool(env["randomInitialProgress"])
         self.terminate_on_fall = bool(env["terminateOnFall"])
