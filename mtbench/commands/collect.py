@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from isaacgymenvs_tasks.configuration import configure
@@ -151,17 +152,11 @@ def summary(data: Trajectories) -> str:
         rows = data.of_task(name)
         half = rows[: round(0.5 * len(rows))]
         first = f"{100 * half['success'].mean():8.1f} %" if len(half) else "         -"
-        middle, high = (float(x) for x in _quantiles(rows["return"]))
+        middle, high = np.quantile(rows["return"], (0.5, 0.95))
         lines.append(
             f"{name:<{width}}  {len(rows):8d}  {100 * rows['success'].mean():6.1f} %  {first}  {middle:14.0f} {high:5.0f}"
         )
     return "\n".join(lines)
-
-
-def _quantiles(values: Any) -> tuple[float, float]:
-    import numpy as np
-
-    return float(np.quantile(values, 0.5)), float(np.quantile(values, 0.95))
 
 
 def show(data: Trajectories, out: str) -> None:
