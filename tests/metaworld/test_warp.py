@@ -195,7 +195,7 @@ def test_a_step_that_cannot_be_captured_runs_as_it_is(warp, actions, monkeypatch
 
 
 def test_a_jacobian_that_does_not_exist_is_refused():
-    with pytest.raises(ValueError, match="auto, dense, sparse"):
+    with pytest.raises(ValueError, match="auto, dense or sparse"):
         _environment("warp", 1, task_id=["reach"], **{"task.sim.warp.jacobian": "thick"})
 
 
