@@ -1,6 +1,6 @@
 """Everything a GPU is to answer, by one command of eight minutes at most; `bash benchmarks/on_gpu.sh OUT all` runs it.
 
-    python benchmarks/on_gpu.py OUT [minutes=8] [device=cuda:0] [num_envs=8192] [parts=run,speed,learn]
+    python benchmarks/on_gpu.py OUT [minutes=8] [device=cuda:0] [num_envs=8192] [parts=run,speed,learn] [whole=true]
 
 In this order: does it run (single features, all scenes against MuJoCo, a height field, recorded graphs, waiting), how fast is
 MT50 (physics, ``env.step``, TOPPO; dense and sparse Jacobian, one merged model and thirty; memory; a profile), and how does
@@ -9,7 +9,8 @@ stop the next. After every finding OUT/report.json and OUT/report.md are written
 
 OUT has at most eight files, none above 15 MiB: the reports, log.txt, learned.tar.gz (curve, configuration, checkpoint) and
 the kernels that were compiled, warp-cache.tar.xz.a ..., which joined and unpacked into WARP_CACHE_PATH save compiling.
-With device=cpu the same path runs in miniature on Warp's CPU device.
+With device=cpu the same path runs in miniature on Warp's CPU device; whole=false leaves out Parkour and the other shapes of
+the models, which take most of the compiling.
 """
 
 from __future__ import annotations
@@ -139,6 +140,7 @@ class Run:
         self.num_envs = int(options["num_envs"])
         self.end = 60.0 * float(options["minutes"])
         self.cached, self.steps = -1, list[Step]()
+        self.whole = options["whole"] == "true"
         self.runs = Path(tempfile.mkdtemp(prefix="on_gpu_"))  # OUT has few files
 
     @property
@@ -160,11 +162,10 @@ class Run:
         """All at once: they compile, which takes cores, and hardly use the device. What is not done in time goes on later."""
         begun = {"1 machine": self.start("1 machine", "machine")}
         begun["1 check"] = self.start("1 check", "check")
-        if not self.small:
+        if self.whole:
             begun["1 compile MT10"] = self.start("1 compile MT10", "compile", task="MT10")
             for name, settings in SHAPES.items():
                 begun[f"1 compile {name}"] = self.start(f"1 compile {name}", "compile", task="MT50", settings=settings)
-        if not self.small or self.options["parkour"] == "true":
             begun["1 parkour"] = self.start("1 parkour", "parkour", steps=50)
         until = self.report.spent + min(self.left, 0.35 * self.end if not self.small else self.left)
         for step in begun.values():
@@ -182,9 +183,9 @@ class Run:
         arguments = self.arguments("MT50", self.num_envs, "2_training", [*horizon, *until])
         self.measure("2 training, TOPPO on MT50", 90.0, "training", arguments=arguments, watch=True)
         for name, settings in SHAPES.items():
-            if self.left - LEARN > 40.0 and not self.small:
+            if self.whole and self.left - LEARN > 40.0:
                 self.measure(f"2 speed, {name}", min(60.0, self.left - LEARN), "speed", settings=settings)
-            elif not self.small:
+            elif self.whole:
                 self.report.put(f"2 speed, {name}", "status", "left out for want of time")
         self.keep_cache()
 
@@ -274,7 +275,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "merged, sparse": {"task.sim.warp.jacobian": "sparse"},
     "thirty models, dense": {"task.sim.warp.merge": False},
 }
-OPTIONS = {"minutes": "8", "device": "cuda:0", "num_envs": "8192", "parts": "run,speed,learn", "parkour": "true"}
+OPTIONS = {"minutes": "8", "device": "cuda:0", "num_envs": "8192", "parts": "run,speed,learn", "whole": "true"}
 
 
 def main(arguments: list[str]) -> int:
@@ -286,7 +287,16 @@ def main(arguments: list[str]) -> int:
             file=sys.stderr,
         )
         return 2
-    run = Run(Path(arguments[0]).resolve(), OPTIONS | given)
+    options = OPTIONS | given
+    try:
+        fine = float(options["minutes"]) > 0 and int(options["num_envs"]) > 0 and options["whole"] in ("true", "false")
+    except ValueError:
+        fine = False
+    if not fine or set(options["parts"].split(",")) - {"run", "speed", "learn"}:
+        told = "minutes and num_envs are positive numbers, parts some of run,speed,learn, whole is true or false"
+        print(f"error: {told}; this was {' '.join(arguments[1:])}", file=sys.stderr)
+        return 2
+    run = Run(Path(arguments[0]).resolve(), options)
     atexit.register(run.stop)
     parts = {"run": run.does_it_run, "speed": run.speed, "learn": run.learn}
     for name in run.options["parts"].split(","):

@@ -245,7 +245,7 @@ def differences(case: dict[str, Any], env: Any) -> list[float]:
 def diverged_alone(case: dict[str, Any], env: Any) -> bool:
     env.reset()
     actions = actions_of(case, env, 2)
-    env.sim.engine.qvel[env.sim.layout.dof_qvel[env._dof_index[7, 0]]] = float("inf")
+    env.sim.engine.qvel[env.sim.layout.dof_qvel[env.index.dofs[7, 0]]] = float("inf")
     _, reward, done, extras = env.step(actions[0])
     obs, *_ = env.step(actions[1])
     finite = bool(torch.isfinite(obs["obs"]).all() and torch.isfinite(reward).all())
@@ -312,7 +312,7 @@ def speed(case: dict[str, Any]) -> None:
         "act": lambda: env._run(env._act),
         "judge": lambda: env._run(env._judge),
         "restart": lambda: env._run(env._restart),
-        "settle": lambda: env.gym.settle(env.sim),
+        "settle": lambda: env.simulator.settle(),
         "observe": lambda: env._run(env._observe),
     }.items():
         ask(f"{name}, ms", lambda work=work: round(1e3 / rate(case, work, seconds / 4), 3))

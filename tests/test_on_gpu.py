@@ -75,10 +75,17 @@ def test_the_time_that_is_left_decides(on_gpu, tmp_path):
     assert run.report.steps["3 learning"] == {"status": "left out for want of time"}
 
 
+def test_options_that_make_no_sense_are_refused(on_gpu, tmp_path, capsys):
+    for option in ("minutes=soon", "num_envs=0", "parts=run,sped", "whole=maybe"):
+        assert on_gpu.main([str(tmp_path / "out"), option]) == 2
+        assert option in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.slow
 def test_everything_in_miniature(tmp_path):
     """On Warp's CPU device, where the kernels of MT50 compile first."""
-    command = ["bash", "benchmarks/on_gpu.sh", str(tmp_path / "out"), "all"]
+    command = ["bash", "benchmarks/on_gpu.sh", str(tmp_path / "out"), "all", "whole=false"]
     where = {
         "CHECK_DEVICE": "cpu",
         "MINUTES": "30",

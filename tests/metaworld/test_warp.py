@@ -13,6 +13,7 @@ import pytest
 import torch
 from isaacgym import gymtorch
 
+from benchmarks import on_gpu_steps
 from isaacgymenvs_tasks import make
 from isaacgymenvs_tasks.metaworld.experts import expert_policy
 from mtbench.sim.padding import merge, padded
@@ -192,6 +193,10 @@ def test_a_step_that_cannot_be_captured_runs_as_it_is(warp, actions, monkeypatch
         worlds.model.opt.graph_conditional = True
     for one, other in zip(expected, found, strict=True):
         torch.testing.assert_close(one, other, rtol=0.0, atol=max(EXACT, 1e-4))
+
+
+def test_what_the_command_for_a_gpu_asks_of_a_divergence(warp):
+    assert on_gpu_steps.diverged_alone({"device": DEVICE}, warp)
 
 
 def test_a_jacobian_that_does_not_exist_is_refused():
