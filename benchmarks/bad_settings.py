@@ -53,8 +53,8 @@ BASES = [
     ["task=MT10", "train=TOPPO", *TINY, *UNITS],
     ["task=MetaWorldMT10", "train=MTPPO", *TINY, *UNITS],
     ["task=ParkourEasy", "train=MTPPO_parkour", *PARKOUR, *UNITS],
-    ["task=MT10", "train=MTGRPO", *TINY, *UNITS],
-    ["task=MT10", "train=MTPQN", *TINY],
+    ["task=MT10", "train=MTGRPO", *TINY, *UNITS, "train.params.config.num_minibatches=1"],
+    ["task=MT10", "train=MTPQN", *TINY, "train.params.config.num_minibatches=1"],
     ["task=MT10", "train=MTSAC", *TINY, *UNITS],
     ["task=MT10", "train=FastTD3", *TINY, *UNITS],
     *(
@@ -140,7 +140,7 @@ def useful(trial: Trial) -> bool:
         return isinstance(default, bool) or key in ("normalize_input",)
     if kind == "list":
         return isinstance(default, list) or key == "task_id"
-    if kind in ("negative", "zero", "fraction"):
+    if kind in ("negative", "zero", "fraction") and last != "torch_threads":
         number = isinstance(default, int | float) and not isinstance(default, bool)
         signed = last in (
             "v_min",
@@ -155,6 +155,8 @@ def useful(trial: Trial) -> bool:
         if kind == "fraction":
             return isinstance(default, float)
         return number and (kind == "zero" or signed)
+    if last == "torch_threads":  # rl-games': 0 leaves PyTorch's own number
+        return kind == "zero"
     if kind == "long":
         return False
     return kind == "empty" and default == ""
