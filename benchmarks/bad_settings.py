@@ -255,7 +255,7 @@ def folders(here: Path) -> Iterator[Trial]:
         "a/../../b",
         ".",
         "./..",
-        " a",
+        "' a'",
         "~/x",
         "first/second",
         "a/nn",
@@ -264,7 +264,7 @@ def folders(here: Path) -> Iterator[Trial]:
         "true",
         "null",
         "1.5",
-        "'tab\\there'",
+        "'tab\there'",
         "live",
         "stale",
     ):
