@@ -28,13 +28,7 @@ def configure(task: str, **settings: Any) -> DictConfig:
     sets = sorted(path.stem for path in (CFG / "task").glob("*.yaml"))
     if task not in sets:
         raise ValueError(f"there is no task={task}; choose one of: {', '.join(sets)}")
-    outer = Singleton.get_state()  # this may run inside a Hydra application
-    GlobalHydra.instance().clear()
-    try:
-        with initialize_config_dir(str(CFG), version_base="1.3"):
-            config = compose("config", [f"task={task}"])
-    finally:
-        Singleton.set_state(outer)
+    config = composed(f"task={task}")
     missing = object()
     for key, value in settings.items():
         if OmegaConf.select(config, key, default=missing) is missing:
@@ -44,6 +38,17 @@ def configure(task: str, **settings: Any) -> DictConfig:
         OmegaConf.update(config, key, value)
     choose_tasks(config)
     return config.task
+
+
+def composed(*overrides: str) -> DictConfig:
+    """The configuration as the command line would compose it; also inside of a Hydra application."""
+    outer = Singleton.get_state()
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(CFG), version_base="1.3"):
+            return compose("config", list(overrides))
+    finally:
+        Singleton.set_state(outer)
 
 
 def choose_tasks(config: DictConfig) -> None:

@@ -6,12 +6,16 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from hydra.errors import HydraException
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
+from isaacgymenvs_tasks.configuration import composed
 from mtbench.learning import run_record
 from mtbench.learning.errors import UserError
 from mtbench.report.metrics import read_table
@@ -248,16 +252,29 @@ def _flatten(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def name_schemes(runs: Sequence[Run]) -> None:
-    """Set ``scheme`` to the ``train_name``, with the settings in which runs of the same name differ from the first."""
+    """Set ``scheme`` to the ``train_name``, with the settings in which runs of the same name differ. A setting that a
+    run does not know is younger than the run, which did what has been the default since."""
     for name in {run.scheme for run in runs}:
         same = [run for run in runs if run.scheme == name]
         keys = {key for run in same for key in run.settings if not key.startswith(_NOT_A_SCHEME)}
-        differ = sorted(
-            key for key in keys if len({str(run.settings.get(key)) for run in same}) > 1 and not key.startswith(_COPIES)
-        )
-        for run in same:
-            own = [f"{key.removeprefix('train.params.config.')}={run.settings.get(key)}" for key in differ]
+        keys = {key for key in keys if not key.startswith(_COPIES)}
+        young = any(key not in run.settings for run in same for key in keys)
+        default = _defaults(same[0].task_set, name) if young else {}
+        values = {key: [str(run.settings.get(key, default.get(key))) for run in same] for key in sorted(keys)}
+        values = {key: found for key, found in values.items() if len(set(found)) > 1}
+        for k, run in enumerate(same):
+            own = [f"{key.removeprefix('train.params.config.')}={found[k]}" for key, found in values.items()]
             run.scheme = " ".join([name, *own])
+
+
+@cache
+def _defaults(task: str, train: str) -> dict[str, Any]:
+    """The settings of today, dotted; none where there is no such task or preset."""
+    try:
+        content = OmegaConf.to_container(composed(f"task={task}", f"train={train}"), resolve=True)
+    except (HydraException, OmegaConfBaseException):
+        return {}
+    return dict(_flatten(content))
 
 
 def sections(runs: Sequence[Run]) -> tuple[list[Section], list[str]]:

@@ -178,6 +178,15 @@ def test_schemes_are_told_apart_by_the_settings_in_which_they_differ(tmp_path: P
     assert schemes == {"A balancing.critic=None", "A balancing.critic=fairgrad"}
 
 
+def test_a_run_from_before_a_setting_did_what_is_the_default(tmp_path: Path) -> None:
+    task = {"task": {"name": "MT10"}}
+    for seed, setting in ((1, {}), (2, {"task_input": "onehot"}), (3, {"task_input": "none"})):
+        write_run(tmp_path, "TOPPO", seed, **task, **setting)
+    report([tmp_path], tmp_path / "out")
+    schemes = pandas.read_csv(tmp_path / "out" / "runs.csv").set_index("seed")["scheme"]
+    assert schemes[1] == schemes[2] == "TOPPO task_input=onehot" and schemes[3] == "TOPPO task_input=none"
+
+
 def test_mistakes_at_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for arguments, words in (
