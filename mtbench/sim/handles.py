@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import operator
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import mujoco
 
-from .assets import Asset
-from .datatypes import DofType, JointType
+from .datatypes import INVALID_HANDLE, DofType, JointType
 from .numbers import number
-from .scene import Actor, Env
-from .simulation import Simulation
+
+if TYPE_CHECKING:
+    from .assets import Asset
+    from .scene import Actor, Env
+    from .simulation import Simulation
 
 
 def simulation(env: Env) -> Simulation:
@@ -51,6 +53,21 @@ def within(index: int, count: int, what: str) -> int:
         has = f"0..{count - 1}" if count else "none"
         raise IndexError(f"{call()}: there is no {index} among the {what}, which are {has}")
     return index
+
+
+def find(names: Sequence[str], name: str) -> int:
+    """The place of a name among others, or ``INVALID_HANDLE``."""
+    return names.index(name) if name in names else INVALID_HANDLE
+
+
+def indices(names: Sequence[str]) -> dict[str, int]:
+    """The place of each name."""
+    return {name: i for i, name in enumerate(names)}
+
+
+def one_each(envs: Sequence[Env], handle: int | Sequence[int]) -> list[int]:
+    """One handle for each environment, given one for all or a sequence."""
+    return list(handle) if isinstance(handle, Sequence) else [index_of(handle)] * len(envs)
 
 
 def actor_of(env: Env, handle: int) -> Actor:

@@ -8,7 +8,6 @@ distinct set of values. The base of a fixed actor is a mocap body, so its pose b
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -358,13 +357,6 @@ def drive_gains(props: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mode = props["driveMode"]
     kp = np.where(mode == POSITION, props["stiffness"], 0.0).astype(float)
     return kp, np.where((mode == POSITION) | (mode == VELOCITY), props["damping"], 0.0).astype(float)
-
-
-def warn_restitution(restitution: float, where: str) -> None:
-    if restitution:
-        warnings.warn(
-            f"restitution {restitution} of {where} has no effect: MuJoCo contacts do not bounce", stacklevel=3
-        )
 
 
 class _CollisionClasses:

@@ -18,7 +18,6 @@ from .datatypes import (
     STATE_POS,
     STATE_VEL,
     CoordinateSpace,
-    DofState,
     IndexDomain,
     JointType,
     Quat,
@@ -26,7 +25,7 @@ from .datatypes import (
     Transform,
     Vec3,
 )
-from .handles import actor_of, body_of, call, dof_of, first_of, index_of, joint_of, joints, simulation
+from .handles import actor_of, body_of, call, dof_of, first_of, index_of, joint_of, joints, one_each, simulation, within
 from .numbers import number
 from .start import body_states, posed, set_root_state, start_of
 
@@ -117,6 +116,24 @@ class SingleCalls:
         if flags & STATE_VEL:
             self._write_root(env, body, slice(7, 13), numbers[7:13].tolist(), "set_actor_rigid_body_states")
         return True
+
+    def apply_body_forces(
+        self,
+        env: Env,
+        rigidHandle: int,  # noqa: N803 (Isaac Gym's name)
+        force: Vec3 | None = None,
+        torque: Vec3 | None = None,
+        space: CoordinateSpace = CoordinateSpace.ENV_SPACE,
+    ) -> None:
+        """A force at the centre of mass and a torque on one body (handle within the environment), for the next step."""
+        sim = simulation(env)
+        sim.prepare()
+        row = sim.first(env, "bodies") + within(rigidHandle, env.num_bodies, "rigid bodies")
+        values = torch.zeros(2, 1, 3, device=sim.device)
+        for k, v in enumerate((force, torque)):
+            if v is not None:
+                values[k, 0] = torch.tensor([v.x, v.y, v.z])
+        sim.apply_forces(values[0], values[1], None, space, row)
 
     def apply_body_force_at_pos(
         self,
@@ -216,20 +233,6 @@ class SingleCalls:
         rows = [((f.origin.x, f.origin.y, f.origin.z), (f.axis.x, f.axis.y, f.axis.z)) for f in frames]
         return np.array(rows, dtype=DofFrame.dtype)
 
-    def get_actor_dof_forces(self, env: Env, handle: int) -> np.ndarray:
-        """(DOFs,) forces of the drives or efforts in the last substep."""
-        sim = simulation(env)
-        sim.prepare()
-        sim.refresh_dof_forces()
-        first = sim.first(env, "dofs") + first_of(env, index_of(handle), lambda asset: len(asset.dof_names))
-        return sim.dof_force[first : first + len(actor_of(env, handle).asset.dof_names)].cpu().numpy().copy()
-
-    def get_vec_actor_dof_states(self, envs: Sequence[Env], handle: int | Sequence[int], flags: int) -> np.ndarray:
-        """(envs, DOFs) structured array with ``pos`` and ``vel`` of one actor of each environment."""
-        handles = _one_each(envs, handle)
-        states = [self.get_actor_dof_states(e, h, flags) for e, h in zip(envs, handles, strict=True)]  # type: ignore[attr-defined]
-        return np.stack(states) if states else np.zeros((0, 0), DofState.dtype)
-
     # -- joints --------------------------------------------------------------------------------------------------
 
     def get_joint_handle(self, env: Env, actor: str, joint: str) -> int:
@@ -309,14 +312,9 @@ def _body_row(env: Env, handle: int) -> list[float]:
 
 
 def _bodies(envs: Sequence[Env], handle: int | Sequence[int]) -> np.ndarray:
-    handles = _one_each(envs, handle)
+    handles = one_each(envs, handle)
     rows = [_body_row(e, h) for e, h in zip(envs, handles, strict=True)]
     return np.array(rows, dtype=np.float32).reshape(-1, 13)
-
-
-def _one_each(envs: Sequence[Env], handle: int | Sequence[int]) -> list[int]:
-    """One handle for each environment, given one for all or a sequence."""
-    return list(handle) if isinstance(handle, Sequence) else [index_of(handle)] * len(envs)
 
 
 def _dof_row(env: Env, handle: int) -> list[float]:
