@@ -133,7 +133,7 @@ class SingleCalls:
         for k, v in enumerate((force, torque)):
             if v is not None:
                 values[k, 0] = torch.tensor([v.x, v.y, v.z])
-        sim.apply_forces(values[0], values[1], None, space, row)
+        sim.bodies.apply_forces(values[0], values[1], None, space, row)
 
     def apply_body_force_at_pos(
         self,
@@ -151,7 +151,7 @@ class SingleCalls:
         values = torch.zeros(2, len(sim.body_state), 3, device=sim.body_state.device)
         for k, v in enumerate((force, pos or Vec3())):
             values[k, row] = torch.tensor([v.x, v.y, v.z])
-        sim.apply_forces(values[0], None, values[1], space)
+        sim.bodies.apply_forces(values[0], None, values[1], space)
 
     def get_env_rigid_contact_forces(self, env: Env) -> np.ndarray:
         """(bodies,) structured array: net contact forces (N), axes of the environment."""
@@ -183,9 +183,7 @@ class SingleCalls:
             set_root_state(actor, part, values)
             return
         row = sim.first(env, "actors") + index
-        sim._engine.forward()
-        roots = sim.layout.root_body
-        state = sim._read_bodies(sim.layout.body_row[roots], sim.layout.body_tree[roots])
+        state = sim.bodies.states_at(sim.layout.root_body)
         state[row, part] = torch.tensor(values, device=state.device)
         sim.set_roots(state, torch.tensor([row]))
 
@@ -297,8 +295,7 @@ class SingleCalls:
 
 def _read_bodies(sim: Sim) -> np.ndarray:
     """(bodies, 13) now, leaving the client's tensor alone."""
-    sim._engine.forward()
-    return sim._read_bodies(sim.layout.body_row, sim.layout.body_tree).float().cpu().numpy()
+    return sim.bodies.states_at(slice(None)).float().cpu().numpy()
 
 
 def _body_row(env: Env, handle: int) -> list[float]:
@@ -306,9 +303,8 @@ def _body_row(env: Env, handle: int) -> list[float]:
     _, actor, body = body_of(env, handle)
     if not sim.prepared:
         return body_states(actor)[body].tolist()
-    sim._engine.forward()
-    row = torch.tensor([sim.first(env, "bodies") + index_of(handle)], device=sim.device)
-    return sim._read_bodies(sim.layout.body_row[row], sim.layout.body_tree[row])[0].tolist()
+    row = sim.first(env, "bodies") + index_of(handle)
+    return sim.bodies.states_at(slice(row, row + 1))[0].tolist()
 
 
 def _bodies(envs: Sequence[Env], handle: int | Sequence[int]) -> np.ndarray:

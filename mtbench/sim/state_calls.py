@@ -54,7 +54,7 @@ class StateCalls:
             return body_states(actor_of(env, handle)).view(RigidBodyState.dtype)[:, 0]
         count = len(actor_of(env, handle).asset.body_names)
         first = sim.first(env, "bodies") + first_of(env, handle, lambda asset: len(asset.body_names))
-        states = sim.bodies_at(slice(first, first + count))
+        states = sim.bodies.states_at(slice(first, first + count))
         return states.float().cpu().numpy().view(RigidBodyState.dtype)[:, 0]
 
     def get_env_rigid_body_states(self, env: Env, flags: int) -> np.ndarray:

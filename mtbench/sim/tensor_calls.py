@@ -52,12 +52,12 @@ class TensorCalls:
     def acquire_jacobian_tensor(self, sim: Sim, name: str) -> Tensor:
         """(envs, links - 1, 6, DOFs) for a fixed base, (envs, links, 6, DOFs + 6) for a floating one."""
         sim.prepare()
-        return Tensor(sim.articulation(name).jacobian)
+        return Tensor(sim.articulations.named(name).jacobian)
 
     def acquire_mass_matrix_tensor(self, sim: Sim, name: str) -> Tensor:
         """(envs, DOFs, DOFs) for a fixed base, (envs, DOFs + 6, DOFs + 6) for a floating one."""
         sim.prepare()
-        return Tensor(sim.articulation(name).mass_matrix)
+        return Tensor(sim.articulations.named(name).mass_matrix)
 
     # -- refreshed ----------------------------------------------------------------------------------------------
 
@@ -82,11 +82,11 @@ class TensorCalls:
         return True
 
     def refresh_jacobian_tensors(self, sim: Sim) -> bool:
-        sim.refresh_jacobians()
+        sim.articulations.refresh_jacobians()
         return True
 
     def refresh_mass_matrix_tensors(self, sim: Sim) -> bool:
-        sim.refresh_mass_matrices()
+        sim.articulations.refresh_mass_matrices()
         return True
 
     # -- set ----------------------------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ class TensorCalls:
         shape, call = (len(sim.body_state), 3), "apply_rigid_body_force_tensors"
         force = None if forceTensor is None else _values(forceTensor, shape, sim, call)
         torque = None if torqueTensor is None else _values(torqueTensor, shape, sim, call)
-        sim.apply_forces(force, torque, None, space)
+        sim.bodies.apply_forces(force, torque, None, space)
         return True
 
     def apply_rigid_body_force_at_pos_tensors(
@@ -153,7 +153,7 @@ class TensorCalls:
         """Forces (bodies, 3) at positions (bodies, 3), during the next ``simulate`` only."""
         shape, call = (len(sim.body_state), 3), "apply_rigid_body_force_at_pos_tensors"
         position = None if posTensor is None else _values(posTensor, shape, sim, call)
-        sim.apply_forces(_values(forceTensor, shape, sim, call), None, position, space)
+        sim.bodies.apply_forces(_values(forceTensor, shape, sim, call), None, position, space)
         return True
 
 
