@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .datatypes import INVALID_HANDLE, IndexDomain, Transform, Vec3
+from .datatypes import INVALID_HANDLE, IndexDomain
 from .handles import actor_of, find, indices, joints, simulation, within
 from .numbers import number
+from .pose_types import Transform, Vec3
 from .scene import Actor, Env
 
 if TYPE_CHECKING:

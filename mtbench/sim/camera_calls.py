@@ -9,9 +9,10 @@ import numpy as np
 from PIL import Image
 
 from .cameras import Camera, looking_at
-from .datatypes import Transform, UpAxis, Vec3
+from .datatypes import UpAxis
 from .gymtorch import Tensor
 from .handles import actor_of, body_of, index_of, simulation
+from .pose_types import Transform, Vec3
 from .viewer_types import CameraFollowMode, CameraProperties, ImageType
 
 if TYPE_CHECKING:

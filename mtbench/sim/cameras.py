@@ -18,7 +18,7 @@ import mujoco
 import numpy as np
 import torch
 
-from .datatypes import Quat, Transform, Vec3
+from .pose_types import Quat, Transform, Vec3
 from .viewer_types import CameraFollowMode, CameraProperties, ImageType
 
 if TYPE_CHECKING:

@@ -23,6 +23,7 @@ from .coverage import MISSING_CALLS, MISSING_TYPES, PAGE
 from .datatypes import *  # noqa: F403
 from .force_sensors import ForceSensor  # noqa: F401
 from .gymtorch import Tensor  # noqa: F401
+from .pose_types import *  # noqa: F403
 from .property_calls import PropertyCalls
 from .scene import Env  # noqa: F401
 from .sensor_calls import SensorCalls

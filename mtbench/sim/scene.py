@@ -18,16 +18,9 @@ import numpy as np
 from . import attractors, force_sensors, inertia, tendons
 from .assets import Asset
 from .component_types import AttractorProperties
-from .datatypes import (
-    DofDriveMode,
-    Quat,
-    RigidBodyProperties,
-    RigidShapeProperties,
-    SimParams,
-    Transform,
-    Vec3,
-)
+from .datatypes import DofDriveMode, RigidBodyProperties, RigidShapeProperties, SimParams
 from .ground import Ground, Window
+from .pose_types import Quat, Transform, Vec3
 
 if TYPE_CHECKING:
     from .cameras import Camera

@@ -13,20 +13,10 @@ import numpy as np
 import torch
 
 from .component_types import DofFrame
-from .datatypes import (
-    INVALID_HANDLE,
-    STATE_POS,
-    STATE_VEL,
-    CoordinateSpace,
-    IndexDomain,
-    JointType,
-    Quat,
-    RigidBodyState,
-    Transform,
-    Vec3,
-)
+from .datatypes import INVALID_HANDLE, STATE_POS, STATE_VEL, CoordinateSpace, IndexDomain, JointType
 from .handles import actor_of, body_of, call, dof_of, first_of, index_of, joint_of, joints, one_each, simulation, within
 from .numbers import number
+from .pose_types import Quat, RigidBodyState, Transform, Vec3
 from .start import body_states, posed, set_root_state, start_of
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from .datatypes import STATE_POS, STATE_VEL, DofState, RigidBodyState
+from .datatypes import STATE_POS, STATE_VEL
 from .handles import actor_of, call, first_of, index_of, one_each, simulation
+from .pose_types import DofState, RigidBodyState
 from .start import body_states, start_of
 
 if TYPE_CHECKING:
