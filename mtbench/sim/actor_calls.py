@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .datatypes import INVALID_HANDLE, IndexDomain
-from .handles import actor_of, find, indices, joints, simulation, within
+from .handles import actor_of, find, first_of, index_of, indices, joints, simulation, within
 from .numbers import number
 from .pose_types import Transform, Vec3
 from .scene import Actor, Env
@@ -107,6 +107,7 @@ class ActorCalls:
         return sum(env.num_bodies for env in sim.envs)
 
     def get_actor_handle(self, env: Env, index: int) -> int:
+        index = index_of(index)
         return index if 0 <= index < len(env.actors) else INVALID_HANDLE
 
     def find_actor_handle(self, env: Env, name: str) -> int:
@@ -114,7 +115,7 @@ class ActorCalls:
 
     def get_actor_index(self, env: Env, handle: int, domain: IndexDomain) -> int:
         actor_of(env, handle)
-        return handle + (simulation(env).first(env, "actors") if domain == IndexDomain.DOMAIN_SIM else 0)
+        return index_of(handle) + (simulation(env).first(env, "actors") if domain == IndexDomain.DOMAIN_SIM else 0)
 
     def find_actor_index(self, env: Env, name: str, domain: IndexDomain) -> int:
         handle = self.find_actor_handle(env, name)
@@ -139,7 +140,7 @@ class ActorCalls:
         index = within(index, len(actor_of(env, handle).asset.body_names), "rigid bodies")
         if domain == IndexDomain.DOMAIN_ACTOR:
             return index
-        index += sum(len(a.asset.body_names) for a in env.actors[:handle])
+        index += first_of(env, handle, lambda asset: len(asset.body_names))
         return index + (simulation(env).first(env, "bodies") if domain == IndexDomain.DOMAIN_SIM else 0)
 
     def find_actor_rigid_body_index(self, env: Env, handle: int, name: str, domain: IndexDomain) -> int:
@@ -168,7 +169,7 @@ class ActorCalls:
         index = within(index, len(actor_of(env, handle).asset.dof_names), "DOFs")
         if domain == IndexDomain.DOMAIN_ACTOR:
             return index
-        index += sum(len(a.asset.dof_names) for a in env.actors[:handle])
+        index += first_of(env, handle, lambda asset: len(asset.dof_names))
         return index + (simulation(env).first(env, "dofs") if domain == IndexDomain.DOMAIN_SIM else 0)
 
     def find_actor_dof_index(self, env: Env, handle: int, name: str, domain: IndexDomain) -> int:

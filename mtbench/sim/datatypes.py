@@ -141,7 +141,7 @@ class FlexParams(Numbers):
 
 
 @dataclass
-class WarpParams:
+class WarpParams(Numbers):
     """Settings of MuJoCo Warp, which steps every simulation with ``use_gpu_pipeline``. Not in Isaac Gym.
 
     ``enabled``: use it on the CPU too (slow; for tests). ``merge``: run different scenes as one model. ``contacts``: room

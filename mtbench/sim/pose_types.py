@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .numbers import Numbers
+from .numbers import Numbers, number
 
 _VEC3 = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4")])
 _QUAT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("w", "<f4")])
@@ -91,8 +91,9 @@ class Quat(Numbers):
     @staticmethod
     def from_axis_angle(axis: Vec3, angle: float) -> Quat:
         """Rotation by ``angle`` (radians) about ``axis``."""
-        u = axis.normalize() * math.sin(angle / 2)
-        return Quat(u.x, u.y, u.z, math.cos(angle / 2))
+        half = number(angle, float, "an angle") / 2
+        u = axis.normalize() * math.sin(half)
+        return Quat(u.x, u.y, u.z, math.cos(half))
 
     @staticmethod
     def from_euler_zyx(roll: float, pitch: float, yaw: float) -> Quat:

@@ -234,8 +234,6 @@ def build_model(
             inertia.tilt(child, actor.asset.model)
         root = spec.worldbody.add_frame().attach_body(child.worldbody.first_body(), f"{i}/", "")
         if actor.asset.fixed:
-            if root.joints:
-                raise ValueError(f"actor {actor.name!r}: the root body of a fixed asset cannot have joints")
             root.mocap = True
         else:
             root.add_freejoint()

@@ -13,7 +13,8 @@ from . import shapes
 from .coverage import PAGE
 from .datatypes import HeightFieldParams, PlaneParams, SimParams, SimType, TriangleMeshParams, Version
 from .ground import from_samples, from_triangles
-from .handles import simulation
+from .handles import index_of, simulation
+from .numbers import number
 from .simulation import Simulation as Sim
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class SimulationCalls:
             raise ValueError("gym.create_sim: use_gpu_pipeline needs a CUDA device that PyTorch can use")
         if params.dt <= 0 or params.substeps < 1:
             raise ValueError(f"dt must be positive and substeps at least 1, not {params.dt} and {params.substeps}")
-        return Sim(params, f"cuda:{compute_device}" if params.use_gpu_pipeline else "cpu")
+        return Sim(params, f"cuda:{index_of(compute_device)}" if params.use_gpu_pipeline else "cpu")
 
     def destroy_sim(self, sim: Sim) -> None:
         sim.close_studio()
@@ -95,6 +96,7 @@ class SimulationCalls:
         if sim.prepared:
             raise RuntimeError("the ground cannot change after prepare_sim")
         if sim.device.type == "cpu" and not sim.params.warp.enabled:
+            x, y, length, width = (number(v, float, "an edge of a window") for v in (x, y, length, width))
             env.window = x, y, length, width
 
     # -- steps --------------------------------------------------------------------------------------------------

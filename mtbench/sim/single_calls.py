@@ -93,13 +93,13 @@ class SingleCalls:
         Raises:
             ValueError: the actor has several bodies.
         """
-        actor = actor_of(env, handle)
+        actor, flags = actor_of(env, handle), index_of(flags)
         if len(actor.asset.body_names) != 1:
             raise ValueError(
                 f"gym.set_actor_rigid_body_states: actor {actor.name!r} has {len(actor.asset.body_names)} bodies on "
                 "joints; set its root state and its DOF states"
             )
-        body = first_of(env, index_of(handle), lambda asset: len(asset.body_names))
+        body = first_of(env, handle, lambda asset: len(asset.body_names))
         numbers = np.ascontiguousarray(states, RigidBodyState.dtype).reshape(-1)[:1].view(np.float32)
         if flags & STATE_POS:
             self._write_root(env, body, slice(0, 7), numbers[:7].tolist(), "set_actor_rigid_body_states")
@@ -216,7 +216,7 @@ class SingleCalls:
 
     def get_actor_dof_frames(self, env: Env, handle: int) -> np.ndarray:
         """(DOFs,) structured array with ``origin`` and ``axis``."""
-        first = first_of(env, index_of(handle), lambda asset: len(asset.dof_names))
+        first = first_of(env, handle, lambda asset: len(asset.dof_names))
         frames = [self.get_dof_frame(env, first + k) for k in range(len(actor_of(env, handle).asset.dof_names))]
         rows = [((f.origin.x, f.origin.y, f.origin.z), (f.axis.x, f.axis.y, f.axis.z)) for f in frames]
         return np.array(rows, dtype=DofFrame.dtype)
@@ -241,9 +241,10 @@ class SingleCalls:
         return self.get_actor_joint_index(env, handle, index, IndexDomain.DOMAIN_ENV)
 
     def get_actor_joint_index(self, env: Env, handle: int, index: int, domain: IndexDomain) -> int:
+        index = within(index, len(joints(actor_of(env, handle).asset)), "joints")
         if domain == IndexDomain.DOMAIN_ACTOR:
             return index
-        index += first_of(env, index_of(handle), lambda asset: len(joints(asset)))
+        index += first_of(env, handle, lambda asset: len(joints(asset)))
         if domain == IndexDomain.DOMAIN_SIM:
             before = simulation(env).envs[: env.index]
             index += sum(first_of(e, len(e.actors), lambda asset: len(joints(asset))) for e in before)

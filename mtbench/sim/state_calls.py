@@ -29,7 +29,7 @@ class StateCalls:
 
     def set_actor_dof_states(self, env: Env, handle: int, states: np.ndarray, flags: int) -> bool:
         """``states``: structured array with ``pos`` and ``vel``, of which ``flags`` says what is taken."""
-        sim, rows = simulation(env), _dofs(env, handle)
+        sim, rows, flags = simulation(env), _dofs(env, handle), index_of(flags)
         count = rows.stop - rows.start
         if len(states) != count:
             raise ValueError(f"{call()}: {count} DOFs have states, not {len(states)}")
@@ -81,7 +81,7 @@ class StateCalls:
         sim = simulation(env)
         sim.prepare()
         sim.refresh_dof_forces()
-        first = sim.first(env, "dofs") + first_of(env, index_of(handle), lambda asset: len(asset.dof_names))
+        first = sim.first(env, "dofs") + first_of(env, handle, lambda asset: len(asset.dof_names))
         return sim.dof_force[first : first + len(actor_of(env, handle).asset.dof_names)].cpu().numpy().copy()
 
 

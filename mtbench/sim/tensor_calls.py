@@ -5,7 +5,6 @@ A tensor has a row for every actor, body or DOF of the simulation, environment b
 
 from __future__ import annotations
 
-import operator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +12,7 @@ import torch
 
 from .datatypes import CoordinateSpace
 from .gymtorch import Tensor, unwrap_tensor
+from .handles import index_of
 
 if TYPE_CHECKING:
     from .simulation import Simulation as Sim
@@ -180,7 +180,8 @@ def _index(sim: Sim, tensor: Tensor, count: int, call: str) -> torch.Tensor:
         raise ValueError(
             f"gym.{call} takes actor indices as an int32 tensor of one dimension, not {index.dtype} {tuple(index.shape)}"
         )
-    if not 0 <= operator.index(count) <= len(index):
+    count = index_of(count)
+    if not 0 <= count <= len(index):
         raise ValueError(f"gym.{call}: {count} actors asked for, but {len(index)} indices given")
     index = index[:count]
     if index.device.type == "cpu" and count:  # on a GPU they are left out and counted
