@@ -18,8 +18,6 @@ if os.environ.get("MTBENCH_PHYSICS_ENGINE") != "isaacgym":
 
     mtbench.sim.install()
 
-from omegaconf import DictConfig, OmegaConf
-
 from isaacgymenvs_tasks.configuration import choose_tasks, configure, plain
 from isaacgymenvs_tasks.settings import check_task
 
@@ -58,18 +56,18 @@ def make(
         ValueError: an unknown task, an impossible number of environments or a device that is not there, in one sentence.
     """
     num_envs, seed, headless = (plain(value, one=True) for value in (num_envs, seed, headless))
-    node = configure(task, num_envs=num_envs, seed=seed, **settings) if isinstance(task, str) else plain(task)
+    node = plain(configure(task, num_envs=num_envs, seed=seed, **settings) if isinstance(task, str) else task)
     cfg = {
         "name": node["name"],
         "seed": seed,
-        "env": dict(node["env"], numEnvs=num_envs),
+        "env": {**node["env"], "numEnvs": num_envs},
         "sim": dict(node.get("sim", {})),
     }
     if isinstance(num_envs, bool) or not isinstance(num_envs, int) or num_envs < 1:
         raise ValueError(f"num_envs is {num_envs}; it must be a whole number of at least 1")
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise ValueError(f"seed is {seed}; it must be a whole number")
-    check_task({**_resolved(node), "env": {**_resolved(node["env"]), "numEnvs": num_envs}}, partial=True)
+    check_task({**node, "env": cfg["env"]}, partial=True)
     where = (rl_device, sim_device, -1, headless)
     if node.get("benchmark") == "parkour":
         from isaacgymenvs_tasks.parkour.env import Parkour
@@ -82,11 +80,6 @@ def make(
     from isaacgymenvs_tasks.metaworld.env import MetaWorld
 
     return MetaWorld(cfg, *where)
-
-
-def _resolved(node: Mapping[str, Any]) -> dict[str, Any]:
-    """A group of settings as plain data, with interpolations resolved."""
-    return OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else dict(node)  # type: ignore
 
 
 def film(env: Any, policy: Callable[[Any], Tensor], path: Path, **options: Any) -> None:

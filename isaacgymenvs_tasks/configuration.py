@@ -19,11 +19,14 @@ _LISTS = "task_id", "task_counts", "task.env.taskCounts"
 
 
 def plain(value: Any, one: bool = False) -> Any:
-    """A setting as plain data: numbers and arrays of numpy and torch as Python's own, in lists and mappings too.
+    """Settings as plain data: numbers and arrays of numpy and torch as Python's own, in lists and mappings too, and
+    configurations with their interpolations resolved.
 
     Args:
         one: one value is meant, so an array of one element is that element.
     """
+    if OmegaConf.is_config(value):
+        return OmegaConf.to_container(value, resolve=True)
     if hasattr(value, "tolist"):
         value = value.tolist()
         while one and isinstance(value, list) and len(value) == 1:
