@@ -1,6 +1,7 @@
 """The state of a simulation as the Tensor API shows it: flat float32 tensors, filled on refresh, written by setters.
 
-Everything here is a gather, a scatter or plain arithmetic over whole tensors; engines do the physics.
+Everything here is a gather, a scatter or plain arithmetic over whole tensors; engines do the physics. Bodies have a module of
+their own (:mod:`.bodies`), and so have Jacobians and mass matrices (:mod:`.articulations`).
 """
 
 from __future__ import annotations
