@@ -18,9 +18,7 @@ if os.environ.get("MTBENCH_PHYSICS_ENGINE") != "isaacgym":
 
     mtbench.sim.install()
 
-from omegaconf import DictConfig, OmegaConf
-
-from isaacgymenvs_tasks.configuration import choose_tasks, configure
+from isaacgymenvs_tasks.configuration import choose_tasks, configure, plain
 from isaacgymenvs_tasks.settings import check_task
 
 if TYPE_CHECKING:
@@ -48,7 +46,7 @@ def make(
 
     Args:
         task: the name of a file in ``cfg/task`` (``MT10``), or the node ``task`` of a composed configuration.
-        num_envs: environments of all tasks together.
+        num_envs: environments of all tasks together. Numbers may be numpy's or torch's, here and in ``settings``.
         seed: of everything random in the environments.
         sim_device, rl_device: where physics runs, and where actions, observations and rewards are.
         settings: with a name, what ``train.py`` takes on its command line, see
@@ -57,33 +55,31 @@ def make(
     Raises:
         ValueError: an unknown task, an impossible number of environments or a device that is not there, in one sentence.
     """
-    node = configure(task, num_envs=num_envs, seed=seed, **settings) if isinstance(task, str) else task
-    plain = {
+    num_envs, seed, headless = (plain(value, one=True) for value in (num_envs, seed, headless))
+    node = plain(configure(task, num_envs=num_envs, seed=seed, **settings) if isinstance(task, str) else task)
+    cfg = {
         "name": node["name"],
         "seed": seed,
-        "env": dict(node["env"], numEnvs=num_envs),
+        "env": {**node["env"], "numEnvs": num_envs},
         "sim": dict(node.get("sim", {})),
     }
     if isinstance(num_envs, bool) or not isinstance(num_envs, int) or num_envs < 1:
         raise ValueError(f"num_envs is {num_envs}; it must be a whole number of at least 1")
-    check_task({**_plain(node), "env": {**_plain(node["env"]), "numEnvs": num_envs}}, partial=True)
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise ValueError(f"seed is {seed}; it must be a whole number")
+    check_task({**node, "env": cfg["env"]}, partial=True)
     where = (rl_device, sim_device, -1, headless)
     if node.get("benchmark") == "parkour":
         from isaacgymenvs_tasks.parkour.env import Parkour
 
-        return Parkour(plain, *where)
+        return Parkour(cfg, *where)
     if node.get("benchmark") == "sawyer":
         from isaacgymenvs_tasks.sawyer.env import OfficialMetaWorld
 
-        return OfficialMetaWorld(plain, *where)
+        return OfficialMetaWorld(cfg, *where)
     from isaacgymenvs_tasks.metaworld.env import MetaWorld
 
-    return MetaWorld(plain, *where)
-
-
-def _plain(node: Mapping[str, Any]) -> dict[str, Any]:
-    """A group of settings as plain data, with interpolations resolved."""
-    return OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else dict(node)  # type: ignore
+    return MetaWorld(cfg, *where)
 
 
 def film(env: Any, policy: Callable[[Any], Tensor], path: Path, **options: Any) -> None:

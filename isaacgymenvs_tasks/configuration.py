@@ -14,6 +14,30 @@ from omegaconf import DictConfig, OmegaConf
 from isaacgymenvs_tasks.options import read_options, whole  # noqa: F401, where they were before
 from mtbench.resources import CFG
 
+#: Settings that are null where nobody says, and lists where somebody does.
+_LISTS = "task_id", "task_counts", "task.env.taskCounts"
+
+
+def plain(value: Any, one: bool = False) -> Any:
+    """Settings as plain data: numbers and arrays of numpy and torch as Python's own, in lists and mappings too, and
+    configurations with their interpolations resolved.
+
+    Args:
+        one: one value is meant, so an array of one element is that element.
+    """
+    if OmegaConf.is_config(value):
+        return OmegaConf.to_container(value, resolve=True)
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+        while one and isinstance(value, list) and len(value) == 1:
+            value = value[0]
+        return value
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | range):
+        return [plain(inner, one=True) for inner in value]
+    return value
+
 
 def configure(task: str, **settings: Any) -> DictConfig:
     """The node ``task`` of the composed configuration (``cfg/task/<task>.yaml``).
@@ -31,11 +55,12 @@ def configure(task: str, **settings: Any) -> DictConfig:
     config = composed(f"task={task}")
     missing = object()
     for key, value in settings.items():
-        if OmegaConf.select(config, key, default=missing) is missing:
+        default = OmegaConf.select(config, key, default=missing)
+        if default is missing:
             near = get_close_matches(key, [str(name) for name in config], 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise ValueError(f"there is no setting {key!r}{hint}")
-        OmegaConf.update(config, key, value)
+        OmegaConf.update(config, key, plain(value, one=not OmegaConf.is_config(default) and key not in _LISTS))
     choose_tasks(config)
     return config.task
 

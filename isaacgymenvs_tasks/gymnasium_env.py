@@ -28,7 +28,7 @@ class GymnasiumVectorEnv(VectorEnv):
         settings.setdefault("task.env.randomInitialProgress", False)
         self._arguments = {"task": task, "num_envs": num_envs, **settings}
         self.env = isaacgymenvs_tasks.make(seed=seed, **self._arguments)
-        self.num_envs = num_envs
+        self.num_envs = num_envs = self.env.num_envs
         self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}
         self.single_observation_space = self.env.observation_space
         self.single_action_space = self.env.action_space
@@ -40,7 +40,7 @@ class GymnasiumVectorEnv(VectorEnv):
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Start new episodes everywhere."""
-        if isinstance(seed, list):
+        if isinstance(seed, list | tuple):
             raise ValueError("one seed serves all environments; give a number")
         if options and not np.all(options.get("reset_mask", True)):
             raise ValueError("environments reset themselves; reset() is for all of them")

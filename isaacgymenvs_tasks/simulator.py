@@ -32,7 +32,7 @@ class OpenPhysics:
     def poses(self, states: Tensor, bodies: Tensor) -> Tensor:
         """(m, 7) positions and quaternions xyzw of rigid bodies (m,) as they stand. ``states`` is the tensor of all of them,
         which need not be filled for that."""
-        return self.sim.poses(bodies)
+        return self.sim.bodies.poses(bodies)
 
     def diverged(self) -> Tensor | None:
         """(num_envs,) bool, environments whose state is not finite; None where only the states would tell."""

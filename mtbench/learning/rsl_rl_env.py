@@ -22,11 +22,11 @@ class RslRlVecEnv(VecEnv):
     def __init__(self, task: str, num_envs: int, seed: int = 0, **settings: Any) -> None:
         self.env = isaacgymenvs_tasks.make(task, num_envs, seed, **settings)
         self.cfg = dict(self.env.cfg)
-        self.num_envs, self.num_actions = num_envs, self.env.num_actions
+        self.num_envs, self.num_actions = self.env.num_envs, self.env.num_actions
         self.max_episode_length = self.env.max_episode_length
         self.device = self.env.rl_device
         self._obs = self.env.reset()["obs"]
-        self._success = torch.full((num_envs,), torch.nan, device=self.device)
+        self._success = torch.full((self.num_envs,), torch.nan, device=self.device)
 
     @property
     def episode_length_buf(self) -> Tensor:  # type: ignore[override]

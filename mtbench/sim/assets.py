@@ -87,7 +87,11 @@ class Asset:
             raise ValueError("every joint of an asset needs a name of its own")
         for j in joints:
             if model.jnt_type[j] == mujoco.mjtJoint.mjJNT_BALL:
-                raise ValueError(f"joint {model.joint(j).name!r} is a ball joint; use three hinges instead")
+                body = model.body(model.jnt_bodyid[j]).name
+                raise ValueError(
+                    f"joint {model.joint(j).name!r} of body {body!r} is a ball joint, and a DOF turns about one axis; write "
+                    "three hinges at its place instead"
+                )
         slide = mujoco.mjtJoint.mjJNT_SLIDE
         self.dof_types = [
             DofType.DOF_TRANSLATION if model.jnt_type[j] == slide else DofType.DOF_ROTATION for j in joints
@@ -151,9 +155,13 @@ def load(path: Path, options: AssetOptions) -> Asset:
     except ValueError as error:
         said = " ".join(str(error).split())
         raise ValueError(said if str(path) in said else f"asset file {path} cannot be read: {said}") from error
-    roots = [b for b in spec.bodies if b.parent == spec.worldbody]
+    roots = [b.name for b in spec.bodies if b.parent == spec.worldbody]
     if len(roots) != 1:
-        raise ValueError(f"asset file {path} has {len(roots)} root bodies; an asset needs exactly one")
+        names = f" ({', '.join(map(repr, roots))})" if roots else ""
+        raise ValueError(
+            f"asset file {path}: <worldbody>: it has {len(roots)} root bodies{names}, and an actor is one tree; give each "
+            "tree a file of its own, or put them all under one body"
+        )
     asset = _finish(spec, options, str(path), notes)
     if repair is not None:
         asset.fixed_joints = repair.fixed_joints
@@ -183,9 +191,17 @@ def _finish(spec: mujoco.MjSpec, options: AssetOptions, source: str, notes: urdf
         spec.delete(geom)
     root = spec.worldbody.first_body()
     root.pos, root.quat = [0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]  # the actor's pose is the root's pose
+    if root.frame is not None:
+        root.set_frame(spec.worldbody.add_frame())  # its own would move it again
+    root.mocap = False
     for joint in root.joints:
         if joint.type == mujoco.mjtJoint.mjJNT_FREE or not options.fix_base_link:  # a floating root needs no joints
             spec.delete(joint)
+        else:
+            raise ValueError(
+                f"asset {source}: joint {joint.name!r} moves the root body {root.name!r}, which fix_base_link holds; leave "
+                "the option out, or put the body under one without joints"
+            )
     if options.collapse_fixed_joints:
         kept = notes.kept_links if notes else ()
         # A joint keeps the root from being merged into the world, and others from being merged into their parents.

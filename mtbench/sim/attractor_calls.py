@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from . import attractors
 from .component_types import AttractorProperties
-from .datatypes import Transform
 from .handles import index_of, simulation
+from .pose_types import Transform
 
 if TYPE_CHECKING:
     from .scene import Env

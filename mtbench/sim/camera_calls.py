@@ -9,9 +9,10 @@ import numpy as np
 from PIL import Image
 
 from .cameras import Camera, looking_at
-from .datatypes import Transform, UpAxis, Vec3
+from .datatypes import UpAxis
 from .gymtorch import Tensor
 from .handles import actor_of, body_of, index_of, simulation
+from .pose_types import Transform, Vec3
 from .viewer_types import CameraFollowMode, CameraProperties, ImageType
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ class CameraCalls:
         turn with it."""
         camera = _camera(env, handle)
         body_of(env, body)
-        camera.pose, camera.body, camera.follow = copy.deepcopy(local_pose), index_of(body), CameraFollowMode(follow)
+        camera.pose, camera.body = copy.deepcopy(local_pose), index_of(body)
+        camera.follow = CameraFollowMode(index_of(follow))
 
     def get_camera_transform(self, sim: Sim, env: Env, handle: int) -> Transform:
         return copy.deepcopy(_camera(env, handle).placed(sim))
@@ -83,7 +85,7 @@ class CameraCalls:
     def get_camera_image(self, sim: Sim, env: Env, handle: int, kind: ImageType) -> np.ndarray:
         """A copy of an image: colour (height, width * 4) uint8, depth (height, width) float32 or segmentation (height, width)
         uint32. Depth is negative metres along the view, -inf where there is nothing."""
-        image = sim.studio().image(_camera(env, handle), ImageType(kind)).numpy().copy()
+        image = sim.studio().image(_camera(env, handle), ImageType(index_of(kind))).numpy().copy()
         if kind == ImageType.IMAGE_COLOR:
             return image.reshape(len(image), -1)
         return image.view(np.uint32) if kind == ImageType.IMAGE_SEGMENTATION else image
@@ -91,11 +93,11 @@ class CameraCalls:
     def get_camera_image_gpu_tensor(self, sim: Sim, env: Env, handle: int, kind: ImageType) -> Tensor:
         """An image that ``render_all_camera_sensors`` fills: colour (height, width, 4) uint8, depth (height, width) float32,
         segmentation (height, width) int32. It is on the CPU."""
-        return Tensor(sim.studio().image(_camera(env, handle), ImageType(kind)))
+        return Tensor(sim.studio().image(_camera(env, handle), ImageType(index_of(kind))))
 
     def write_camera_image_to_file(self, sim: Sim, env: Env, handle: int, kind: ImageType, filename: str) -> None:
         """A PNG: colours; depth in millimetres or segmentation ids as 16-bit grey."""
-        image = sim.studio().image(_camera(env, handle), ImageType(kind)).numpy()
+        image = sim.studio().image(_camera(env, handle), ImageType(index_of(kind))).numpy()
         if kind == ImageType.IMAGE_COLOR:
             Image.fromarray(image).save(filename, "PNG")
         else:

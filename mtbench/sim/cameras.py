@@ -18,7 +18,7 @@ import mujoco
 import numpy as np
 import torch
 
-from .datatypes import Quat, Transform, Vec3
+from .pose_types import Quat, Transform, Vec3
 from .viewer_types import CameraFollowMode, CameraProperties, ImageType
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Camera:
         """Its pose in the environment now."""
         if self.body is None:
             return self.pose
-        x, y, z, *quat = sim.body_pose(self.env, self.body)
+        x, y, z, *quat = sim.bodies.pose(self.env, self.body)
         body = Transform(Vec3(x, y, z), Quat(*quat))
         if self.follow == CameraFollowMode.FOLLOW_POSITION:
             return Transform(body.p + self.pose.p, self.pose.r)

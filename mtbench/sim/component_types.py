@@ -7,8 +7,9 @@ from enum import IntEnum
 
 import numpy as np
 
-from .datatypes import FLT_MAX, Quat, Transform, Vec3
+from .datatypes import FLT_MAX
 from .numbers import Numbers
+from .pose_types import Quat, Transform, Vec3
 
 AXIS_NONE, AXIS_X, AXIS_Y, AXIS_Z, AXIS_TRANSLATION = 0, 1, 2, 4, 7
 AXIS_TWIST, AXIS_SWING_1, AXIS_SWING_2, AXIS_ROTATION, AXIS_ALL = 8, 16, 32, 56, 63

@@ -84,10 +84,12 @@ NOTES = """
   counts. Meshes are found by `package://` and relative paths in the folder and up to eight above it; OBJ, STL, MSH, DAE,
   GLB, GLTF, PLY and OFF are read, and collide as their convex hulls. Visuals are left out. What cannot be loaded is refused
   with file, element and reason.
-- **MJCF** files may keep equality constraints and tendons; their actuators do not act (drives and efforts do), and ball
-  joints are refused. Geoms on the worldbody (floors) are left out. Elements and attributes that MuJoCo does not know are left
-  out with a warning, numbers are read as far as they go (`1s`); materials, textures, and meshes that nothing collides with do
-  not matter when they are not there; names that are missing or repeated are completed. Joints of a floating root are dropped.
+- **MJCF** files may keep equality constraints and tendons; their actuators do not act (drives and efforts do). Several root
+  bodies, ball joints, and joints of the root under `fix_base_link` are refused, with file, element and reason. The root
+  stands where the actor does, wherever the file has it. Geoms on the worldbody (floors) are left out. Elements and
+  attributes that MuJoCo does not know are left out with a warning, numbers are read as far as they go (`1s`); materials,
+  textures, and meshes that nothing collides with do not matter when they are not there; names that are missing or repeated
+  are completed. Joints of a floating root are dropped.
 - **Joints** of an asset are those on which its bodies hang, fixed ones too, in the order of the bodies: with a fixed base,
   a joint's index is its body's row in the Jacobian.
 - **Force sensors** tell, as in Isaac Gym, the sum of all that acts on a body (zero at rest). Without forces of forward

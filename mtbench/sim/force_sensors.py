@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from .component_types import ForceSensorProperties, SpatialForce
-from .datatypes import Transform, Vec3
+from .pose_types import Transform, Vec3
 
 if TYPE_CHECKING:
     from .scene import Env

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import mujoco
 import numpy as np
 
-from .datatypes import PlaneParams, Transform
+from .datatypes import PlaneParams
+from .pose_types import Transform
 
 #: Corner x and y, and extent along x and y (metres), of the part of the ground that an environment holds.
 Window = tuple[float, float, float, float]

@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from .datatypes import SimParams, SimType, Transform, Vec3
+from .datatypes import SimParams, SimType
+from .pose_types import Transform, Vec3
 from .randomization import (  # noqa: F401 (Isaac Gym has them here)
     apply_random_samples,
     check_buckets,

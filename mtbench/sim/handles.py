@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import operator
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import mujoco
 
-from .assets import Asset
-from .datatypes import DofType, JointType
+from .datatypes import INVALID_HANDLE, DofType, JointType
 from .numbers import number
-from .scene import Actor, Env
-from .simulation import Simulation
+
+if TYPE_CHECKING:
+    from .assets import Asset
+    from .scene import Actor, Env
+    from .simulation import Simulation
 
 
 def simulation(env: Env) -> Simulation:
@@ -40,17 +41,42 @@ def call() -> str:
     return f"gym.{name}"
 
 
-def within(index: int, count: int, what: str) -> int:
+def within(index: Any, count: int, what: str) -> int:
     """``index``, which must be one of ``count`` things; none is counted from the end.
 
     Raises:
         IndexError: it is not.
     """
-    index = operator.index(index)
+    index = index_of(index)
     if not 0 <= index < count:
         has = f"0..{count - 1}" if count else "none"
         raise IndexError(f"{call()}: there is no {index} among the {what}, which are {has}")
     return index
+
+
+def find(names: Sequence[str], name: str) -> int:
+    """The place of a name among others, or ``INVALID_HANDLE``."""
+    return names.index(name) if name in names else INVALID_HANDLE
+
+
+def indices(names: Sequence[str]) -> dict[str, int]:
+    """The place of each name."""
+    return {name: i for i, name in enumerate(names)}
+
+
+def one_each(envs: Sequence[Env], handle: int | Sequence[int]) -> list[int]:
+    """One handle for each environment, given one for all or a sequence.
+
+    Raises:
+        ValueError: there are several, but not one for each.
+    """
+    given = handle.tolist() if hasattr(handle, "tolist") else handle
+    handles = [index_of(h) for h in given] if isinstance(given, Sequence) else [index_of(given)]
+    if len(handles) == 1:
+        return handles * len(envs)
+    if len(handles) != len(envs):
+        raise ValueError(f"{call()}: {len(handles)} handles are given for {len(envs)} environments")
+    return handles
 
 
 def actor_of(env: Env, handle: int) -> Actor:
@@ -79,7 +105,7 @@ def joint_of(env: Env, handle: int) -> tuple[int, Actor, int]:
 
 def first_of(env: Env, actor: int, count: Callable[[Asset], int]) -> int:
     """How many parts the actors before this one have."""
-    return sum(count(a.asset) for a in env.actors[:actor])
+    return sum(count(a.asset) for a in env.actors[: index_of(actor)])
 
 
 def _owner(env: Env, handle: int, what: str, count: Callable[[Asset], int]) -> tuple[int, Actor, int]:

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 import mujoco
 import numpy as np
 
-from .datatypes import Mat33, RigidBodyProperties, Vec3
+from .datatypes import Mat33, RigidBodyProperties
+from .pose_types import Vec3
 
 #: Metres and wxyz: a frame that is neither the body's nor parallel to it.
 TILTED_POS, TILTED_QUAT = [1e-6, 2e-6, 3e-6], [0.5, 0.5, 0.5, 0.5]

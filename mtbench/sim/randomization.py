@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from .datatypes import SimParams, Vec3
+from .datatypes import SimParams
+from .pose_types import Vec3
 
 _PROPERTIES = "dof_properties", "tendon_properties", "rigid_body_properties", "rigid_shape_properties"
 #: Shapes of one simulation may have at most so many materials in PhysX.

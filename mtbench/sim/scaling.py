@@ -9,8 +9,8 @@ import mujoco
 import numpy as np
 
 from .assets import Asset, new_id
-from .datatypes import Transform
 from .force_sensors import AssetSensor
+from .pose_types import Transform
 
 
 def scaled(asset: Asset, scale: float) -> Asset:

@@ -8,7 +8,6 @@ distinct set of values. The base of a fixed actor is a mocap body, so its pose b
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -19,16 +18,9 @@ import numpy as np
 from . import attractors, force_sensors, inertia, tendons
 from .assets import Asset
 from .component_types import AttractorProperties
-from .datatypes import (
-    DofDriveMode,
-    Quat,
-    RigidBodyProperties,
-    RigidShapeProperties,
-    SimParams,
-    Transform,
-    Vec3,
-)
+from .datatypes import DofDriveMode, RigidBodyProperties, RigidShapeProperties, SimParams
 from .ground import Ground, Window
+from .pose_types import Quat, Transform, Vec3
 
 if TYPE_CHECKING:
     from .cameras import Camera
@@ -242,8 +234,6 @@ def build_model(
             inertia.tilt(child, actor.asset.model)
         root = spec.worldbody.add_frame().attach_body(child.worldbody.first_body(), f"{i}/", "")
         if actor.asset.fixed:
-            if root.joints:
-                raise ValueError(f"actor {actor.name!r}: the root body of a fixed asset cannot have joints")
             root.mocap = True
         else:
             root.add_freejoint()
@@ -358,13 +348,6 @@ def drive_gains(props: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mode = props["driveMode"]
     kp = np.where(mode == POSITION, props["stiffness"], 0.0).astype(float)
     return kp, np.where((mode == POSITION) | (mode == VELOCITY), props["damping"], 0.0).astype(float)
-
-
-def warn_restitution(restitution: float, where: str) -> None:
-    if restitution:
-        warnings.warn(
-            f"restitution {restitution} of {where} has no effect: MuJoCo contacts do not bounce", stacklevel=3
-        )
 
 
 class _CollisionClasses:

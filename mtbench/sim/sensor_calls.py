@@ -6,10 +6,11 @@ import copy
 from typing import TYPE_CHECKING
 
 from .component_types import ForceSensorProperties
-from .datatypes import INVALID_HANDLE, Transform
+from .datatypes import INVALID_HANDLE
 from .force_sensors import AssetSensor, ForceSensor
 from .gymtorch import Tensor
 from .handles import actor_of, index_of, simulation
+from .pose_types import Transform
 
 if TYPE_CHECKING:
     from .assets import Asset

@@ -1,6 +1,7 @@
 """The state of a simulation as the Tensor API shows it: flat float32 tensors, filled on refresh, written by setters.
 
-Everything here is a gather, a scatter or plain arithmetic over whole tensors; engines do the physics.
+Everything here is a gather, a scatter or plain arithmetic over whole tensors; engines do the physics. Bodies have a module of
+their own (:mod:`.bodies`), and so have Jacobians and mass matrices (:mod:`.articulations`).
 """
 
 from __future__ import annotations
@@ -8,15 +9,16 @@ from __future__ import annotations
 import time
 from collections import Counter
 from copy import deepcopy
-from dataclasses import dataclass
 
 import mujoco
 import numpy as np
 import torch
 from torch import Tensor
 
+from .articulations import Articulations
+from .bodies import Bodies
 from .cameras import Studio
-from .datatypes import CoordinateSpace, DofType, SimParams
+from .datatypes import SimParams
 from .divergence import DivergenceGuard
 from .drives import Drives
 from .engines import make_engine
@@ -26,20 +28,6 @@ from .ground import Ground
 from .layout import Layout, build_layout
 from .scene import Actor, Env, build_groups, changed_inertias, with_properties
 from .start import root_state
-
-
-@dataclass(frozen=True)
-class Articulation:
-    """Index tables for the Jacobian and mass matrix of all actors of one name. L links, D DOFs, n environments."""
-
-    fixed: bool
-    bodies: Tensor  #: (n, L) flat bodies
-    dofs: Tensor  #: (n, D) flat DOFs
-    joints: Tensor  #: (n, D) engine joint rows
-    moves: Tensor  #: (L, D) 1 where the DOF moves the link
-    slides: Tensor  #: (D,) 1 for a prismatic DOF
-    jacobian: Tensor  #: (n, L - 1, 6, D) fixed base, (n, L, 6, D + 6) floating base
-    mass_matrix: Tensor  #: (n, D, D) or (n, D + 6, D + 6)
 
 
 class Simulation:
@@ -55,6 +43,8 @@ class Simulation:
         self.frame = 0
         self.created = time.monotonic()
         self.textures = 0  # handles given out
+        self.bodies = Bodies(self)
+        self.articulations = Articulations(self)
         self._force_sensors: ForceSensors | None = None
         self._studio: Studio | None = None
         self.engine: Engine | None = None
@@ -95,11 +85,9 @@ class Simulation:
         n, b, d = len(self.actors), len(self.layout.body_row), len(self.layout.dof_qpos) - 1
         self.root_state, self.dof_state = self._zeros(n, 13), self._zeros(d, 2)
         self.body_state, self.contact_force = self._zeros(b, 13), self._zeros(b, 3)
-        self._bodies = self._zeros(b, 13)  # what the client's tensor will be filled with
         self.dof_force = self._zeros(d)
         # One spare entry, so that padded indices of actors with fewer DOFs have somewhere to go.
         self.position_target, self.velocity_target, self.effort = (self._zeros(d + 1) for _ in range(3))
-        self.articulations: dict[str, Articulation] = {}
         #: actors named that do not exist, counted on a GPU, where refusing them at once would be to wait for it
         self.refused = torch.zeros((), dtype=torch.int64, device=self.device)
         self._drives = Drives(d, self._engine.qpos)
@@ -142,9 +130,7 @@ class Simulation:
         }  # may be written in place
         self.layout: Layout = build_layout(self.envs, groups, self.device)
         self.contact_sensors = contact_sensors
-        #: whose bodies moved since ``_bodies`` was filled: "all" environments, "some" (marked in ``_changed``), or ""
-        self._moved = "all"
-        self._changed = torch.zeros(len(self.envs) + 1, dtype=torch.bool, device=self.device)  # by engine rank
+        self.bodies.begin()
         for name, values in state.items():
             getattr(self.engine, name).copy_(values)
             self.engine.mark_force()
@@ -159,13 +145,6 @@ class Simulation:
         """Free what draws, if anything was drawn."""
         if self._studio is not None:
             self._studio.close()
-
-    def body_pose(self, env: Env, body: int) -> list[float]:
-        """Position and quaternion xyzw of a body (its handle in the environment) now; no tensor changes."""
-        self.prepare()
-        self._engine.forward()
-        row = self.layout.body_row[[self.first(env, "bodies") + body]]
-        return self._engine.xpos[row][0].tolist() + self._engine.xquat[row][0, [1, 2, 3, 0]].tolist()
 
     def measure_forces(self) -> ForceSensors:
         """The force sensors, numbered at the first use."""
@@ -243,53 +222,18 @@ class Simulation:
             drives.note_absorbed(engine.qvel[dofs] - before, h)
         if self._guard is not None and (ranks := self._guard.restore(engine)) is not None:
             engine.mark(ranks)
-        self._moved = "all"
+        self.bodies.all_moved()
         self.frame += 1
 
     # -- reading -------------------------------------------------------------------------------------------------
 
     def refresh_bodies(self) -> None:
-        self.body_state.copy_(self.bodies())
-
-    def bodies(self) -> Tensor:
-        """The bodies' states of this moment, (B, 13); the client's tensor stays as it is."""
-        engine, layout = self._engine, self.layout
-        engine.forward()
-        if self._moved == "all" or (self._moved and self.device.type != "cpu"):
-            self._bodies[:] = self._read_bodies(layout.body_row, layout.body_tree)
-        elif self._moved:  # after a reset of a few environments, their rows; on a GPU finding them costs more
-            rows = self._changed[layout.body_env].nonzero().squeeze(1)
-            self._bodies[rows] = self._read_bodies(layout.body_row[rows], layout.body_tree[rows])
-        self._changed.fill_(False)
-        self._moved = ""
-        return self._bodies
-
-    def bodies_at(self, rows: slice) -> Tensor:
-        """States of some bodies of this moment, (rows, 13)."""
-        engine, layout = self._engine, self.layout
-        engine.forward()
-        return self._read_bodies(layout.body_row[rows], layout.body_tree[rows])
+        states = self.bodies.states()
+        self.body_state.copy_(states)
 
     def refresh_roots(self) -> None:
         self._engine.forward()
-        rows = self.layout.root_body
-        self.root_state[:] = self._read_bodies(self.layout.body_row[rows], self.layout.body_tree[rows])
-
-    def _read_bodies(self, row: Tensor, tree: Tensor) -> Tensor:
-        """Poses of body frames and velocities of their origins, world axes, (rows, 13)."""
-        engine = self._engine
-        position, quat, velocity = engine.xpos[row], engine.xquat[row], engine.cvel[row]
-        omega, linear = velocity[:, :3], velocity[:, 3:]
-        # MuJoCo gives the velocity at the tree's centre of mass: carry it to the body's origin.
-        linear = linear + torch.linalg.cross(omega, position - engine.com[tree])
-        return torch.cat([position, quat[:, 1:], quat[:, :1], linear, omega], dim=1)
-
-    def poses(self, bodies: Tensor) -> Tensor:
-        """Positions and quaternions xyzw of some bodies (m,) at this moment, (m, 7)."""
-        self._engine.forward()
-        row = self.layout.body_row[bodies]
-        position, quat = self._engine.xpos.index_select(0, row), self._engine.xquat.index_select(0, row)
-        return torch.cat([position, quat[:, 1:], quat[:, :1]], dim=1)
+        self.root_state[:] = self.bodies.states_at(self.layout.root_body)
 
     def diverged(self) -> Tensor:
         """Environments whose state stopped being finite and was not set since, (E,) bool."""
@@ -336,7 +280,7 @@ class Simulation:
 
     def settle(self) -> None:
         """States may have been written without a call of this object: compute what follows from them."""
-        self._moved = "all"
+        self.bodies.all_moved()
         self._engine.mark(None)
         self._engine.forward()
 
@@ -357,7 +301,7 @@ class Simulation:
         engine.qvel[layout.root_qvel[index]] = torch.cat([values[:, 7:10], local], dim=1)
         engine.mocap_pos[layout.root_mocap[index]] = values[:, :3]
         engine.mocap_quat[layout.root_mocap[index]] = wxyz
-        self._mark(index)
+        self._mark(layout.actor_env[index])
 
     def set_dofs(self, state: Tensor, actors: Tensor | None) -> None:
         """Write DOF states: ``state`` (D, 2) for all DOFs, of which only those of ``actors`` are taken."""
@@ -366,22 +310,18 @@ class Simulation:
         values = state.reshape(-1, 2)[dofs.clamp(max=len(self.dof_state) - 1)].to(engine.qpos.dtype)
         engine.qpos[layout.dof_qpos[dofs]] = values[:, 0]
         engine.qvel[layout.dof_qvel[dofs]] = values[:, 1]
-        self._mark(index)
+        self._mark(layout.actor_env[index])
 
     def set_dofs_at(self, rows: slice, state: Tensor, env: Env) -> None:
         """Write the states (rows, 2) of some DOFs of one environment."""
         engine, layout = self._engine, self.layout
         engine.qpos[layout.dof_qpos[rows]] = state[:, 0].to(engine.qpos)
         engine.qvel[layout.dof_qvel[rows]] = state[:, 1].to(engine.qvel)
-        self._mark_ranks(layout.env_rank[env.index : env.index + 1])
+        self._mark(layout.env_rank[env.index : env.index + 1])
 
-    def _mark(self, actors: Tensor) -> None:
-        """The client wrote states of these actors."""
-        self._mark_ranks(self.layout.actor_env[actors])
-
-    def _mark_ranks(self, ranks: Tensor) -> None:
-        self._changed.index_fill_(0, ranks, True)  # the spare rank too
-        self._moved = self._moved or "some"
+    def _mark(self, ranks: Tensor) -> None:
+        """The client wrote states of these environments (engine ranks)."""
+        self.bodies.moved(ranks)
         self._engine.mark(ranks)
 
     def set_command(self, target: Tensor, values: Tensor, actors: Tensor | None) -> None:
@@ -407,125 +347,6 @@ class Simulation:
         """Actors, and their DOFs, among which the spare one fills up."""
         index = self._actor_index(actors)
         return index, self.layout.actor_dofs[index].reshape(-1)
-
-    def apply_forces(
-        self,
-        force: Tensor | None,
-        torque: Tensor | None,
-        position: Tensor | None,
-        space: CoordinateSpace,
-        body: int | None = None,
-    ) -> None:
-        """Add forces (B, 3) at the centres of mass, or at ``position`` (B, 3), and torques (B, 3), for the next step; with
-        ``body`` to this one alone, (1, 3)."""
-        engine, layout = self._engine, self.layout
-        rows = layout.body_row if body is None else layout.body_row[body : body + 1]
-        state = self.bodies() if body is None else self.bodies_at(slice(body, body + 1))
-        quat = state[:, 3:7]
-        total = self._zeros(len(rows), 6)
-        if force is not None:
-            force = force.reshape(-1, 3)
-            total[:, :3] = _rotate(quat, force) if space == CoordinateSpace.LOCAL_SPACE else force
-        if torque is not None:
-            torque = torque.reshape(-1, 3)
-            total[:, 3:] = _rotate(quat, torque) if space == CoordinateSpace.LOCAL_SPACE else torque
-        if position is not None:
-            position = position.reshape(-1, 3)
-            if space == CoordinateSpace.LOCAL_SPACE:
-                position = state[:, :3] + _rotate(quat, position)
-            total[:, 3:] += torch.linalg.cross(position - engine.xipos[rows], total[:, :3])
-        engine.force[rows] += total.to(engine.force.dtype)
-        engine.mark_force()
-
-    # -- Jacobian and mass matrix --------------------------------------------------------------------------------
-
-    def articulation(self, name: str) -> Articulation:
-        """Tables for the actors called ``name``, which must all come from the same asset structure."""
-        if name in self.articulations:
-            return self.articulations[name]
-        layout = self.layout
-        found = [i for i, a in enumerate(self.actors) if a.name == name]
-        if not found:
-            known = ", ".join(sorted({a.name for a in self.actors}))
-            raise ValueError(f"no actor is called {name!r}; actors are: {known}")
-        asset = self.actors[found[0]].asset
-        if any(self.actors[i].asset.uid != asset.uid for i in found):
-            raise ValueError(f"actors called {name!r} come from different assets; give each kind a name of its own")
-        links, count = len(asset.body_names), len(asset.dof_names)
-        m = asset.model
-        moves = torch.zeros(links, count)
-        for body in range(1, m.nbody):
-            ancestor = body
-            while ancestor:
-                for k in range(m.body_jntnum[ancestor]):
-                    moves[body - 1, m.jnt_dofadr[m.body_jntadr[ancestor] + k]] = 1.0
-                ancestor = m.body_parentid[ancestor]
-        roots = layout.root_body[found]
-        bodies = roots[:, None] + torch.arange(links, device=roots.device)
-        dofs = layout.actor_dofs[found][:, :count]
-        n, extra = len(found), 0 if asset.fixed else 6
-        self.articulations[name] = Articulation(
-            fixed=asset.fixed,
-            bodies=bodies,
-            dofs=dofs,
-            joints=layout.dof_joint[dofs],
-            moves=moves.to(roots.device),
-            slides=torch.tensor([float(t == DofType.DOF_TRANSLATION) for t in asset.dof_types], device=roots.device),
-            jacobian=self._zeros(n, links - (1 if asset.fixed else 0), 6, count + extra),
-            mass_matrix=self._zeros(n, count + extra, count + extra),
-        )
-        return self.articulations[name]
-
-    def refresh_jacobians(self) -> None:
-        """Columns map DOF velocities to the velocity of each link's origin (rows 0:3) and its rotation (3:6), world axes.
-
-        As in Isaac Gym, a fixed base has no row block, and a floating base has six columns in front (its linear and
-        angular velocity).
-        """
-        engine, layout = self._engine, self.layout
-        engine.forward()
-        for a in self.articulations.values():
-            bodies = a.bodies[:, 1:] if a.fixed else a.bodies
-            moves = a.moves[1:] if a.fixed else a.moves
-            position = engine.xpos[layout.body_row[bodies]]  # (n, L, 3)
-            axis = engine.xaxis[a.joints][:, None]  # (n, 1, D, 3)
-            arm = position[:, :, None] - engine.xanchor[a.joints][:, None]
-            slide = a.slides[:, None]
-            linear = torch.linalg.cross(axis.expand_as(arm), arm) * (1 - slide) + axis * slide
-            angular = (axis * (1 - slide)).expand_as(arm)
-            jacobian = torch.cat([linear, angular], dim=-1) * moves[:, :, None]
-            columns = a.jacobian if a.fixed else a.jacobian[..., 6:]
-            columns.copy_(jacobian.transpose(2, 3))
-            if not a.fixed:
-                base = torch.zeros_like(a.jacobian[..., :6])
-                base[..., :, :] = torch.eye(6, device=base.device)
-                r = position - position[:, :1]
-                base[..., 0, 4], base[..., 0, 5] = r[..., 2], -r[..., 1]
-                base[..., 1, 3], base[..., 1, 5] = -r[..., 2], r[..., 0]
-                base[..., 2, 3], base[..., 2, 4] = r[..., 1], -r[..., 0]
-                a.jacobian[..., :6] = base
-
-    def refresh_mass_matrices(self) -> None:
-        """Joint-space inertia of each articulation; a floating base's angular rows are in world axes."""
-        engine, layout = self._engine, self.layout
-        engine.forward()
-        base_of = layout.env_rank
-        for name, a in self.articulations.items():
-            for k, i in enumerate(i for i, actor in enumerate(self.actors) if actor.name == name):
-                env = self.actor_env[i]
-                dense = torch.as_tensor(engine.mass_matrix(int(base_of[env.index])))
-                first = engine.first_qvel(int(base_of[env.index]))
-                columns = layout.dof_qvel[a.dofs[k]] - first
-                if not a.fixed:
-                    columns = torch.cat([layout.root_qvel[i] - first, columns])
-                block = dense[columns][:, columns].float()
-                if not a.fixed:  # MuJoCo's free joint turns in body axes
-                    turn = torch.eye(len(columns))
-                    body = self.layout.body_row[layout.root_body[i]]
-                    quat = engine.xquat[body][[1, 2, 3, 0]]
-                    turn[3:6, 3:6] = _rotate(quat.expand(3, 4), torch.eye(3)).T
-                    block = turn @ block @ turn.T
-                a.mass_matrix[k] = block
 
     # -- changes after preparation -------------------------------------------------------------------------------
 
@@ -569,7 +390,7 @@ class Simulation:
                 models[rank] = with_properties(base, env, scratch[structure], in_place=rank in self._own_models)
             self._own_models.update(ranks)
             engine.replace_models(models)
-        self._moved = "all"
+        self.bodies.all_moved()
         if self._force_sensors is not None:
             self._force_sensors.read_masses()
 
@@ -592,15 +413,8 @@ class Simulation:
 
     def set_state(self, state: dict[str, Tensor]) -> None:
         self._engine.set_state(state["physics"])
-        self._moved = "all"
+        self.bodies.all_moved()
         self.position_target.copy_(state["position_target"])
         self.velocity_target.copy_(state["velocity_target"])
         self.effort.copy_(state["effort"])
         self.frame = int(state["frame"])
-
-
-def _rotate(quat: Tensor, v: Tensor) -> Tensor:
-    """Rotate vectors (..., 3) by quaternions (..., 4) xyzw."""
-    u, w = quat[..., :3], quat[..., 3:]
-    t = 2.0 * torch.linalg.cross(u, v)
-    return v + w * t + torch.linalg.cross(u, t)

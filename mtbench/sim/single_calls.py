@@ -13,21 +13,10 @@ import numpy as np
 import torch
 
 from .component_types import DofFrame
-from .datatypes import (
-    INVALID_HANDLE,
-    STATE_POS,
-    STATE_VEL,
-    CoordinateSpace,
-    DofState,
-    IndexDomain,
-    JointType,
-    Quat,
-    RigidBodyState,
-    Transform,
-    Vec3,
-)
-from .handles import actor_of, body_of, call, dof_of, first_of, index_of, joint_of, joints, simulation
+from .datatypes import INVALID_HANDLE, STATE_POS, STATE_VEL, CoordinateSpace, IndexDomain, JointType
+from .handles import actor_of, body_of, call, dof_of, first_of, index_of, joint_of, joints, one_each, simulation, within
 from .numbers import number
+from .pose_types import Quat, RigidBodyState, Transform, Vec3
 from .start import body_states, posed, set_root_state, start_of
 
 if TYPE_CHECKING:
@@ -104,19 +93,37 @@ class SingleCalls:
         Raises:
             ValueError: the actor has several bodies.
         """
-        actor = actor_of(env, handle)
+        actor, flags = actor_of(env, handle), index_of(flags)
         if len(actor.asset.body_names) != 1:
             raise ValueError(
                 f"gym.set_actor_rigid_body_states: actor {actor.name!r} has {len(actor.asset.body_names)} bodies on "
                 "joints; set its root state and its DOF states"
             )
-        body = first_of(env, index_of(handle), lambda asset: len(asset.body_names))
+        body = first_of(env, handle, lambda asset: len(asset.body_names))
         numbers = np.ascontiguousarray(states, RigidBodyState.dtype).reshape(-1)[:1].view(np.float32)
         if flags & STATE_POS:
             self._write_root(env, body, slice(0, 7), numbers[:7].tolist(), "set_actor_rigid_body_states")
         if flags & STATE_VEL:
             self._write_root(env, body, slice(7, 13), numbers[7:13].tolist(), "set_actor_rigid_body_states")
         return True
+
+    def apply_body_forces(
+        self,
+        env: Env,
+        rigidHandle: int,  # noqa: N803 (Isaac Gym's name)
+        force: Vec3 | None = None,
+        torque: Vec3 | None = None,
+        space: CoordinateSpace = CoordinateSpace.ENV_SPACE,
+    ) -> None:
+        """A force at the centre of mass and a torque on one body (handle within the environment), for the next step."""
+        sim = simulation(env)
+        sim.prepare()
+        row = sim.first(env, "bodies") + within(rigidHandle, env.num_bodies, "rigid bodies")
+        values = torch.zeros(2, 1, 3, device=sim.device)
+        for k, v in enumerate((force, torque)):
+            if v is not None:
+                values[k, 0] = torch.tensor([v.x, v.y, v.z])
+        sim.bodies.apply_forces(values[0], values[1], None, space, row)
 
     def apply_body_force_at_pos(
         self,
@@ -134,7 +141,7 @@ class SingleCalls:
         values = torch.zeros(2, len(sim.body_state), 3, device=sim.body_state.device)
         for k, v in enumerate((force, pos or Vec3())):
             values[k, row] = torch.tensor([v.x, v.y, v.z])
-        sim.apply_forces(values[0], None, values[1], space)
+        sim.bodies.apply_forces(values[0], None, values[1], space)
 
     def get_env_rigid_contact_forces(self, env: Env) -> np.ndarray:
         """(bodies,) structured array: net contact forces (N), axes of the environment."""
@@ -166,9 +173,7 @@ class SingleCalls:
             set_root_state(actor, part, values)
             return
         row = sim.first(env, "actors") + index
-        sim._engine.forward()
-        roots = sim.layout.root_body
-        state = sim._read_bodies(sim.layout.body_row[roots], sim.layout.body_tree[roots])
+        state = sim.bodies.states_at(sim.layout.root_body)
         state[row, part] = torch.tensor(values, device=state.device)
         sim.set_roots(state, torch.tensor([row]))
 
@@ -211,24 +216,10 @@ class SingleCalls:
 
     def get_actor_dof_frames(self, env: Env, handle: int) -> np.ndarray:
         """(DOFs,) structured array with ``origin`` and ``axis``."""
-        first = first_of(env, index_of(handle), lambda asset: len(asset.dof_names))
+        first = first_of(env, handle, lambda asset: len(asset.dof_names))
         frames = [self.get_dof_frame(env, first + k) for k in range(len(actor_of(env, handle).asset.dof_names))]
         rows = [((f.origin.x, f.origin.y, f.origin.z), (f.axis.x, f.axis.y, f.axis.z)) for f in frames]
         return np.array(rows, dtype=DofFrame.dtype)
-
-    def get_actor_dof_forces(self, env: Env, handle: int) -> np.ndarray:
-        """(DOFs,) forces of the drives or efforts in the last substep."""
-        sim = simulation(env)
-        sim.prepare()
-        sim.refresh_dof_forces()
-        first = sim.first(env, "dofs") + first_of(env, index_of(handle), lambda asset: len(asset.dof_names))
-        return sim.dof_force[first : first + len(actor_of(env, handle).asset.dof_names)].cpu().numpy().copy()
-
-    def get_vec_actor_dof_states(self, envs: Sequence[Env], handle: int | Sequence[int], flags: int) -> np.ndarray:
-        """(envs, DOFs) structured array with ``pos`` and ``vel`` of one actor of each environment."""
-        handles = _one_each(envs, handle)
-        states = [self.get_actor_dof_states(e, h, flags) for e, h in zip(envs, handles, strict=True)]  # type: ignore[attr-defined]
-        return np.stack(states) if states else np.zeros((0, 0), DofState.dtype)
 
     # -- joints --------------------------------------------------------------------------------------------------
 
@@ -250,9 +241,10 @@ class SingleCalls:
         return self.get_actor_joint_index(env, handle, index, IndexDomain.DOMAIN_ENV)
 
     def get_actor_joint_index(self, env: Env, handle: int, index: int, domain: IndexDomain) -> int:
+        index = within(index, len(joints(actor_of(env, handle).asset)), "joints")
         if domain == IndexDomain.DOMAIN_ACTOR:
             return index
-        index += first_of(env, index_of(handle), lambda asset: len(joints(asset)))
+        index += first_of(env, handle, lambda asset: len(joints(asset)))
         if domain == IndexDomain.DOMAIN_SIM:
             before = simulation(env).envs[: env.index]
             index += sum(first_of(e, len(e.actors), lambda asset: len(joints(asset))) for e in before)
@@ -294,8 +286,7 @@ class SingleCalls:
 
 def _read_bodies(sim: Sim) -> np.ndarray:
     """(bodies, 13) now, leaving the client's tensor alone."""
-    sim._engine.forward()
-    return sim._read_bodies(sim.layout.body_row, sim.layout.body_tree).float().cpu().numpy()
+    return sim.bodies.states_at(slice(None)).float().cpu().numpy()
 
 
 def _body_row(env: Env, handle: int) -> list[float]:
@@ -303,20 +294,14 @@ def _body_row(env: Env, handle: int) -> list[float]:
     _, actor, body = body_of(env, handle)
     if not sim.prepared:
         return body_states(actor)[body].tolist()
-    sim._engine.forward()
-    row = torch.tensor([sim.first(env, "bodies") + index_of(handle)], device=sim.device)
-    return sim._read_bodies(sim.layout.body_row[row], sim.layout.body_tree[row])[0].tolist()
+    row = sim.first(env, "bodies") + index_of(handle)
+    return sim.bodies.states_at(slice(row, row + 1))[0].tolist()
 
 
 def _bodies(envs: Sequence[Env], handle: int | Sequence[int]) -> np.ndarray:
-    handles = _one_each(envs, handle)
+    handles = one_each(envs, handle)
     rows = [_body_row(e, h) for e, h in zip(envs, handles, strict=True)]
     return np.array(rows, dtype=np.float32).reshape(-1, 13)
-
-
-def _one_each(envs: Sequence[Env], handle: int | Sequence[int]) -> list[int]:
-    """One handle for each environment, given one for all or a sequence."""
-    return list(handle) if isinstance(handle, Sequence) else [index_of(handle)] * len(envs)
 
 
 def _dof_row(env: Env, handle: int) -> list[float]:

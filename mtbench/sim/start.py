@@ -12,7 +12,7 @@ import mujoco
 import numpy as np
 
 from .assets import Asset
-from .datatypes import Quat, Transform, Vec3
+from .pose_types import Quat, Transform, Vec3
 
 if TYPE_CHECKING:
     from .scene import Actor

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .component_types import TendonProperties
-from .datatypes import FLT_MAX, INVALID_HANDLE
-from .handles import actor_of, simulation
+from .datatypes import FLT_MAX
+from .handles import actor_of, find, index_of, simulation, within
 from .numbers import number
 
 if TYPE_CHECKING:
@@ -24,20 +24,20 @@ class TendonCalls:
         return len(asset.tendons)
 
     def get_asset_tendon_name(self, asset: Asset, index: int) -> str:
-        return asset.tendons[index].name
+        return _tendon(asset.tendons, index).name
 
     def find_asset_tendon_index(self, asset: Asset, name: str) -> int:
-        return _find([t.name for t in asset.tendons], name)
+        return find([t.name for t in asset.tendons], name)
 
     def get_asset_fixed_tendon_joint_name(self, asset: Asset, index: int, joint: int) -> str:
-        return asset.tendons[index].joints[joint]
+        return _joint_name(_tendon(asset.tendons, index), joint)
 
     def get_asset_fixed_tendon_joint_coefficients(self, asset: Asset, index: int) -> list[float]:
-        return list(asset.tendons[index].coefficients)
+        return list(_tendon(asset.tendons, index).coefficients)
 
     def set_asset_fixed_tendon_joint_coefficients(self, asset: Asset, index: int, values: Sequence[float]) -> bool:
         """Taken over by actors created from the asset afterwards."""
-        _set_coefficients(asset.tendons[index], values)
+        _set_coefficients(_tendon(asset.tendons, index), values)
         return True
 
     def get_asset_tendon_properties(self, asset: Asset) -> list[TendonProperties]:
@@ -52,24 +52,24 @@ class TendonCalls:
         return len(actor_of(env, handle).tendons)
 
     def get_actor_tendon_name(self, env: Env, handle: int, index: int) -> str:
-        return actor_of(env, handle).tendons[index].name
+        return _tendon(actor_of(env, handle).tendons, index).name
 
     def find_actor_tendon_index(self, env: Env, handle: int, name: str) -> int:
-        return _find([t.name for t in actor_of(env, handle).tendons], name)
+        return find([t.name for t in actor_of(env, handle).tendons], name)
 
     def get_actor_fixed_tendon_joint_name(self, env: Env, handle: int, index: int, joint: int) -> str:
-        return actor_of(env, handle).tendons[index].joints[joint]
+        return _joint_name(_tendon(actor_of(env, handle).tendons, index), joint)
 
     def find_actor_fixed_tendon_joint_index(self, env: Env, handle: int, index: int, name: str) -> int:
-        return _find(actor_of(env, handle).tendons[index].joints, name)
+        return find(_tendon(actor_of(env, handle).tendons, index).joints, name)
 
     def get_actor_fixed_tendon_joint_coefficients(self, env: Env, handle: int, index: int) -> list[float]:
-        return list(actor_of(env, handle).tendons[index].coefficients)
+        return list(_tendon(actor_of(env, handle).tendons, index).coefficients)
 
     def set_actor_fixed_tendon_joint_coefficients(
         self, env: Env, handle: int, index: int, values: Sequence[float]
     ) -> bool:
-        _set_coefficients(actor_of(env, handle).tendons[index], values)
+        _set_coefficients(_tendon(actor_of(env, handle).tendons, index), values)
         simulation(env).properties_changed(env)
         return True
 
@@ -84,18 +84,22 @@ class TendonCalls:
         return True
 
     def get_actor_tendon_offset(self, env: Env, handle: int, index: int) -> float:
-        tendons = actor_of(env, handle).tendons
+        tendons, index = actor_of(env, handle).tendons, index_of(index)
         return tendons[index].offset if 0 <= index < len(tendons) else FLT_MAX
 
     def set_actor_tendon_offset(self, env: Env, handle: int, index: int, offset: float) -> bool:
         """What is added to the tendon's length."""
-        actor_of(env, handle).tendons[index].offset = number(offset, float, "a tendon's offset")
+        _tendon(actor_of(env, handle).tendons, index).offset = number(offset, float, "a tendon's offset")
         simulation(env).properties_changed(env)
         return True
 
 
-def _find(names: Sequence[str], name: str) -> int:
-    return list(names).index(name) if name in names else INVALID_HANDLE
+def _tendon(tendons: Sequence[Tendon], index: int) -> Tendon:
+    return tendons[within(index, len(tendons), "fixed tendons")]
+
+
+def _joint_name(tendon: Tendon, joint: int) -> str:
+    return tendon.joints[within(joint, len(tendon.joints), f"joints of tendon {tendon.name!r}")]
 
 
 def _set_properties(tendons: Sequence[Tendon], props: Sequence[TendonProperties]) -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .datatypes import INVALID_HANDLE, Transform, Vec3
+from .datatypes import INVALID_HANDLE
 from .handles import index_of
+from .pose_types import Transform, Vec3
 from .viewer_types import ActionEvent, CameraProperties, Int2, KeyboardInput, MeshType, MouseInput, Vec2, Viewer
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 import isaacgymenvs_tasks
+from isaacgymenvs_tasks.configuration import plain
 from isaacgymenvs_tasks.gymnasium_env import GymnasiumVectorEnv
 from isaacgymenvs_tasks.metaworld.env import MetaWorld
 from isaacgymenvs_tasks.metaworld.experts import expert_policy, try_policy
@@ -32,6 +33,46 @@ def test_make_takes_a_name_ids_and_counts() -> None:
     env.reset()
     obs, reward, done, extras = env.step(env.zero_actions())
     assert obs["obs"].shape == (6, 42) and not done.any() and reward.eq(0).all() and "time_outs" in extras
+
+
+def test_make_takes_numbers_of_numpy_and_torch() -> None:
+    """Counts and seeds come out of arrays: the environment is the one that Python's own numbers make."""
+    numbers = {
+        "num_envs": np.int64(6),
+        "task_id": [np.str_("reach"), torch.tensor(38), np.str_("window-open")],
+        "task_counts": np.array([3, 1, 2]),
+        "seed": torch.tensor([3]),
+        "headless": np.bool_(True),
+        "task.env.episodeLength": np.array(5),
+        "task.env.fixed": np.bool_(True),
+        "task.env.resetNoise": np.float32(0.25),
+        "task.sim.num_threads": np.array([1]),
+    }
+    named = {"task.env.episodeLength": 5, "task.env.fixed": True, "task.env.resetNoise": 0.25}
+    env = isaacgymenvs_tasks.make("MT10", **numbers)  # type: ignore[arg-type]
+    other = isaacgymenvs_tasks.make(**MIX, seed=3, **named, **{"task.sim.num_threads": 1})
+    assert env.cfg == other.cfg and env.task_names == ["reach", "push", "window_open"]
+    assert torch.equal(env.reset()["obs"], other.reset()["obs"])
+    again = isaacgymenvs_tasks.make(dict(other.cfg), np.array([6]), np.uint8(3))  # type: ignore[arg-type]
+    assert torch.equal(again.reset()["obs"], isaacgymenvs_tasks.make(dict(other.cfg), 6, 3).reset()["obs"])
+
+
+@pytest.mark.parametrize(
+    ("value", "one", "expected"),
+    [
+        (np.array([4]), True, 4),
+        (np.array([[4]]), True, 4),
+        (torch.tensor([4]), False, [4]),
+        (np.array([4, 5]), True, [4, 5]),
+        ([np.int8(4), torch.tensor([5]), "a"], False, [4, 5, "a"]),
+        ({"a": (np.bool_(True), np.array(2.5))}, True, {"a": [True, 2.5]}),
+        ("reach", True, "reach"),
+        (None, True, None),
+    ],
+)
+def test_settings_are_plain_data(value: object, one: bool, expected: object) -> None:
+    result = plain(value, one)
+    assert result == expected and repr(result) == repr(expected)  # the same types, too
 
 
 def test_meta_worlds_own_shaping_is_a_choice() -> None:
@@ -55,6 +96,11 @@ def test_meta_worlds_own_shaping_is_a_choice() -> None:
         ({"task": "MT10", "task_id": ["reahc"]}, "did you mean 'reach'"),
         ({"task": "MT10", "task_counts": [1, 2]}, "10 tasks"),
         ({"task": "MT10", "num_envs": 9}, "10 tasks need"),
+        ({"task": "MT10", "num_envs": np.array([10, 10])}, "whole number"),
+        ({"task": "MT10", "num_envs": np.float64(10.5)}, "whole number"),
+        ({"task": "MT10", "num_envs": np.bool_(True)}, "whole number"),
+        ({"task": "MT10", "seed": np.float64(0.5)}, "seed is 0.5"),
+        ({"task": "MT10", "task_counts": np.ones(10)}, "whole number of at least 1 for each of the 10"),
         ({"task": "MT10", "reward": "v4"}, "v2, v2_metaworld, v1 or sparse"),
     ],
 )

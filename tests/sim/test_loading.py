@@ -205,8 +205,8 @@ def test_limits(world):
 
 def test_mjcf_as_found(world):
     (world.tmp_path / "part.xml").write_text(
-        "<mujoco><worldbody><body name='a'><joint/><geom name='g' size='.1' material='none'/>"
-        "<body><joint/><geom name='g' size='.1' material='skin'/></body></body></worldbody></mujoco>"
+        "<mujoco><worldbody><body name='a'><geom name='g' size='.1' material='none'/>"
+        "<body><joint/><joint axis='0 1 0'/><geom name='g' size='.1' material='skin'/></body></body></worldbody></mujoco>"
     )
     text = """<mujoco><size nuser_geom='1'/><option apirate='200' timestep='0.002'/><asset>
       <texture name='wood' type='2d' file='wood.png'/><material name='skin' texture='wood' rgba='1 0 0 1'/></asset>

@@ -251,8 +251,9 @@ def test_a_call_on_one_actor_touches_no_other(make_world, monkeypatch):
         return original(model, env, *more, **how)
 
     monkeypatch.setattr(simulation, "with_properties", noted)
-    for name in ("refresh_bodies", "refresh_dofs", "bodies", "set_dofs", "_start_engine"):
-        monkeypatch.setattr(w.sim, name, lambda *_: pytest.fail("all environments are read or written"))
+    whole = [(w.sim, name) for name in ("refresh_bodies", "refresh_dofs", "set_dofs", "_start_engine")]
+    for owner, name in (*whole, (w.sim.bodies, "states")):
+        monkeypatch.setattr(owner, name, lambda *_: pytest.fail("all environments are read or written"))
     w.drive(envs[7], damping=0.3)
     w.drive(envs[7], damping=0.4)
     w.gym.set_actor_rigid_shape_properties(envs[7], 0, w.gym.get_actor_rigid_shape_properties(envs[7], 0))
