@@ -25,6 +25,7 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from mtbench.commands import sweep
 from mtbench.commands.command_line import run_command
 from mtbench.learning import run_record
 from mtbench.learning.errors import UserError, unknown
@@ -119,11 +120,11 @@ def fine_tune(folder: Path, frames: int, overrides: Sequence[str]) -> None:
         UserError: the run failed.
     """
     record = run_record.read(folder)
-    if record is not None and record["status"] == "complete" and record["frames"] >= frames:
+    if record is not None and sweep.is_complete(record, frames):
         print(f"{folder} is complete after {record['frames']:,d} frames: skipped", flush=True)
         return
-    last = folder / "nn" / "last.pth"
-    going_on = [f"checkpoint={last}"] if last.exists() else []
+    newest = sweep.newest_checkpoint(folder)
+    going_on = [f"checkpoint={newest}"] if newest else []
     name = folder.relative_to("runs")
     quoted = [
         f"{key}='{value}'" if key in ("pretrained", "checkpoint") else f"{key}={value}"
