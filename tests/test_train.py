@@ -108,7 +108,7 @@ def test_a_single_task_is_trained_evaluated_and_filmed(tmp_path: Path) -> None:
 
 
 def test_continuing_a_run_keeps_its_folder(finished: Path) -> None:
-    result = train(finished, *TOY, "max_iterations=3", "checkpoint=runs/first/nn/last.pth")
+    result = train_here(finished, *TOY, "max_iterations=3", "checkpoint=runs/first/nn/last.pth")
     assert result.returncode == 0, result.stderr
     assert "epoch     3" in result.stdout and "epoch     2" not in result.stdout
     rows = (finished / "runs" / "first" / "metrics.csv").read_text().splitlines()

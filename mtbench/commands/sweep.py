@@ -33,6 +33,7 @@ from omegaconf.errors import OmegaConfBaseException
 from mtbench.commands.prepare import check_folder, check_machine, settle
 from mtbench.learning import run_record
 from mtbench.learning.errors import UserError
+from mtbench.learning.files import write_atomically
 from mtbench.resources import CFG
 
 #: settings that say where, when and how long, not what is learned
@@ -145,7 +146,8 @@ def run_job(
             never.end("failed", error)
     hydra = HydraConfig.get()
     path = Path(hydra.sweep.dir) / f"{hydra.job.num}.json"
-    path.write_text(json.dumps({"name": name, "status": status, "error": error, "overrides": overrides}) + "\n")
+    text = json.dumps({"name": name, "status": status, "error": error, "overrides": overrides}) + "\n"
+    write_atomically(path, lambda file: file.write(text.encode()))
     if status == "stopped" and error.startswith("SIG"):
         raise KeyboardInterrupt
 

@@ -29,6 +29,7 @@ from mtbench.commands import sweep
 from mtbench.commands.command_line import run_command
 from mtbench.learning import run_record
 from mtbench.learning.errors import UserError, unknown
+from mtbench.learning.files import write_atomically
 from mtbench.report.transfer import FILE, SCRATCH, plan_of, write_section
 from mtbench.resources import CFG
 
@@ -88,7 +89,8 @@ def main(arguments: Sequence[str]) -> None:
     limits = [f"max_frames={frames}", f"eval_interval={max(1, frames // evaluations)}", "eval_first=true"]
     folder.mkdir(parents=True, exist_ok=True)
     described = {prior.label: {"checkpoint": prior.checkpoint, "note": prior.note} for prior in priors}
-    (folder / FILE).write_text(plan_of(target.name, described))
+    plan = plan_of(target.name, described)
+    write_atomically(folder / FILE, lambda file: file.write(plan.encode()))
     for seed in seeds:
         for prior in priors:
             started = [f"pretrained={prior.checkpoint}"] if prior.checkpoint else []
