@@ -18,7 +18,8 @@ NEW_VENV := uv venv -q --seed --python 3.11 $(VENV)
 INSTALL := uv pip install -q --python $(BIN)/python -c constraints.txt
 else
 NEW_VENV := $(PYTHON) -m venv $(VENV)
-INSTALL := $(BIN)/python -m pip install -q -c constraints.txt
+# pip would compile every module of every package, for half a minute; what is imported is compiled then, as with uv.
+INSTALL := $(BIN)/python -m pip install -q --no-compile -c constraints.txt
 endif
 
 .PHONY: train test test-slow lint wheel docs venv official oracle clean

@@ -66,7 +66,7 @@ def walk(env: Parkour, steps: int) -> tuple[float, float, int, float]:
         taken += time.process_time() - begin
         fell |= env.fell
         speed += env.speed / env.asked if step >= 50 else 0.0
-        feet = env.rigid_body_states.view(n, -1, 13)[:, env._feet, :3]
+        feet = env.rigid_body_states.view(n, -1, 13)[:, env._robots.feet, :3]
         i, j = (((feet[..., k] + env.terrain.border) / CELL - 0.5).long() for k in (0, 1))
         around = torch.stack([heights[i + a, j + b] for a in (0, 1) for b in (0, 1)]) * env.terrain.vertical_scale
         deep += float((feet[..., 2] < around.amin(0)).float().mean())

@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 
 from mtbench.commands.command_line import run_application
 from mtbench.commands.launch import CFG, launch
+from mtbench.commands.main import main
 from mtbench.commands.sweep import run_name
 from mtbench.learning import run_record
 from mtbench.learning.errors import UserError
@@ -77,7 +78,7 @@ def test_two_algorithms_and_three_seeds_killed_resumed_and_reported(tmp_path: Pa
     assert killed is not None and killed["status"] == "running"
     assert not (tmp_path / "runs" / "MTPPO_s3").exists()
 
-    code, out, err = sweep(tmp_path, *asked)
+    code, out, err = here(*asked)
     assert code == 0, err
     assert "run 'MTPPO_s1' is complete after 1,280 frames: skipped" in out
     assert "run 'MTPPO_s2' continues" in out and "run 'TOPPO_s3' starts" in out
@@ -90,11 +91,9 @@ def test_two_algorithms_and_three_seeds_killed_resumed_and_reported(tmp_path: Pa
     assert here(*SHORT, "experiment=alone", "train=MTPPO", "seed=2", "max_iterations=10")[0] == 0
     pandas.testing.assert_frame_equal(metrics(victim), metrics(tmp_path / "runs" / "alone"))
 
-    command = [sys.executable, "-m", "mtbench", "report", *sorted(names), "out=../report"]
-    result = subprocess.run(
-        command, cwd=tmp_path / "runs", env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
-    )
-    assert result.returncode == 0, result.stderr
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path / "runs")
+        assert main(["report", *sorted(names), "out=../report"]) == 0
     table = pandas.read_csv(tmp_path / "report" / "toy_aggregates.csv")
     assert set(table["scheme"]) == {"MTPPO", "TOPPO"} and set(table["seeds"]) == {3}
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -27,20 +30,45 @@ TOY = [
 ]
 
 
-def train(directory: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
-    """Run train.py in ``directory``, where it puts runs/."""
-    command = [sys.executable, str(ROOT / "train.py"), *overrides]
+def train(directory: Path, *overrides: str, flags: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    """Run train.py in ``directory``, where it puts runs/; ``flags``: of Python."""
+    command = [sys.executable, *flags, str(ROOT / "train.py"), *overrides]
     return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=120)
 
 
+def train_here(directory: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
+    """The same in this process, without the seconds in which one starts."""
+    out, error = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
+        patch.chdir(directory)
+        patch.syspath_prepend(ROOT)
+        patch.setattr(sys, "argv", ["train.py", *overrides])
+        code = run_application(launch, CFG)
+    return subprocess.CompletedProcess(overrides, code, out.getvalue(), error.getvalue())
+
+
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A short run; returns its working directory."""
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A short run: its working directory and its output, stderr with a line for every module that was imported."""
     directory = tmp_path_factory.mktemp("user")
-    result = train(directory, *TOY, "max_iterations=2", "experiment=first")
+    return directory, train(directory, *TOY, "max_iterations=2", "experiment=first", flags=["-X", "importtime"])
+
+
+@pytest.fixture(scope="module")
+def finished(first: tuple[Path, subprocess.CompletedProcess[str]]) -> Path:
+    """The working directory of a short run."""
+    directory, result = first
     assert result.returncode == 0, result.stderr
     assert "frames/s" in result.stdout and "ETA" in result.stdout
     return directory
+
+
+def test_a_run_loads_only_what_it_uses(first: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    """So that it starts within seconds: no plots, no films, no clusters, no compilers."""
+    loaded = {line.rpartition("|")[2].strip() for line in first[1].stderr.splitlines() if "import time:" in line}
+    assert "torch" in loaded and "mtbench.learning.agents" in loaded
+    heavy = {"matplotlib", "pandas", "imageio", "ray", "trimesh", "warp", "torchjd", "torch._inductor.compile_fx"}
+    assert not heavy & loaded
 
 
 def test_a_run_leaves_what_it_should_and_nothing_else(finished: Path) -> None:
@@ -58,7 +86,7 @@ def test_a_run_leaves_what_it_should_and_nothing_else(finished: Path) -> None:
 
 
 def test_evaluating_a_checkpoint(finished: Path) -> None:
-    result = train(finished, *TOY, "test=True", "checkpoint=runs/first/nn/best.pth")
+    result = train_here(finished, *TOY, "test=True", "checkpoint=runs/first/nn/best.pth")
     assert result.returncode == 0, result.stderr
     assert "near" in result.stdout and "mean" in result.stdout
     assert (finished / "runs" / "first" / "evaluation.csv").read_text().startswith("task,episodes,success,return")
@@ -67,11 +95,11 @@ def test_evaluating_a_checkpoint(finished: Path) -> None:
 def test_a_single_task_is_trained_evaluated_and_filmed(tmp_path: Path) -> None:
     small = [item for item in TOY if not item.startswith(("task", "num_envs"))]
     real = ["task=MT1", "task_name=Reach-Wall", "num_envs=2", "task.env.episodeLength=7", *small, "train=MTPPO"]
-    result = train(tmp_path, *real, "max_iterations=1", "experiment=one")
+    result = train_here(tmp_path, *real, "max_iterations=1", "experiment=one")
     assert result.returncode == 0, result.stderr
     assert "1 task, 2 environments" in result.stdout
     best = "runs/one/nn/best.pth"
-    result = train(tmp_path, *real, "test=True", "capture_video=true", f"checkpoint={best}")
+    result = train_here(tmp_path, *real, "test=True", "capture_video=true", f"checkpoint={best}")
     if "needs OpenGL" in result.stderr:
         pytest.skip("no OpenGL to film with")
     assert result.returncode == 0, result.stderr
@@ -80,7 +108,7 @@ def test_a_single_task_is_trained_evaluated_and_filmed(tmp_path: Path) -> None:
 
 
 def test_continuing_a_run_keeps_its_folder(finished: Path) -> None:
-    result = train(finished, *TOY, "max_iterations=3", "checkpoint=runs/first/nn/last.pth")
+    result = train_here(finished, *TOY, "max_iterations=3", "checkpoint=runs/first/nn/last.pth")
     assert result.returncode == 0, result.stderr
     assert "epoch     3" in result.stdout and "epoch     2" not in result.stdout
     rows = (finished / "runs" / "first" / "metrics.csv").read_text().splitlines()

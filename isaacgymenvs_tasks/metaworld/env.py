@@ -12,8 +12,8 @@ the step before equals the present one. ``observation_space`` has the bounds.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -22,37 +22,22 @@ from torch import Tensor
 
 from isaacgymenvs_tasks.columns import Columns
 from isaacgymenvs_tasks.metaworld import kinematics, posed
-from isaacgymenvs_tasks.metaworld.control import DAMPING, EFFORT, GRIPPER_FORCE, STIFFNESS, EndEffectorControl
+from isaacgymenvs_tasks.metaworld.blocks import merge, task_blocks, view
+from isaacgymenvs_tasks.metaworld.control import EndEffectorControl
+from isaacgymenvs_tasks.metaworld.creation import create_environments
 from isaacgymenvs_tasks.metaworld.reading import ANCHOR, FAR, Reading
 from isaacgymenvs_tasks.metaworld.rewards import SUCCESS, Caging
 from isaacgymenvs_tasks.metaworld.rewards_v1 import V1Reward
-from isaacgymenvs_tasks.metaworld.tables import ROBOT_BASE, TABLE_SIZE, TABLE_TOP, follow, index_of, resets_of
-from isaacgymenvs_tasks.metaworld.task import State, TaskSpec, Vec3
+from isaacgymenvs_tasks.metaworld.tables import ROBOT_BASE, TABLE_TOP, follow, index_of, resets_of
+from isaacgymenvs_tasks.metaworld.task import State, TaskSpec
 from isaacgymenvs_tasks.multi_task import FRAME, MultiTask
 from isaacgymenvs_tasks.vec_task import Rows
-from mtbench.resources import ASSETS
+from mtbench.resources import ASSETS  # noqa: F401, where it was before
 
 #: Box for the target of the tcp; heights above the table. Tips end 9.5 mm below the tcp, and never press on the table: their
 #: friction would hold the hand where it is.
 WORKSPACE_LOW, WORKSPACE_HIGH = (-0.3, -0.5, 0.012), (0.3, 0.5, 0.45)
 CANDIDATES = 32  #: draws of the reset vector made at once, of which the first valid one is taken
-
-
-@dataclass(frozen=True)
-class Block:
-    """Neighbouring environments that are looked at together: one task, or some that share a reward.
-
-    Attributes:
-        spec: specification of the first of its tasks.
-        first, width, count: the DOFs of its environments: where they begin, how many each has, and environments.
-        params: ``State.params``.
-    """
-
-    spec: TaskSpec
-    first: int
-    width: int
-    count: int
-    params: dict[str, Tensor]
 
 
 class MetaWorld(MultiTask[TaskSpec]):
@@ -80,56 +65,11 @@ class MetaWorld(MultiTask[TaskSpec]):
     # -- construction --------------------------------------------------------------------------------------------
 
     def create_sim(self) -> None:
-        gym = self.gym
-        compute = self.device.index or 0
-        self.sim = gym.create_sim(compute, self.graphics_device_id, gymapi.SIM_PHYSX, self.sim_params)
-        ground = gymapi.PlaneParams()  # what falls off the table stays in sight
-        ground.normal = gymapi.Vec3(0.0, 0.0, 1.0)
-        gym.add_ground(self.sim, ground)
-        options = gymapi.AssetOptions()
-        options.fix_base_link = True
-        table = gym.create_box(self.sim, *TABLE_SIZE, options)
-        options = gymapi.AssetOptions()
-        options.fix_base_link = True
-        options.disable_gravity = True
-        robot = gym.load_asset(self.sim, str(ASSETS / "franka"), "franka.xml", options)
-        self.robot_bodies = gym.get_asset_rigid_body_dict(robot)
-        drives = gym.get_asset_dof_properties(robot)
-        drives["driveMode"][:7] = gymapi.DOF_MODE_POS
-        # A drive acts on where the joint will be: over a substep its stiffness damps too. DAMPING is what both do together.
-        damping = DAMPING - STIFFNESS * self.sim_params.dt / self.sim_params.substeps
-        drives["stiffness"][:7], drives["damping"][:7] = STIFFNESS, damping
-        drives["effort"][:7] = EFFORT
-        drives["driveMode"][7:] = gymapi.DOF_MODE_EFFORT
-        drives["effort"][7:] = GRIPPER_FORCE
-
-        assets: dict[tuple[str, bool], Any] = {}
-        for spec in self.specs:
-            for actor in spec.actors:
-                key = actor.asset, actor.fixed_base
-                if key not in assets:
-                    options = gymapi.AssetOptions()
-                    options.fix_base_link = actor.fixed_base
-                    assets[key] = gym.load_asset(self.sim, str(ASSETS / "metaworld"), actor.asset, options)
-        self._joints = {name: gym.get_asset_dof_names(asset) for (name, _), asset in assets.items()}
-
-        spacing = gymapi.Vec3(1.0, 1.0, 1.0)
-        per_row = math.isqrt(self.num_envs - 1) + 1
-        index = 0
-        for spec, count in zip(self.specs, self._counts, strict=True):
-            for _ in range(count):
-                env = gym.create_env(self.sim, gymapi.Vec3(-1.0, -1.0, 0.0), spacing, per_row)
-                # Filter 1 on all of the robot's shapes keeps it from colliding with itself.
-                handle = gym.create_actor(env, robot, _pose(ROBOT_BASE), "robot", index, 1)
-                gym.set_actor_dof_properties(env, handle, drives)
-                middle = (0.0, 0.0, TABLE_TOP - TABLE_SIZE[2] / 2)
-                gym.create_actor(env, table, _pose(middle), "table", index, 0)
-                for actor in spec.actors:
-                    asset = assets[actor.asset, actor.fixed_base]
-                    x, y, z = actor.placement.offset
-                    pose = _pose((x, y, z + TABLE_TOP), actor.yaw)
-                    gym.create_actor(env, asset, pose, actor.name, index, 0)
-                index += 1
+        self.sim = self.gym.create_sim(
+            self.device.index or 0, self.graphics_device_id, gymapi.SIM_PHYSX, self.sim_params
+        )
+        substep = self.sim_params.dt / self.sim_params.substeps
+        self.robot_bodies, self._joints = create_environments(self.gym, self.sim, self.specs, self._counts, substep)
 
     def allocate_buffers(self) -> None:
         super().allocate_buffers()
@@ -138,7 +78,11 @@ class MetaWorld(MultiTask[TaskSpec]):
         self.index = index_of(self.gym, self.sim, self.specs, self._counts, len(self.root_states), self.device, rest)
         self.resets = resets_of(self.specs, self.task_index, self.index, self._joints, self.dof_states)
         self._lift = torch.tensor([0.0, 0.0, TABLE_TOP], device=device)
-        self._build_blocks()
+        self._task_blocks = task_blocks(self.specs, self.index.blocks, self._counts, device)
+        self._reward_blocks = merge(self._task_blocks)
+        self._v1 = V1Reward(self.specs, self.task_index)
+        specs = self.specs
+        self._caging = Caging([s.cage for s in specs], [s.finger_axis for s in specs], self.task_index)
         target = torch.stack([_hand_quat(spec.finger_axis) for spec in self.specs])[self.task_index].to(device)
         low, high = (torch.tensor(box, device=device).expand(n, 3) for box in (WORKSPACE_LOW, WORKSPACE_HIGH))
         scale = float(self.cfg["env"].get("actionScale", 0.01))
@@ -157,37 +101,9 @@ class MetaWorld(MultiTask[TaskSpec]):
         self.reading = Reading(self.index.offset, self.index.there, self._lift)
         self._read()
         self._columns = Columns(self._seen())
-        self._reward_states = self._view(self._reward_blocks, self._columns)
+        self._reward_states = view(self._reward_blocks, self._columns)
         point = [FAR] * 3 + [1.0] * 4
         self.bound([-FAR] * 3 + [0.0] + [-x for x in 2 * point], [FAR] * 3 + [1.0] + 2 * point, FAR)
-
-    def _build_blocks(self) -> None:
-        """One block a task for scripted policies, and as few as possible for rewards: every call has a fixed cost."""
-        self._task_blocks = [
-            Block(
-                spec,
-                first,
-                width,
-                count,
-                {name: torch.full((count,), value, device=self.device) for name, value in spec.params.items()},
-            )
-            for spec, (first, width), count in zip(self.specs, self.index.blocks, self._counts, strict=True)
-        ]
-        self._reward_blocks: list[Block] = []
-        for block in self._task_blocks:
-            last = self._reward_blocks[-1] if self._reward_blocks else None
-            if last and (last.spec.reward, last.width, last.params.keys()) == (
-                block.spec.reward,
-                block.width,
-                block.params.keys(),
-            ):
-                params = {name: torch.cat((last.params[name], block.params[name])) for name in last.params}
-                self._reward_blocks[-1] = replace(last, count=last.count + block.count, params=params)
-            else:
-                self._reward_blocks.append(block)
-        self._v1 = V1Reward(self.specs, self.task_index)
-        specs = self.specs
-        self._caging = Caging([s.cage for s in specs], [s.finger_axis for s in specs], self.task_index)
 
     # -- step ----------------------------------------------------------------------------------------------------
 
@@ -249,7 +165,7 @@ class MetaWorld(MultiTask[TaskSpec]):
 
     def states(self) -> list[State]:
         """The batch as scripted policies see it, one ``State`` a task."""
-        return self._view(self._task_blocks, Columns(self._seen()))
+        return view(self._task_blocks, Columns(self._seen()))
 
     def _seen(self) -> dict[str, Tensor]:
         """What rewards see, by the names of ``State``; ``dofs`` are those of all environments."""
@@ -273,16 +189,6 @@ class MetaWorld(MultiTask[TaskSpec]):
             ),
             "dofs": self._dof_position,
         }
-
-    def _view(self, blocks: Sequence[Block], columns: Columns) -> list[State]:
-        """What ``columns`` hold of each of ``blocks``."""
-        parts = columns.parts([block.count for block in blocks], but="dofs")
-        dofs = columns["dofs"]
-        own = [dofs[b.first : b.first + b.width * b.count].view(b.count, b.width)[:, 9:] for b in blocks]
-        return [
-            State(dof_pos=joints, params=block.params, **part)
-            for block, joints, part in zip(blocks, own, parts, strict=True)
-        ]
 
     # -- reset ---------------------------------------------------------------------------------------------------
 
@@ -416,13 +322,6 @@ class MetaWorld(MultiTask[TaskSpec]):
         self._read()
         self.observe(self.reading.frame, self.previous)
         return None
-
-
-def _pose(position: Vec3, yaw: float = 0.0) -> gymapi.Transform:
-    pose = gymapi.Transform()
-    pose.p = gymapi.Vec3(*position)
-    pose.r = gymapi.Quat(0.0, 0.0, math.sin(yaw / 2), math.cos(yaw / 2))
-    return pose
 
 
 def _hand_quat(finger_axis: str) -> Tensor:

@@ -34,23 +34,22 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from isaacgym import gymapi, gymtorch
 from torch import Tensor
 
 from isaacgymenvs_tasks.parkour import rewards
+from isaacgymenvs_tasks.parkour.angles import euler, wrap
 from isaacgymenvs_tasks.parkour.curriculum import next_level
-from isaacgymenvs_tasks.parkour.terrain import TERRAINS, build
-from isaacgymenvs_tasks.parkour.terrain.tile import CELL, LENGTH, NUM_GOALS, WIDTH
+from isaacgymenvs_tasks.parkour.ground import Ground
+from isaacgymenvs_tasks.parkour.robots import create_robots
+from isaacgymenvs_tasks.parkour.terrain import TERRAINS
+from isaacgymenvs_tasks.parkour.terrain.tile import LENGTH, NUM_GOALS, WIDTH
 from isaacgymenvs_tasks.selection import divide
-from isaacgymenvs_tasks.simulator import narrow_ground
 from isaacgymenvs_tasks.vec_task import Rows, VecTask
-from mtbench.resources import ASSETS
 from mtbench.sim.torch_utils import quat_rotate_inverse
 
 DEFAULT_POSE = (0.1, 0.8, -1.5, -0.1, 0.8, -1.5, 0.1, 1.0, -1.5, -0.1, 1.0, -1.5)
-STIFFNESS, DAMPING = 50.0, 3.0  #: N m/rad and N m s/rad
 SCAN_X = tuple(round(-0.45 + 0.15 * i, 2) for i in range(12))
 SCAN_Y = tuple(round(-0.75 + 0.15 * i, 2) for i in range(11))
 SCANDOTS = slice(48, 180)  #: of the observation
@@ -110,95 +109,29 @@ class Parkour(VecTask):
     # -- construction --------------------------------------------------------------------------------------------
 
     def create_sim(self) -> None:
-        gym = self.gym
-        self.sim = gym.create_sim(self.device.index or 0, self.graphics_device_id, gymapi.SIM_PHYSX, self.sim_params)
+        self.sim = self.gym.create_sim(
+            self.device.index or 0, self.graphics_device_id, gymapi.SIM_PHYSX, self.sim_params
+        )
         index = torch.arange(self.num_tasks, device=self.device)
         self.task_index = index.repeat_interleave(torch.tensor(self._counts, device=self.device))
         within = torch.cat([torch.arange(count, device=self.device) for count in self._counts])
         self.level = torch.zeros_like(within) if self.curriculum else within % self.rows
-        self._create_ground()
-        self._create_robots()
-
-    def _create_ground(self) -> None:
-        options = self.cfg["env"]["terrain"]
-        low, high = options["difficulty"]
-        difficulties = np.linspace(low, high, self.rows)
-        self.terrain = build(self.specs, difficulties, int(options["seed"]), self.rows, self.num_tasks, border=2.0)
-        self.plane = bool(options["plane"])
-        if self.plane:
-            self.terrain.heights[:] = 0
-            ground = gymapi.PlaneParams()
-            ground.normal = gymapi.Vec3(0.0, 0.0, 1.0)
-            self.gym.add_ground(self.sim, ground)
-        else:
-            field = gymapi.HeightFieldParams()
-            field.nbColumns, field.nbRows = self.terrain.heights.shape
-            field.column_scale = field.row_scale = self.terrain.horizontal_scale
-            field.vertical_scale = self.terrain.vertical_scale
-            first = CELL / 2 - self.terrain.border  # heights belong to the middle of cells
-            field.transform.p = gymapi.Vec3(first, first, 0.0)
-            samples: Any = self.terrain.heights.ravel()  # int16, which the type of the array does not say
-            self.gym.add_heightfield(self.sim, samples, field)
-        heights = torch.from_numpy(self.terrain.heights).to(self.device).float() * self.terrain.vertical_scale
-        lowest = heights.clone()  # over a cell and its neighbours in x and y
-        lowest[:-1] = torch.minimum(lowest[:-1], heights[1:])
-        lowest[:, :-1] = torch.minimum(lowest[:, :-1], heights[:, 1:])
-        self._lowest = lowest
-        self._origins = torch.from_numpy(self.terrain.origins).to(self.device)
-        self._goal_table = torch.from_numpy(self.terrain.goals).to(self.device)
-        if self.plane:
-            self._origins[..., 2] = 0.0
-            self._goal_table[..., 2] = 0.0
-
-    def _create_robots(self) -> None:
-        gym, n, device = self.gym, self.num_envs, self.device
-        options = gymapi.AssetOptions()
-        options.angular_damping = 0.0
-        robot = gym.load_asset(self.sim, str(ASSETS / "go1"), "go1.xml", options)
-        bodies = gym.get_asset_rigid_body_names(robot)
-        self._feet = torch.tensor([k for k, name in enumerate(bodies) if name.endswith("foot")], device=device)
-        legs = [k for k, name in enumerate(bodies) if name.endswith(("thigh", "calf"))]
-        self._legs = torch.tensor(legs, device=device)
-        drives = gym.get_asset_dof_properties(robot)
-        drives["driveMode"] = gymapi.DOF_MODE_POS
-        self._dof_low = torch.tensor(drives["lower"].copy(), device=device)
-        self._dof_high = torch.tensor(drives["upper"].copy(), device=device)
-
-        def draw(name: str, *shape: int) -> Tensor:
-            low, high = self.randomize[name]
-            return low + (high - low) * torch.rand((n, *shape), generator=self.generator, device=device)
-
-        mass, centre, friction = draw("mass", 1), draw("centreOfMass", 3), draw("friction", 1)
-        stiffness, damping = draw("motorStrength", 12), draw("motorStrength", 12)
-        self._privileged = torch.cat((mass, centre, friction, stiffness - 1.0, damping - 1.0), 1)
-        table = torch.cat((mass, centre, friction), 1).tolist()
-        # The reference is an explicit PD. A drive acts on where the joint will be: over a substep its stiffness damps too.
-        step = self.sim_params.dt / self.sim_params.substeps
-        gains = (STIFFNESS * stiffness).cpu().numpy(), (DAMPING * damping - step * STIFFNESS * stiffness).cpu().numpy()
-        places = self._origins[self.level, self.task_index].tolist()
+        self._ground = ground = Ground(self.specs, self.cfg["env"]["terrain"], self.device)
+        self.terrain, self.plane = ground.terrain, ground.plane
+        self._origins, self._goal_table = ground.origins, ground.goals
+        ground.add_to(self.gym, self.sim)
         levels, tasks = self.level.tolist(), self.task_index.tolist()
-        zero = gymapi.Vec3(0.0, 0.0, 0.0)  # all environments share one frame, that of the ground
-        per_row = math.isqrt(n - 1) + 1
-        for i in range(n):
-            env = gym.create_env(self.sim, zero, zero, per_row)
-            if not self.plane:
-                narrow_ground(gym, env, *self._window(levels[i], tasks[i]))
-            pose = gymapi.Transform()
-            pose.p = gymapi.Vec3(places[i][0], places[i][1], places[i][2] + self.reset_height)
-            # Filter 1 on all of the robot's shapes keeps it from colliding with itself.
-            handle = gym.create_actor(env, robot, pose, "go1", i, 1)
-            drives["stiffness"], drives["damping"] = gains[0][i], gains[1][i]
-            gym.set_actor_dof_properties(env, handle, drives)
-            added, x, y, z, mu = table[i]
-            shapes = gym.get_actor_rigid_shape_properties(env, handle)
-            for shape in shapes:
-                shape.friction = mu
-            gym.set_actor_rigid_shape_properties(env, handle, shapes)
-            links = gym.get_actor_rigid_body_properties(env, handle)
-            links[0].mass += added
-            links[0].com = gymapi.Vec3(links[0].com.x + x, links[0].com.y + y, links[0].com.z + z)
-            gym.set_actor_rigid_body_properties(env, handle, links, True)
-            gym.enable_actor_dof_force_sensors(env, handle)
+        self._robots = create_robots(
+            self.gym,
+            self.sim,
+            places=self._origins[self.level, self.task_index],
+            height=self.reset_height,
+            windows=None if self.plane else [self._window(*where) for where in zip(levels, tasks, strict=True)],
+            ranges=self.randomize,
+            substep=self.sim_params.dt / self.sim_params.substeps,
+            generator=self.generator,
+        )
+        self._privileged = self._robots.privileged
 
     def _window(self, level: int, task: int) -> tuple[float, float, float, float]:
         """Corner and extent of the ground that a robot may come to: its terrain, or with a curriculum those of all
@@ -284,7 +217,7 @@ class Parkour(VecTask):
             heading=wrap(torch.atan2(offset[:, 1], offset[:, 0]) - self._euler[:, 2]),
             torque=self.torques,
             dof_velocity=self._dof[..., 1],
-            leg_forces=forces[:, self._legs],
+            leg_forces=forces[:, self._robots.legs],
         )
         self.rew_buf = rewards.total(state, self.reward_weights, self.step_dt)
         if self.advance_only:
@@ -300,7 +233,7 @@ class Parkour(VecTask):
         lost = (self._euler[:, 0].abs() > ROLL) | (self._euler[:, 1].abs() > PITCH) | (self._root[:, 2] < LOW)
         self.reset_buf = lost | self.fell if self.terminate_on_fall else lost
         self._touch_before = self._touch
-        self._touch = forces[:, self._feet] > TOUCH
+        self._touch = forces[:, self._robots.feet] > TOUCH
         self._look((self.progress_buf % SLOW == 0)[:, None])
         self._write_observation()
 
@@ -356,10 +289,7 @@ class Parkour(VecTask):
         c, s = torch.cos(self._euler[:, 2:]), torch.sin(self._euler[:, 2:])
         x, y = self._scan.unbind(1)
         points = torch.stack((c * x - s * y, s * x + c * y), -1) + self._root[:, None, :2]
-        # A diverged position is no cell; its environment is reset before anyone acts on what it sees.
-        cell = torch.nan_to_num((points + self.terrain.border) / CELL).clamp(0.0, 1e6).long()
-        i, j = (cell[..., axis].clamp_max(size - 1) for axis, size in enumerate(self._lowest.shape))
-        return (self._root[:, 2:3] - SCAN_LIFT - self._lowest[i, j]).clamp(-1.0, 1.0)
+        return (self._root[:, 2:3] - SCAN_LIFT - self._ground.lowest_at(points)).clamp(-1.0, 1.0)
 
     def _write_observation(self) -> None:
         quat = self._root[:, 3:7]
@@ -402,7 +332,7 @@ class Parkour(VecTask):
         root[:, 6] = 1.0
         rows.put(self._roots, root)
         joints = self._default + self.reset_noise * (2.0 * chance[:, :12] - 1.0)
-        joints = torch.minimum(torch.maximum(joints, self._dof_low), self._dof_high)
+        joints = torch.minimum(torch.maximum(joints, self._robots.dof_low), self._robots.dof_high)
         rows.put(self._set_dofs, torch.stack((joints, torch.zeros_like(joints)), -1))
         self._place(rows, ids)
         rows.put(self._unshown, not self.simulator.shows_what_was_set)
@@ -481,16 +411,3 @@ class Parkour(VecTask):
         self.refresh()
         self._read()
         return None
-
-
-def wrap(angle: Tensor) -> Tensor:
-    """Angles in [-pi, pi)."""
-    return torch.remainder(angle + math.pi, 2.0 * math.pi) - math.pi
-
-
-def euler(quat: Tensor) -> Tensor:
-    """(n, 3) roll, pitch and yaw (Rz Ry Rx) of quaternions (n, 4) xyzw."""
-    x, y, z, w = quat.unbind(1)
-    roll = torch.atan2(2.0 * (w * x + y * z), 1.0 - 2.0 * (x * x + y * y))
-    pitch = torch.asin((2.0 * (w * y - z * x)).clamp(-1.0, 1.0))
-    return torch.stack((roll, pitch, torch.atan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))), 1)

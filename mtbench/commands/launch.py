@@ -141,7 +141,8 @@ def _run(config: dict[str, Any], overrides: Sequence[str]) -> None:
         written = isinstance(error, OSError) and str(run_dir) in str(error.filename or run_dir)
         if isinstance(error, OSError) and written and error.errno in _STORAGE:
             last = Path("nn") / "last.pth"
-            kept = f"; {last} there continues it once that is put right" if (run_dir / last).exists() else ""
+            continues = not config["test"] and (run_dir / last).exists()
+            kept = f"; {last} there continues it once that is put right" if continues else ""
             raise UserError(f"the run cannot be written to {run_dir}: {error.strerror}{kept}") from error
         raise
 

@@ -172,7 +172,7 @@ def check_run(config: dict[str, Any]) -> None:
         theirs = state["model_config"]
         features = theirs["num_obs"] - len(state["tasks"])  # an environment with others is told apart when it is there
         sizes = {"num_obs": features + len(tasks), "num_tasks": len(tasks), "num_actions": theirs["num_actions"]}
-        start_from(ALGORITHMS[algo].model_class(**sizes, **settings), state, tasks)
+        start_from(ALGORITHMS[algo].model_class(**sizes, **settings), sizes | settings, state, tasks)
 
 
 def _check_engine(cfg: DictConfig) -> None:

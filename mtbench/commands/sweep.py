@@ -33,6 +33,7 @@ from omegaconf.errors import OmegaConfBaseException
 from mtbench.commands.prepare import check_folder, check_machine, settle
 from mtbench.learning import run_record
 from mtbench.learning.errors import UserError
+from mtbench.learning.files import write_atomically
 from mtbench.resources import CFG
 
 #: settings that say where, when and how long, not what is learned
@@ -125,11 +126,11 @@ def run_job(
     try:
         record = run_record.read(directory)
         _check_same_settings(record, name, overrides)
-        if record is not None and _is_complete(record, cfg):
+        if record is not None and is_complete(record, cfg.max_frames, cfg.max_iterations):
             status = "skipped"
             print(f"run '{name}' is complete after {record['frames']:,d} frames: skipped", flush=True)
         else:
-            cfg.checkpoint = _newest_checkpoint(directory)
+            cfg.checkpoint = newest_checkpoint(directory)
             print(f"run '{name}' {'continues' if cfg.checkpoint else 'starts'}", flush=True)
             launch(cfg, overrides)
             after = run_record.read(directory) or {}
@@ -145,7 +146,8 @@ def run_job(
             never.end("failed", error)
     hydra = HydraConfig.get()
     path = Path(hydra.sweep.dir) / f"{hydra.job.num}.json"
-    path.write_text(json.dumps({"name": name, "status": status, "error": error, "overrides": overrides}) + "\n")
+    text = json.dumps({"name": name, "status": status, "error": error, "overrides": overrides}) + "\n"
+    write_atomically(path, lambda file: file.write(text.encode()))
     if status == "stopped" and error.startswith("SIG"):
         raise KeyboardInterrupt
 
@@ -187,14 +189,15 @@ def _check_same_settings(record: dict[str, Any] | None, name: str, overrides: Se
         )
 
 
-def _is_complete(record: dict[str, Any], cfg: DictConfig) -> bool:
-    """As asked now, so that a larger ``max_frames`` continues a complete run."""
-    limits = [(record.get("frames", 0), cfg.max_frames), (record.get("epochs", 0), cfg.max_iterations)]
+def is_complete(record: dict[str, Any], max_frames: int | None, max_iterations: int | None = None) -> bool:
+    """Whether a run came to its end, as asked now, so that a larger ``max_frames`` continues a complete one."""
+    limits = [(record.get("frames", 0), max_frames), (record.get("epochs", 0), max_iterations)]
     reached = [done >= limit for done, limit in limits if limit is not None]
     return record["status"] == "complete" and (any(reached) or not reached)
 
 
-def _newest_checkpoint(directory: Path) -> str:
-    """``last.pth``, or ``best.pth`` where a run was killed after an evaluation and before its first save."""
+def newest_checkpoint(directory: Path) -> str:
+    """What a run is continued from, empty if there is nothing: ``last.pth``, or ``best.pth`` where it was killed after an
+    evaluation and before its first save."""
     there = [path for path in (directory / "nn" / "last.pth", directory / "nn" / "best.pth") if path.exists()]
     return str(max(there, key=os.path.getmtime)) if there else ""

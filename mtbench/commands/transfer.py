@@ -25,9 +25,11 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from mtbench.commands import sweep
 from mtbench.commands.command_line import run_command
 from mtbench.learning import run_record
 from mtbench.learning.errors import UserError, unknown
+from mtbench.learning.files import write_atomically
 from mtbench.report.transfer import FILE, SCRATCH, plan_of, write_section
 from mtbench.resources import CFG
 
@@ -87,7 +89,8 @@ def main(arguments: Sequence[str]) -> None:
     limits = [f"max_frames={frames}", f"eval_interval={max(1, frames // evaluations)}", "eval_first=true"]
     folder.mkdir(parents=True, exist_ok=True)
     described = {prior.label: {"checkpoint": prior.checkpoint, "note": prior.note} for prior in priors}
-    (folder / FILE).write_text(plan_of(target.name, described))
+    plan = plan_of(target.name, described)
+    write_atomically(folder / FILE, lambda file: file.write(plan.encode()))
     for seed in seeds:
         for prior in priors:
             started = [f"pretrained={prior.checkpoint}"] if prior.checkpoint else []
@@ -119,11 +122,11 @@ def fine_tune(folder: Path, frames: int, overrides: Sequence[str]) -> None:
         UserError: the run failed.
     """
     record = run_record.read(folder)
-    if record is not None and record["status"] == "complete" and record["frames"] >= frames:
+    if record is not None and sweep.is_complete(record, frames):
         print(f"{folder} is complete after {record['frames']:,d} frames: skipped", flush=True)
         return
-    last = folder / "nn" / "last.pth"
-    going_on = [f"checkpoint={last}"] if last.exists() else []
+    newest = sweep.newest_checkpoint(folder)
+    going_on = [f"checkpoint={newest}"] if newest else []
     name = folder.relative_to("runs")
     quoted = [
         f"{key}='{value}'" if key in ("pretrained", "checkpoint") else f"{key}={value}"

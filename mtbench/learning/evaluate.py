@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mtbench.learning.files import write_atomically
 from mtbench.learning.networks.model import PolicyModel
 
 #: name -> episodes a task, and whether their goals are drawn anew in every evaluation. Meta-World+ and TOPPO (section
@@ -61,7 +62,8 @@ class Evaluation:
         """Write a CSV file, one row a task."""
         rows = zip(self.tasks, self.success, self.returns, strict=True)
         lines = [f"{name},{self.episodes},{success:.4f},{total:.4f}" for name, success, total in rows]
-        path.write_text("\n".join(["task,episodes,success,return", *lines]) + "\n")
+        text = "\n".join(["task,episodes,success,return", *lines]) + "\n"
+        write_atomically(path, lambda file: file.write(text.encode()))
 
 
 class Evaluator:

@@ -30,6 +30,13 @@ class EventWriter(SummaryWriter):
         queued._worker.stop()  # it has written what there was, and leaves its file open
         self.file_writer.event_writer = _AtOnce(queued._ev_writer, queued.get_logdir())
 
+    def close(self) -> None:
+        """Only once: tensorboardX calls it again when the process ends, also where the first time failed."""
+        try:
+            super().close()
+        finally:
+            self.all_writers = None
+
 
 class _AtOnce:
     """tensorboardX's ``EventFileWriter`` as its ``FileWriter`` uses it."""
@@ -50,7 +57,6 @@ class _AtOnce:
             self._events.flush()
 
     def close(self) -> None:
-        """Only once: tensorboardX calls it again when the process ends, also where the first time failed."""
         events, self._events = self._events, None
         if events is not None:
             events.close()

@@ -1,4 +1,4 @@
-"""Writing files that a reader never sees half of."""
+"""Writing files that a reader never sees half of, also when the disk is full."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from typing import BinaryIO
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write under a temporary name, then rename: a reader sees the old file or the new one, never half of one."""
+    """Write under a temporary name, then rename: a reader sees the old file or the new one, never half of one.
+
+    Raises:
+        OSError: the disk does not take it; the old file stays, and nothing of the new one.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.tmp")
     try:
@@ -18,6 +22,34 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
+    except BaseException as error:
+        partial.unlink(missing_ok=True)
+        fault = _of_the_disk(error)
+        if fault is None or fault is error:
+            raise
+        raise fault from error
+
+
+def append(path: Path, text: str) -> None:
+    """Add whole lines to a file.
+
+    Raises:
+        OSError: the disk does not take them; the file is as long as before.
+    """
+    size = path.stat().st_size
+    try:
+        with path.open("ab") as file:
+            file.write(text.encode())
+            file.flush()
+            os.fsync(file.fileno())
     except BaseException:
-        partial.unlink(missing_ok=True)  # a full disk, say: the old file stays, and nothing of the new one
+        os.truncate(path, size)
         raise
+
+
+def _of_the_disk(error: BaseException | None) -> OSError | None:
+    """What the system said, where a library hides it: of an archive that was cut short, ``torch.save`` raises a RuntimeError
+    about its own position while it handles the OSError."""
+    while isinstance(error, Exception) and not isinstance(error, OSError):
+        error = error.__context__
+    return error if isinstance(error, OSError) else None

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from mtbench.learning.agents.observer import AgentObserver
 from mtbench.learning.balancing import FairGrad
 from mtbench.learning.evaluate import Evaluation
 from mtbench.learning.events import EventWriter
-from mtbench.learning.files import write_atomically
+from mtbench.learning.files import append, write_atomically
 from mtbench.learning.run_record import RunRecord
 
 _CLIPPED_MUCH = 0.3  # share of the critic's samples without a gradient
@@ -97,9 +96,8 @@ class MultiTaskObserver(AgentObserver):
             last = algo.frame - algo.evaluation_due()  # killed in an evaluation, which is made again
             rows = [row for row in _whole_rows(self._csv, len(self._header)) if int(row[0]) <= last]
             self.last_evaluation = max((int(row[0]) for row in rows), default=-1)
-        text = io.StringIO(newline="")
-        csv.writer(text).writerows([self._header, *rows])
-        write_atomically(self._csv, lambda file: file.write(text.getvalue().encode()))
+        text = _csv_text([self._header, *rows])
+        write_atomically(self._csv, lambda file: file.write(text.encode()))
         tasks = "1 task" if algo.num_tasks == 1 else f"{algo.num_tasks} tasks"
         size = f"{algo.model.num_parameters():,} parameters"
         print(
@@ -180,10 +178,7 @@ class MultiTaskObserver(AgentObserver):
             if k < len(result.tasks):
                 self.writer.add_scalar(f"eval/worst_{k}_success", result.worst(k), frame)
         row = [frame, round(self.algo.wall_clock, 2), round(result.mean_success, 6), *result.success, *result.returns]
-        with self._csv.open("a", newline="") as file:
-            csv.writer(file).writerow(row)
-            file.flush()
-            os.fsync(file.fileno())
+        append(self._csv, _csv_text([row]))
         self._note_progress()
         print(f"evaluation at {frame:,d} frames, {result.episodes} episodes a task\n{result.table()}", flush=True)
 
@@ -256,6 +251,12 @@ class QuietObserver(MultiTaskObserver):
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def _csv_text(rows: Iterable[Iterable[Any]]) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return text.getvalue()
 
 
 def _whole_rows(path: Path, columns: int) -> list[list[str]]:

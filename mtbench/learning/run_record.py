@@ -97,11 +97,13 @@ class RunRecord:
         self._write("running")
 
     def end(self, status: str, error: str = "") -> None:
-        """Close the session with ``complete``, ``stopped`` or ``failed``; nothing where none was begun."""
-        if self._content:
-            self._content["sessions"][-1]["ended"] = _now()
-            self._write(status, error)
-            self._lock.release()
+        """Close the session with ``complete``, ``stopped`` or ``failed``, where one was begun, and let go of the run."""
+        try:
+            if self._content:
+                self._content["sessions"][-1]["ended"] = _now()
+                self._write(status, error)
+        finally:
+            self._lock.release(force=True)  # claimed twice
 
     def _write(self, status: str, error: str = "") -> None:
         self._content |= {"status": status, "error": error}

@@ -6,11 +6,11 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
-from rl_games.common import env_configurations, vecenv
 from rl_games.common.ivecenv import IVecEnv
 from torch import Tensor
 
 from mtbench.learning.errors import UserError
+from mtbench.learning.rl_games import env_configurations, vecenv
 
 NAME = "mtbench"
 

@@ -38,7 +38,7 @@ def test_it_walks_on_rough_ground_and_its_feet_stay_on_top() -> None:
     env.reset()
     for step in range(150):
         env.step(act(env))
-        feet = env.rigid_body_states.view(20, -1, 13)[:, env._feet, :3]
+        feet = env.rigid_body_states.view(20, -1, 13)[:, env._robots.feet, :3]
         i, j = ((feet[..., k] + env.terrain.border) / CELL - 0.5 for k in (0, 1))
         i, j = i.long(), j.long()
         around = torch.stack([heights[i + a, j + b] for a in (0, 1) for b in (0, 1)])

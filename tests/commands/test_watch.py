@@ -14,7 +14,7 @@ import pytest
 from mtbench.commands import watch
 from mtbench.learning.errors import UserError
 from mtbench.learning.networks.model import ActorCriticModel
-from tests.test_train import train
+from tests.test_train import train_here
 
 WALKING = Path(__file__).resolve().parents[2] / "assets" / "go1" / "walking.pth"
 SMALL = ["num_envs=2", "schedule.horizon_length=8", "max_iterations=1", "eval_goals=1", "task.env.episodeLength=8"]
@@ -25,7 +25,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A policy of two tasks, as training leaves it."""
     directory = tmp_path_factory.mktemp("watch")
     small = [*SMALL, "actor.units=[8]", "critic.units=[8]", "rl_device=cpu", "sim_device=cpu"]
-    result = train(directory, "task_id=[reach,door_open]", "experiment=x", *small)
+    result = train_here(directory, "task_id=[reach,door_open]", "experiment=x", *small)
     assert result.returncode == 0, result.stderr
     return str(directory / "runs" / "x" / "nn" / "best.pth")
 

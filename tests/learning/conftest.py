@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from rl_games.common.tr_helpers import DefaultRewardsShaper
 
 from mtbench.commands.launch import CFG
@@ -35,6 +36,7 @@ SMALL = [
     "eval_interval=null",
 ]
 UNITS = ["actor.units=[32,32]", "critic.units=[32,32]"]  # of the default network
+PARTS = ("task=", "train=", "network=", "schedule=", "actor=", "critic=", "~")  # what decides which settings there are
 _ABSENT = object()
 AgentFactory = Callable[..., Any]
 
@@ -46,11 +48,18 @@ def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
 
 
+@functools.cache
+def chosen(parts: tuple[str, ...]) -> DictConfig:
+    """The configuration with these parts, to see which settings it has; composing takes longer than many a test."""
+    with initialize_config_dir(str(CFG), version_base="1.3"):
+        return compose("config", [*TOY, *parts])
+
+
 def configure(directory: Path, *overrides: str) -> dict[str, Any]:
     """Compose the configuration and resolve it, without what launch() checks."""
     units = [] if any(item.startswith("network=") for item in overrides) else UNITS
+    plain = chosen(tuple(item for item in overrides if item.startswith(PARTS)))
     with initialize_config_dir(str(CFG), version_base="1.3"):
-        plain = compose("config", [*TOY, *overrides])
         there = [OmegaConf.select(plain, item.partition("=")[0], default=_ABSENT) for item in [*SMALL, *units]]
         small = [item for item, value in zip([*SMALL, *units], there, strict=True) if value is not _ABSENT]
         cfg = compose("config", [*TOY, *small, f"train.params.config.train_dir={directory}", *overrides])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +9,10 @@ import pytest
 import torch
 from torch.distributions import Independent, Normal, kl_divergence
 
-from mtbench.commands.command_line import run_application
 from mtbench.commands.count import count
-from mtbench.commands.launch import CFG, launch
 from mtbench.learning.agents.mt_grpo import MTGRPO, gaussian_kl, make_groups
 from mtbench.learning.errors import UserError
+from tests.test_train import train_here
 
 GRPO = "train=MTGRPO"
 CONFIG = "train.params.config"
@@ -198,9 +195,7 @@ def test_environments_that_cannot_share_a_start(make_agent, monkeypatch: pytest.
         begin(agent)
 
 
-def test_from_the_command_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_from_the_command_line(tmp_path: Path) -> None:
     toy = [
         "task=metaworld",
         "task.factory=tests.learning.toy_env:make",
@@ -213,19 +208,11 @@ def test_from_the_command_line(
         "eval_goals=3",
         "train=MTGRPO",
     ]
-
-    def train(*overrides: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, str(CFG.parent / "train.py"), *toy, *overrides]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
-
-    first = train("max_iterations=1", "experiment=first")
+    first = train_here(tmp_path, *toy, "max_iterations=1", "experiment=first")
     assert first.returncode == 0, first.stderr
-    more = train("max_iterations=2", "checkpoint=runs/first/nn/last.pth")
+    more = train_here(tmp_path, *toy, "max_iterations=2", "checkpoint=runs/first/nn/last.pth")
     assert more.returncode == 0 and "epoch     2" in more.stdout and "epoch     1" not in more.stdout, more.stderr
-    test = train("test=True", "checkpoint=runs/first/nn/best.pth")
+    test = train_here(tmp_path, *toy, "test=True", "checkpoint=runs/first/nn/best.pth")
     assert test.returncode == 0 and "near" in test.stdout, test.stderr
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["train.py", *toy, "balancing.critic=fairgrad", "experiment=second"])
-    assert run_application(launch, CFG) == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1 and "balancing.critic" in error
+    wrong = train_here(tmp_path, *toy, "balancing.critic=fairgrad", "experiment=second")
+    assert wrong.returncode == 2 and wrong.stderr.count("\n") == 1 and "balancing.critic" in wrong.stderr

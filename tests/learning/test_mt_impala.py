@@ -148,7 +148,7 @@ def test_learns_the_toy(make_agent) -> None:  # type: ignore[no-untyped-def]
     [
         (["source={name:inline,lag:-1}"], "source.lag=-1 must be a whole number of at least 0"),
         (["source=inlin"], "unknown source 'inlin' .nearest: inline"),
-        (["source={name:inline,lagg:1}"], "unknown option of source inline 'lagg' .nearest: lag"),
+        (["source={name:inline,lagg:1}"], "there is no setting 'source.lagg' .nearest: lag.; source takes: lag"),
         (["correction=non"], "correction=non must be vtrace, unclipped or none .nearest: none"),
         ([f"{CONFIG}.rho_bar=0.5"], "rho_bar=0.5 must be at least c_bar=1.0"),
         ([f"{CONFIG}.c_bar=0"], "c_bar=0 must be a number above 0"),

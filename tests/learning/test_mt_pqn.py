@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtbench.commands.launch import CFG
 from mtbench.learning.agents.gae import gae
 from mtbench.learning.agents.mt_pqn import BangOffBangModel
 from mtbench.learning.errors import UserError
 from tests.learning.conftest import TOY
+from tests.test_train import train_here
 
 PQN = ["train=MTPQN", "critic.width=16"]
 
@@ -248,10 +245,8 @@ def test_from_the_command_line(tmp_path: Path) -> None:
     """Train, continue, and evaluate, as a user does."""
 
     def train(*overrides: str) -> str:
-        command = [sys.executable, str(CFG.parent / "train.py"), *TOY, "train=MTPQN", "critic.width=16", *overrides]
-        command += ["num_envs=16", "eval_goals=3"]
-        environment = {**os.environ, "PYTHONPATH": str(CFG.parent), "OMP_NUM_THREADS": "1"}
-        result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+        small = ["train=MTPQN", "critic.width=16", "num_envs=16", "eval_goals=3"]
+        result = train_here(tmp_path, *TOY, *small, *overrides)
         assert result.returncode == 0, result.stderr
         return result.stdout
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +12,11 @@ from torch.distributions import Independent, Normal, TanhTransform, TransformedD
 
 from mtbench.commands.count import count_sac
 from mtbench.commands.diagnose import snapshot
-from mtbench.commands.launch import CFG
 from mtbench.learning.agents.mt_sac import MTSAC
 from mtbench.learning.errors import UserError
 from mtbench.learning.gradient_record import GradientRecord
 from mtbench.learning.networks.sac_model import SACModel
+from tests.test_train import train_here
 
 CONFIG = "train.params.config"
 QUICK = ["train=MTSAC", f"{CONFIG}.batch_size=64", f"{CONFIG}.nstep=3", f"{CONFIG}.gradient_steps_per_itr=1"]
@@ -297,8 +295,7 @@ def test_from_the_command_line(tmp_path: Path) -> None:
     ]  # fmt: skip
 
     def run(*overrides: str) -> str:
-        command = [sys.executable, str(CFG.parent / "train.py"), *toy, *overrides]
-        result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        result = train_here(tmp_path, *toy, *overrides)
         assert result.returncode == 0, result.stderr
         return result.stdout
 

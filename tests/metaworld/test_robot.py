@@ -11,7 +11,7 @@ import torch
 from isaacgym import gymtorch
 
 from isaacgymenvs_tasks.metaworld import control, kinematics
-from isaacgymenvs_tasks.metaworld.env import ASSETS
+from mtbench.resources import ASSETS
 
 # Joint positions, tcp and directions of the hand's z and y axes, worked out from the published chain.
 CHECKS = [

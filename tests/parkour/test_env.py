@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +15,9 @@ from isaacgymenvs_tasks.parkour import rewards
 from isaacgymenvs_tasks.parkour.curriculum import next_level
 from isaacgymenvs_tasks.parkour.env import DEFAULT_POSE, SCAN_X, SCAN_Y, Parkour, euler, wrap
 from isaacgymenvs_tasks.parkour.terrain.tile import CELL
-from mtbench.learning.agents.checkpoint import start_from
-from mtbench.learning.errors import UserError
-from mtbench.learning.networks.model import ActorCriticModel
 from mtbench.sim.torch_utils import quat_from_euler_xyz
+from tests.test_train import train_here
 
-ROOT = Path(__file__).resolve().parents[2]
 WEIGHT = 12.743448 * 9.81
 SAME = {  # every robot as in the asset, standing still
     "randomize.friction": [1.0, 1.0],
@@ -70,8 +65,8 @@ def test_stands_for_twenty_seconds_and_its_feet_carry_it() -> None:
     assert (torch.stack(heights[100:]) - 0.30).abs().max() < 0.02
     assert env._root[:, 7:].abs().max() < 0.01
     forces = env.contact_forces
-    torch.testing.assert_close(forces[:, env._feet, 2].sum(1), torch.full((2,), WEIGHT), rtol=0.01, atol=0)
-    others = [k for k in range(forces.shape[1]) if k not in env._feet.tolist()]
+    torch.testing.assert_close(forces[:, env._robots.feet, 2].sum(1), torch.full((2,), WEIGHT), rtol=0.01, atol=0)
+    others = [k for k in range(forces.shape[1]) if k not in env._robots.feet.tolist()]
     assert forces[:, others].abs().max() == 0.0
     assert (env.obs_buf[:, 44:48] == 0.5).all()
 
@@ -82,7 +77,7 @@ def test_stands_on_a_height_field_as_on_a_plane() -> None:
     for _ in range(100):
         idle(env)
     assert abs(float(env._root[0, 2] - env._origins[0, 0, 2]) - 0.30) < 0.06
-    total = float(env.contact_forces[0, env._feet, 2].sum())
+    total = float(env.contact_forces[0, env._robots.feet, 2].sum())
     assert total == pytest.approx(WEIGHT, rel=0.05)
 
 
@@ -399,35 +394,10 @@ def test_every_set_trains_from_a_pretrained_checkpoint(tmp_path: Path) -> None:
         "ParkourHardCL": ["task_id=[squeeze,3]", "num_envs=4", "pretrained=runs/ParkourEasy/nn/last.pth"],
     }
     for task, settings in runs.items():
-        command = [sys.executable, str(ROOT / "train.py"), f"task={task}", f"experiment={task}", *settings, *small]
-        result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+        result = train_here(tmp_path, f"task={task}", f"experiment={task}", *settings, *small)
         assert result.returncode == 0, result.stderr
         assert "epoch     2" in result.stdout
     header = (tmp_path / "runs/ParkourHardCL/metrics.csv").read_text().splitlines()[0]
     assert "success/squeeze,success/forward_ramp_no_lips" in header
     models = [torch.load(tmp_path / f"runs/{task}/nn/last.pth", weights_only=True) for task in runs]
     assert [model["model_config"]["num_obs"] for model in models] == [213, 232, 214]
-
-
-def test_what_a_run_takes_over_from_a_pretrained_one() -> None:
-    def model(tasks: int, units: int = 8) -> ActorCriticModel:
-        side = {"units": [units], "activation": "elu", "layer_norm": False}
-        network = {"name": "mlp", "actor": side, "critic": side, "init_log_std": -float(tasks)}
-        sizes = {"num_obs": 5 + tasks, "num_tasks": tasks, "num_actions": 2}
-        norms = {"normalize_input": True, "value_norm": "popart"}
-        return ActorCriticModel(**sizes, network=network, **norms)
-
-    old, new = model(2), model(3)
-    state = {"model": old.state_dict(), "tasks": ["a", "b"], "model_config": {"num_obs": 7}}
-    start_from(new, state, ["c", "b", "d"])
-    features = torch.rand(4, 5)
-    between = torch.cat((features, torch.full((4, 2), 0.5)), 1)  # the old tasks
-    known = torch.cat((features, torch.tensor([[0.0, 1.0]] * 4)), 1)  # the task that both have
-    for k, shared in enumerate((between, known, between)):
-        inputs = torch.cat((features, torch.eye(3)[[k] * 4]), 1)
-        for side in ("actor", "critic"):
-            mine, theirs = getattr(new.network, side)(inputs), getattr(old.network, side)(shared)
-            torch.testing.assert_close(mine, theirs)
-    assert (new.network.log_std == -3.0).all()
-    with pytest.raises(UserError, match="another architecture"):
-        start_from(model(3, units=9), state, ["c", "b", "d"])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from isaacgymenvs_tasks.metaworld.env import ASSETS
+from mtbench.resources import ASSETS
 from tests.sim.world import World
 
 LEGS = ("FL", "FR", "RL", "RR")

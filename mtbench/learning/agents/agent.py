@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import signal
-import threading
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any, ClassVar
 
 import torch
-from rl_games.common import vecenv
 from rl_games.common.ivecenv import IVecEnv
 from rl_games.interfaces.base_algorithm import BaseAlgorithm
 from torch import Tensor, nn
@@ -32,19 +28,18 @@ from mtbench.learning.agents.checkpoint import (
 from mtbench.learning.agents.observer import AgentObserver
 from mtbench.learning.agents.settings import Learner, check_params
 from mtbench.learning.agents.sides import Side
+from mtbench.learning.agents.stopping import Stopping, StopRequest
 from mtbench.learning.balancing import make_weighting
 from mtbench.learning.errors import UserError
 from mtbench.learning.evaluate import Evaluator
 from mtbench.learning.networks.base import project
 from mtbench.learning.networks.model import PolicyModel
+from mtbench.learning.rl_games import vecenv
 
 #: what each rank has of its own in a checkpoint
 OWN = ("obs", "env_state", "rng", "generators")
+FIRST_EVALUATION = 100_000  #: frames at most, so that a run shows within its first minutes how one looks
 FAILED_EPOCHS = 3  #: in a row without one step, after which a run stops
-
-
-class StopRequest(KeyboardInterrupt):
-    """SIGINT or SIGTERM arrived."""
 
 
 class Agent(BaseAlgorithm):
@@ -118,7 +113,7 @@ class Agent(BaseAlgorithm):
         self.model_config = sizes | self.model_settings(params)
         self.model = self.model_class(**self.model_config)
         if config["pretrained"]:
-            start_from(self.model, load_checkpoint(config["pretrained"]), self.task_names)
+            start_from(self.model, self.model_config, load_checkpoint(config["pretrained"]), self.task_names)
         self.model.to(self._device)
         distributed.share(self.model.state_dict().values())
         seed = int(params["seed"])
@@ -137,7 +132,7 @@ class Agent(BaseAlgorithm):
         self.epoch_num, self.frame, self.wall_clock, self.best_success = 0, 0, 0.0, -1.0
         self.evaluator = evaluator
         #: frame; what begins with another run's networks is evaluated before it learns, as with eval_first=true
-        self.next_evaluation: int = config["eval_interval"] or 0
+        self.next_evaluation: int = min(config["eval_interval"] or 0, FIRST_EVALUATION)
         if self.next_evaluation and (config["pretrained"] or config.get("eval_first")):
             self.next_evaluation = -1
         self.obs: Tensor | None = None
@@ -145,7 +140,7 @@ class Agent(BaseAlgorithm):
         self.not_finite = torch.zeros((), dtype=torch.long, device=self._device)
         self.steps = torch.zeros(2, dtype=torch.long, device=self._device)
         self._failed_epochs = 0
-        self._stop_signal = ""
+        self.stopping = Stopping(at_once=distributed.size() == 1)
         self._stepping = 0.0  #: seconds of this epoch that went into acting and stepping
         self.build()
         self.observer: AgentObserver = config["features"]["observer"]
@@ -250,7 +245,7 @@ class Agent(BaseAlgorithm):
         limit = self.wall_clock + 60.0 * (self.config["max_minutes"] or float("inf"))
         self.observer.before_training()
         boundary = self.get_full_state_weights()
-        release_signals = self._catch_signals()
+        self.stopping.catch()
         try:
             while not self._finished() and self.wall_clock < limit:
                 if self.evaluation_due():  # first, so that a continued run makes the one it owed when it was killed
@@ -273,7 +268,7 @@ class Agent(BaseAlgorithm):
                 self._stop_signal or "a signal to another process", boundary["frame"], self.nn_dir / "last.pth"
             )
         finally:
-            release_signals()
+            self.stopping.release()
             self.observer.close()
         return self.best_success, self.epoch_num
 
@@ -339,7 +334,8 @@ class Agent(BaseAlgorithm):
         success = distributed.from_first(success)
         if success is None:
             raise StopRequest
-        self.next_evaluation = self.frame + (self.config["eval_interval"] or 0)
+        interval = self.config["eval_interval"]
+        self.next_evaluation = (self.frame // interval + 1) * interval if interval else self.frame
         if distributed.rank() == 0:
             self.observer.write_evaluation(result)
         if success > self.best_success:
@@ -361,35 +357,17 @@ class Agent(BaseAlgorithm):
 
     # -- stopping ------------------------------------------------------------------------------------------------------
 
+    @property
+    def _stop_signal(self) -> str:
+        return self.stopping.signal
+
     def _check_stop(self) -> None:
-        if self._stop_signal:
-            raise StopRequest
+        self.stopping.check()
 
     def _check_stop_alone(self) -> None:
         """Several ranks stop together, at the next pass over the batch: one that left alone would keep the rest waiting."""
         if distributed.size() == 1:
             self._check_stop()
-
-    def _catch_signals(self) -> Callable[[], None]:
-        """Let SIGINT and SIGTERM stop at the next step; return what puts the old handlers back. A second one acts at
-        once, but not where several ranks are to stop together.
-        """
-        if threading.current_thread() is not threading.main_thread():
-            return lambda: None
-        previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-        def release() -> None:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-
-        def stop(number: int, frame: FrameType | None) -> None:
-            self._stop_signal = signal.Signals(number).name
-            if distributed.size() == 1:
-                release()
-
-        for number in previous:
-            signal.signal(number, stop)
-        return release
 
     # -- state ---------------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ import torch
 from mtbench.learning import distributed
 from mtbench.learning.errors import UserError
 from mtbench.learning.files import write_atomically
+from mtbench.learning.networks.layers import TaskEncoder
 from mtbench.learning.networks.normalization import input_norm_name
 from mtbench.resources import locate
 
@@ -144,45 +145,82 @@ def check_compatible(
         )
 
 
-def start_from(model: torch.nn.Module, state: Mapping[str, Any], tasks: Sequence[str]) -> None:
+@torch.no_grad()
+def start_from(
+    model: torch.nn.Module, config: Mapping[str, Any], state: Mapping[str, Any], tasks: Sequence[str]
+) -> None:
     """Copy the networks and normalizers of a run on other tasks, as pre-training does, into ``model``.
 
-    What belongs to a task (its row of a parameter, its column of the one-hot input) goes with its name; for a task that the
-    run has not seen it starts at the mean of the old ones. As many tasks as before take their places one by one. How widely
-    actions are drawn is the new run's own.
+    What belongs to a task (its row of a parameter, its column of the one-hot input) goes with its name, wherever it stands;
+    for a task that the run has not seen it starts at the mean of the old ones. Only where no name is known, and there are
+    as many as before, they take the old places one by one. How widely actions are drawn, and what describes the tasks to a
+    network, is the new run's own.
 
     Args:
         model: of ``tasks``.
+        config: what it was built with, see :meth:`.agent.Agent.model_settings`.
         state: from :func:`load_checkpoint`.
+        tasks: names in order.
 
     Raises:
         UserError: the architectures differ in more than the number of tasks.
     """
-    old, known, num_tasks = state["model"], list(state["tasks"]), len(tasks)
-    before = len(known)
+    old, known = state["model"], list(state["tasks"])
+    in_place = len(tasks) == len(known) and not set(tasks) & set(known)
 
-    def by_task(rows: torch.Tensor) -> torch.Tensor:
+    def by_task(places: torch.Tensor) -> torch.Tensor:
         """Those of the new tasks, of the old ones' (K, ...)."""
-        mean = rows.double().mean(0).to(rows.dtype) if rows.dtype != torch.bool else rows.double().mean(0) >= 0.5
-        return torch.stack([rows[known.index(task)] if task in known else mean for task in tasks])
+        if in_place:
+            return places
+        mean = places.double().mean(0)
+        mean = mean >= 0.5 if places.dtype == torch.bool else mean.to(places.dtype)
+        return torch.stack([places[known.index(task)] if task in known else mean for task in tasks])
 
-    new = model.state_dict()
+    own = {f"{name}.tasks" for name, module in model.named_modules() if isinstance(module, TaskEncoder)}
+    own |= {"network.log_std", "network.log_alpha"}
+    axes = _task_axes(model, config)
+    behind = {
+        f"{prefix}.{name}": count
+        for prefix, module in model.named_modules()
+        for name, count in getattr(module, "behind_one_hot", {}).items()
+    }
     cloned = not any(name.startswith("network.critic.") for name in old)  # behaviour cloning: an actor alone
-    for name, value in new.items():
-        if name in ("network.log_std", "network.log_alpha"):
-            continue
-        if cloned and name.startswith(("network.critic.", "value_")):
+    for name, value in model.state_dict().items():
+        if name in own or (cloned and name.startswith(("network.critic.", "value_"))):
             continue  # what values a state starts anew
         found = old.get(name)
-        if found is not None and found.shape != value.shape:
-            if value.shape[1:] == found.shape[1:] and (len(value), len(found)) == (num_tasks, before):
-                found = by_task(found)
-            elif value.ndim == 2 and value.shape[1] - num_tasks == found.shape[1] - before:  # the inputs of a network
-                features = found.shape[1] - before
-                found = torch.cat((found[:, :features], by_task(found[:, features:].T).T), 1)
+        axis = axes.get(name)
+        if found is not None and axis is not None and found.ndim == value.ndim:
+            before, after = value.shape[axis] - len(tasks) - behind.get(name, 0), behind.get(name, 0)
+            if found.shape[axis] == before + len(known) + after:
+                first, places, last = found.movedim(axis, 0).split([before, len(known), after])
+                found = torch.cat((first, by_task(places), last)).movedim(0, axis)
         if found is None or found.shape != value.shape:
             raise UserError(f"the pretrained checkpoint has another architecture: its {name} does not fit")
         value.copy_(found)
+
+
+def _task_axes(model: torch.nn.Module, config: Mapping[str, Any]) -> dict[str, int]:
+    """The axis of each parameter and statistic that has a place for each task, last but for what is behind the one-hot.
+
+    It is the one that is longer by one in the same model for one task more, which is never allocated. So it is found in
+    every architecture, also where a layer happens to be as wide as there are tasks.
+    """
+    network = {
+        key: {**side, "tasks": [*side["tasks"], side["tasks"][0]]}
+        if isinstance(side, Mapping) and "tasks" in side
+        else side
+        for key, side in config["network"].items()
+    }  # for an architecture that is told their names
+    sizes = {key: config[key] + 1 for key in ("num_obs", "num_tasks")}
+    with torch.device("meta"):
+        larger = type(model)(**{**config, **sizes, "network": network}).state_dict()
+    return {
+        name: axis
+        for name, value in model.state_dict().items()
+        for axis, (size, more) in enumerate(zip(value.shape, larger[name].shape, strict=True))
+        if more == size + 1
+    }
 
 
 def rng_state() -> dict[str, Any]:

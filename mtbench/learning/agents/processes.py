@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 import torch.multiprocessing as mp
@@ -16,14 +16,14 @@ from rl_games.common.ivecenv import IVecEnv
 from torch import Tensor
 
 from mtbench.learning.agents.checkpoint import clone
-from mtbench.learning.agents.sources import Experience, Source, whole
+from mtbench.learning.agents.sources import Experience, Source
 from mtbench.learning.agents.workers import Elsewhere, Queue, Worker, experience
 from mtbench.learning.errors import UserError
+from mtbench.schema import Count
 
 if TYPE_CHECKING:
     from mtbench.learning.agents.mt_impala import MTIMPALA
 
-FULL = ("drop", "wait")
 MOST_DEATHS = 3  #: of workers, one after the other without a rollout between them
 COPIES = 4  #: of the policy, in turn
 Slot = dict[str, Tensor]
@@ -56,12 +56,10 @@ class Processes(Source):
 
     name, remote = "processes", True
 
-    def __init__(self, n: int = 2, max_queue: int = 2, when_full: str = "drop", timeout: int = 300) -> None:
-        self.n, self.max_queue = whole("source.n", n, 1), whole("source.max_queue", max_queue, 1)
-        self.timeout = whole("source.timeout", timeout, 1)
-        if when_full not in FULL:
-            raise UserError(f"source.when_full={when_full} must be {' or '.join(FULL)}")
-        self.when_full = when_full
+    def __init__(
+        self, n: Count = 2, max_queue: Count = 2, when_full: Literal["drop", "wait"] = "drop", timeout: Count = 300
+    ) -> None:
+        self.n, self.max_queue, self.when_full, self.timeout = n, max_queue, when_full, timeout
         self.started, self.deaths, self.replaced = 0, 0, 0
         self.workers: list[_Process] = []
         self.setup: tuple[Any, ...] | None = None

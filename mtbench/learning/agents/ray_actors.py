@@ -11,9 +11,10 @@ from rl_games.common.ivecenv import IVecEnv
 from torch import Tensor
 
 from mtbench.learning.agents.checkpoint import clone
-from mtbench.learning.agents.sources import Experience, Source, whole
+from mtbench.learning.agents.sources import Experience, Source
 from mtbench.learning.agents.workers import Elsewhere, Queue, Worker, experience
 from mtbench.learning.errors import UserError
+from mtbench.schema import Count, Name
 
 if TYPE_CHECKING:
     from mtbench.learning.agents.mt_impala import MTIMPALA
@@ -38,9 +39,8 @@ class RayActors(Source):
 
     name, remote = "ray", True
 
-    def __init__(self, n: int = 2, max_queue: int = 2, address: str | None = None, timeout: int = 300) -> None:
-        self.n, self.max_queue = whole("source.n", n, 1), whole("source.max_queue", max_queue, 1)
-        self.timeout, self.address = whole("source.timeout", timeout, 1), address
+    def __init__(self, n: Count = 2, max_queue: Count = 2, address: Name | None = None, timeout: Count = 300) -> None:
+        self.n, self.max_queue, self.address, self.timeout = n, max_queue, address, timeout
         self.queue = Queue(self.max_queue)
         self.started, self.deaths, self.replaced = 0, 0, 0
         self.asked: dict[Any, tuple[int, int]] = {}  #: reference -> place of the actor, version of the policy

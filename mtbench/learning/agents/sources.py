@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import inspect
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from rl_games.common import vecenv
 from rl_games.common.ivecenv import IVecEnv
 from torch import Tensor
 
@@ -25,6 +23,8 @@ from mtbench.learning.agents.checkpoint import clone
 from mtbench.learning.agents.rollout import Steps, record
 from mtbench.learning.errors import UserError, unknown
 from mtbench.learning.networks.model import ActorCriticModel
+from mtbench.learning.rl_games import vecenv
+from mtbench.schema import Whole, check, of_signature
 
 if TYPE_CHECKING:
     from mtbench.learning.agents.mt_impala import MTIMPALA
@@ -96,9 +96,9 @@ class Inline(Source):
 
     name, remote = "inline", False
 
-    def __init__(self, lag: int = 0) -> None:
-        self.lag = whole("source.lag", lag, 0)
-        self.policies: deque[tuple[int, dict[str, Tensor]]] = deque(maxlen=self.lag + 1)
+    def __init__(self, lag: Whole = 0) -> None:
+        self.lag = lag
+        self.policies: deque[tuple[int, dict[str, Tensor]]] = deque(maxlen=lag + 1)
 
     def make_vec_env(self, config: Mapping[str, Any]) -> IVecEnv:
         return vecenv.create_vec_env(config["env_name"], config["num_actors"], **config["env_config"])
@@ -130,13 +130,6 @@ class Inline(Source):
         self.policies = deque(((version, clone(policy)) for version, policy in state["policies"]), maxlen=self.lag + 1)
 
 
-def whole(name: str, value: Any, least: int) -> int:
-    """Return a setting that must be a whole number of at least ``least``; :class:`UserError` where it is not."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise UserError(f"{name}={value} must be a whole number of at least {least}")
-    return value
-
-
 #: name -> module and class of those that have workers; imported when they are asked for
 REMOTE = {
     "processes": ("mtbench.learning.agents.processes", "Processes"),
@@ -145,10 +138,11 @@ REMOTE = {
 
 
 def make_source(setting: str | Mapping[str, Any]) -> Source:
-    """The source of a setting, a name or a mapping of name and options; nothing starts yet.
+    """The source of a setting, a name or a mapping of name and options, whose types say what they may be; nothing starts
+    yet.
 
     Raises:
-        UserError: no such source or option, or Ray is not installed.
+        UserError: no such source or option, one that cannot be, or Ray is not installed.
     """
     options = {"name": setting} if isinstance(setting, str) else dict(setting)
     name = str(options.pop("name", ""))
@@ -160,8 +154,5 @@ def make_source(setting: str | Mapping[str, Any]) -> Source:
     if name in REMOTE:
         module, attribute = REMOTE[name]
         kind = getattr(importlib.import_module(module), attribute)
-    known = inspect.signature(kind).parameters
-    for option in options:
-        if option not in known:
-            raise unknown(f"option of source {name}", option, known)
+    check(of_signature(kind), options, "source")
     return kind(**options)

@@ -39,7 +39,9 @@ def register(name: str) -> Callable[[N], N]:
     An architecture is a module built from a :class:`Shape` and its own settings, one side each. Its forward maps
     (n, features + K), one-hot last, to (n, outputs) and takes the rows in any order; its attribute ``head`` is the last
     layer, which starts near zero in an actor. A method ``project``, if it has one, keeps its weights where they have to
-    be: it is called at the start and after every optimizer step.
+    be: it is called at the start and after every optimizer step. A weight that sees the one-hot sees it last, so that a run
+    on other tasks finds each task's column; where something comes after it, ``behind_one_hot`` says how many inputs, by the
+    weight's name.
     """
 
     def add(cls: N) -> N:

@@ -32,6 +32,8 @@ class SimBaV2(nn.Module):
         layer_norm: must be false; the network normalizes by itself.
     """
 
+    behind_one_hot = {"embedding.0.weight": 1}  # the constant that is put behind the inputs
+
     def __init__(self, shape: Shape, width: Width, blocks: Layers, layer_norm: bool = False) -> None:
         super().__init__()
         if layer_norm:

@@ -8,12 +8,12 @@ from typing import Any
 import gymnasium
 import numpy as np
 import torch
-from rl_games.common import env_configurations, vecenv
 from rl_games.common.ivecenv import IVecEnv
 from torch import Tensor
 
 from mtbench.data import DatasetError, Trajectories
 from mtbench.learning.errors import UserError
+from mtbench.learning.rl_games import env_configurations, vecenv
 
 NAME = "mtbench_data"
 
