@@ -36,7 +36,8 @@ SMALL = [
     "eval_interval=null",
 ]
 UNITS = ["actor.units=[32,32]", "critic.units=[32,32]"]  # of the default network
-PARTS = ("task=", "train=", "network=", "schedule=", "actor=", "critic=", "~", "hydra.")  # what decides which settings there are
+#: what decides which settings there are
+PARTS = ("task=", "train=", "network=", "schedule=", "actor=", "critic=", "~", "hydra.")
 _ABSENT = object()
 AgentFactory = Callable[..., Any]
 
