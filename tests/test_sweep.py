@@ -141,6 +141,7 @@ def test_names_of_runs_are_those_of_their_settings() -> None:
     cfg = OmegaConf.create({"task": {"name": "MT1"}, "train_name": "MTPPO", "seed": 4})
     typed = ["task=MT1", "task_name=reach", "train=MTPPO", "balancing.critic=mean", "max_frames=5", "seed=4"]
     assert run_name(cfg, typed) == "MT1_MTPPO_balancing.critic=mean,task_name=reach_s4"
+    assert run_name(cfg, [*typed, "train.params.config.train_dir=elsewhere"]) == run_name(cfg, typed)
     assert len(run_name(cfg, [*typed, *(f"key{i}=value" for i in range(40))])) < 40
 
 

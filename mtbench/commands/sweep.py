@@ -39,7 +39,7 @@ from mtbench.resources import CFG
 #: settings that say where, when and how long, not what is learned
 _LIMITS = {"max_iterations", "max_frames", "max_minutes", "experiment", "checkpoint", "sim_device", "rl_device"}
 _LIMITS |= {"save_interval", "wandb_activate", "wandb_project", "wandb_entity", "wandb_group", "headless"}
-_LIMITS |= {"task.sim.num_threads", "train.params.torch_threads"}
+_LIMITS |= {"task.sim.num_threads", "train.params.torch_threads", "train.params.config.train_dir"}
 _LONGEST_NAME = 120
 
 
