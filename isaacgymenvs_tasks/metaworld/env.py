@@ -32,7 +32,6 @@ from isaacgymenvs_tasks.metaworld.tables import ROBOT_BASE, TABLE_TOP, follow, i
 from isaacgymenvs_tasks.metaworld.task import State, TaskSpec
 from isaacgymenvs_tasks.multi_task import FRAME, MultiTask
 from isaacgymenvs_tasks.vec_task import Rows
-from mtbench.resources import ASSETS  # noqa: F401, where it was before
 
 #: Box for the target of the tcp; heights above the table. Tips end 9.5 mm below the tcp, and never press on the table: their
 #: friction would hold the hand where it is.

@@ -18,23 +18,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.singleton import Singleton
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from isaacgymenvs_tasks.configuration import composed
 from mtbench.commands.prepare import check_folder, check_machine, settle
 from mtbench.learning import run_record
 from mtbench.learning.errors import UserError
 from mtbench.learning.files import write_atomically
-from mtbench.resources import CFG
 
 #: settings that say where, when and how long, not what is learned
 _LIMITS = {"max_iterations", "max_frames", "max_minutes", "experiment", "checkpoint", "sim_device", "rl_device"}
@@ -83,13 +80,7 @@ def check_job(overrides: Sequence[str]) -> None:
     Raises:
         UserError: they cannot work; or an exception of Hydra.
     """
-    outer = Singleton.get_state()  # Hydra is at work
-    GlobalHydra.instance().clear()
-    try:
-        with initialize_config_dir(str(CFG), version_base="1.3"):
-            cfg = compose("config", list(overrides))
-    finally:
-        Singleton.set_state(outer)
+    cfg = composed(*overrides)
     if cfg.get("test") is True:
         raise UserError("test=True evaluates one checkpoint; start it without --multirun")
     check_machine(cfg)

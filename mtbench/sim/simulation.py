@@ -228,8 +228,7 @@ class Simulation:
     # -- reading -------------------------------------------------------------------------------------------------
 
     def refresh_bodies(self) -> None:
-        states = self.bodies.states()
-        self.body_state.copy_(states)
+        self.body_state.copy_(self.bodies.states())
 
     def refresh_roots(self) -> None:
         self._engine.forward()
