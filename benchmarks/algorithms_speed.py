@@ -19,7 +19,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from isaacgymenvs_tasks.configuration import read_options
+from isaacgymenvs_tasks.options import read_options
 
 ROOT = Path(__file__).resolve().parents[1]
 ALGORITHMS = "MTPPO,TOPPO,MTGRPO,MTSAC,ARS,MTPQN,FastTD3"

@@ -24,7 +24,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from isaacgymenvs_tasks.configuration import read_options
+from isaacgymenvs_tasks.options import read_options
 
 ROOT = Path(__file__).resolve().parents[1]
 OPTIONS = {

@@ -17,10 +17,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from isaacgymenvs_tasks.configuration import read_options
 from isaacgymenvs_tasks.metaworld.control import GRIPPER_FORCE
 from isaacgymenvs_tasks.metaworld.env import MetaWorld
 from isaacgymenvs_tasks.metaworld.experts import expert_policy, make_env
+from isaacgymenvs_tasks.options import read_options
 
 #: name -> N for an action of one, N at most, kg, N s/m
 LAWS = {

@@ -27,7 +27,7 @@ import rounds
 import torch
 
 import isaacgymenvs_tasks
-from isaacgymenvs_tasks.configuration import read_options, whole
+from isaacgymenvs_tasks.options import read_options, whole
 
 ROOT = Path(__file__).resolve().parents[1]
 PROCESSOR = " (processor)"  #: ends the names of rates per processor second

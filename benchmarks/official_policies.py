@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 import isaacgymenvs_tasks
-from isaacgymenvs_tasks.configuration import read_options, whole
+from isaacgymenvs_tasks.options import read_options, whole
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAM = str(ROOT / "benchmarks" / "official_package.py")

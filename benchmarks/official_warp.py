@@ -21,7 +21,7 @@ import mujoco_warp as mjw
 import numpy as np
 import warp as wp
 
-from isaacgymenvs_tasks.configuration import read_options, whole
+from isaacgymenvs_tasks.options import read_options, whole
 from isaacgymenvs_tasks.sawyer import wheel
 from isaacgymenvs_tasks.sawyer.env import STEP
 from isaacgymenvs_tasks.sawyer.goals import Starts, goal_vectors, starts_of

@@ -18,7 +18,7 @@ import mujoco
 import torch
 
 import isaacgymenvs_tasks
-from isaacgymenvs_tasks.configuration import read_options
+from isaacgymenvs_tasks.options import read_options
 from isaacgymenvs_tasks.parkour.env import Parkour
 from isaacgymenvs_tasks.parkour.terrain.tile import CELL
 from mtbench.learning.player import load_policy, mean_policy

@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 
 import isaacgymenvs_tasks
-from isaacgymenvs_tasks.configuration import read_options
+from isaacgymenvs_tasks.options import read_options
 from isaacgymenvs_tasks.parkour.env import NUM_FEATURES, SCAN_LIFT, SCANDOTS, Parkour
 from mtbench.learning.player import load_policy
 

@@ -19,7 +19,7 @@ import mujoco
 import numpy as np
 from scipy.ndimage import zoom
 
-from isaacgymenvs_tasks.configuration import read_options
+from isaacgymenvs_tasks.options import read_options
 from isaacgymenvs_tasks.parkour.terrain import TERRAINS
 from isaacgymenvs_tasks.parkour.terrain.blocks import blocks
 from isaacgymenvs_tasks.parkour.terrain.grid import roughness

@@ -17,8 +17,8 @@ from pathlib import Path
 import torch
 
 import isaacgymenvs_tasks
-from isaacgymenvs_tasks.configuration import read_options
 from isaacgymenvs_tasks.metaworld.reading import FAR
+from isaacgymenvs_tasks.options import read_options
 
 ROOT = Path(__file__).resolve().parents[1]
 

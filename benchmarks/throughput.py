@@ -28,7 +28,7 @@ import torch
 from mujoco import rollout
 
 import isaacgymenvs_tasks
-from isaacgymenvs_tasks.configuration import read_options
+from isaacgymenvs_tasks.options import read_options
 
 METAWORLD = """
 import time, gymnasium as gym, metaworld, numpy as np

@@ -6,12 +6,9 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.singleton import Singleton
 from omegaconf import DictConfig, OmegaConf
 
-from isaacgymenvs_tasks.options import read_options, whole  # noqa: F401, where they were before
+from mtbench.composing import composed
 from mtbench.resources import CFG
 
 #: Settings that are null where nobody says, and lists where somebody does.
@@ -63,17 +60,6 @@ def configure(task: str, **settings: Any) -> DictConfig:
         OmegaConf.update(config, key, plain(value, one=not OmegaConf.is_config(default) and key not in _LISTS))
     choose_tasks(config)
     return config.task
-
-
-def composed(*overrides: str) -> DictConfig:
-    """The configuration as the command line would compose it; also inside of a Hydra application."""
-    outer = Singleton.get_state()
-    GlobalHydra.instance().clear()
-    try:
-        with initialize_config_dir(str(CFG), version_base="1.3"):
-            return compose("config", list(overrides))
-    finally:
-        Singleton.set_state(outer)
 
 
 def choose_tasks(config: DictConfig) -> None:

@@ -27,8 +27,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from isaacgymenvs_tasks.configuration import composed
 from mtbench.commands.prepare import check_folder, check_machine, settle
+from mtbench.composing import composed
 from mtbench.learning import run_record
 from mtbench.learning.errors import UserError
 from mtbench.learning.files import write_atomically

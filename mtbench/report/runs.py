@@ -15,7 +15,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from isaacgymenvs_tasks.configuration import composed
+from mtbench.composing import composed
 from mtbench.learning import run_record
 from mtbench.learning.errors import UserError
 from mtbench.report.metrics import read_table
