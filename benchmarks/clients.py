@@ -25,8 +25,8 @@ COLUMNS = "task envs created_s steps resets not_finite diverged rate rate_cpu".s
 WARM = 10
 
 
-def fill_in_what_has_gone() -> None:
-    """Names and packages of the client's time: numpy's old aliases, ``gym``, and two that only some tasks use."""
+def fill_in_what_has_gone(*more: str) -> None:
+    """Names and packages of the client's time: numpy's old aliases, ``gym``, what only some tasks use, and ``more``."""
     import gymnasium
     import numpy as np
 
@@ -35,7 +35,7 @@ def fill_in_what_has_gone() -> None:
             setattr(np, name, value)
     sys.modules["gym"] = gymnasium
     sys.modules["gym.spaces"] = gymnasium.spaces
-    for name in ("pysdf", "urdfpy"):
+    for name in ("pysdf", "urdfpy", *more):
         try:
             importlib.import_module(name)
         except ImportError:

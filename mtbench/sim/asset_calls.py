@@ -14,6 +14,7 @@ from .assets import Asset, load, primitive
 from .coverage import PAGE
 from .datatypes import ActuatorProperties, AssetOptions, DofType, IndexRange, JointType, RigidShapeProperties
 from .handles import find, indices, joints, within
+from .numbers import twin
 
 if TYPE_CHECKING:
     from .simulation import Simulation as Sim
@@ -125,7 +126,7 @@ class AssetCalls:
         return len(asset.shape_props)
 
     def get_asset_rigid_shape_properties(self, asset: Asset) -> list[RigidShapeProperties]:
-        return [RigidShapeProperties(**vars(p)) for p in asset.shape_props]
+        return [twin(p) for p in asset.shape_props]
 
     def set_asset_rigid_shape_properties(self, asset: Asset, props: list[RigidShapeProperties]) -> bool:
         """Taken over by actors created from the asset afterwards."""

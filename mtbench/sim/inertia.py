@@ -6,11 +6,13 @@ kg, metres and kg m^2; the inertia is about the centre of mass, in the body's ax
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import mujoco
 import numpy as np
 
 from .datatypes import Mat33, RigidBodyProperties
+from .numbers import twin
 from .pose_types import Vec3
 
 #: Metres and wxyz: a frame that is neither the body's nor parallel to it.
@@ -34,10 +36,23 @@ def read(m: mujoco.MjModel) -> list[RigidBodyProperties]:
 
 
 def copied(p: RigidBodyProperties) -> RigidBodyProperties:
-    """A copy that shares nothing (``copy.deepcopy`` takes twenty times as long)."""
-    i, j = p.inertia, p.invInertia
-    rows = [Vec3(v.x, v.y, v.z) for v in (p.com, i.x, i.y, i.z, j.x, j.y, j.z)]
-    return RigidBodyProperties(rows[0], p.flags, Mat33(*rows[1:4]), Mat33(*rows[4:]), p.invMass, p.mass)
+    """A copy that shares nothing (``copy.deepcopy`` takes many times as long)."""
+    copy = twin(p)
+    copy.com, copy.inertia, copy.invInertia = _vector(p.com), _rows(p.inertia), _rows(p.invInertia)
+    return copy
+
+
+def _vector(v: Vec3, new: Any = object.__new__, put: Any = object.__setattr__) -> Vec3:
+    """``twin(v)``, in half the time: there are seven in each body of each environment."""
+    copy: Vec3 = new(Vec3)
+    put(copy, "x", v.x)
+    put(copy, "y", v.y)
+    put(copy, "z", v.z)
+    return copy
+
+
+def _rows(m: Mat33) -> Mat33:
+    return Mat33(_vector(m.x), _vector(m.y), _vector(m.z))
 
 
 def changes(

@@ -65,14 +65,26 @@ def sizes_of(groups: list[Group]) -> Sizes:
     return Sizes(*(int(x) for x in np.sum([len(group.envs) * _size(group) for group in groups], axis=0)))
 
 
+class _Addresses:
+    """Where a model has what, as lists: to ask MuJoCo's arrays for one number at a time is slow in a loop over thousands."""
+
+    def __init__(self, m: mujoco.MjModel) -> None:
+        self.body_mocapid: list[int] = m.body_mocapid.tolist()
+        self.body_jntadr: list[int] = m.body_jntadr.tolist()
+        self.body_rootid: list[int] = m.body_rootid.tolist()
+        self.jnt_qposadr: list[int] = m.jnt_qposadr.tolist()
+        self.jnt_dofadr: list[int] = m.jnt_dofadr.tolist()
+        self.actuator_joint: list[int] = m.actuator_trnid[:, 0].tolist()
+
+
 def build_layout(envs: list[Env], groups: list[Group], device: torch.device) -> Layout:
     """Number everything once, when the simulation is prepared."""
     rank: dict[int, int] = {}
     start: dict[int, np.ndarray] = {}
     offset = np.zeros(6, dtype=np.int64)  # qpos, qvel, ctrl, mocap, body, joint
-    model_of: dict[int, tuple[mujoco.MjModel, Place]] = {}
+    model_of: dict[int, tuple[_Addresses, Place]] = {}
     for group in groups:
-        m, size = group.base, _size(group)
+        m, size = _Addresses(group.base), _size(group)
         for env, place in zip(group.envs, group.places, strict=True):
             rank[env.index] = len(rank)
             start[env.index], model_of[env.index] = offset.copy(), (m, place)
@@ -96,7 +108,7 @@ def build_layout(envs: list[Env], groups: list[Group], device: torch.device) -> 
             if asset.fixed:
                 root_qpos.append([spare[0]] * 7)
                 root_qvel.append([spare[1]] * 6)
-                mocap = mocap0 + int(m.body_mocapid[root])
+                mocap = mocap0 + m.body_mocapid[root]
             else:
                 joint = m.body_jntadr[root]
                 root_qpos.append(list(range(q0 + m.jnt_qposadr[joint], q0 + m.jnt_qposadr[joint] + 7)))
@@ -106,9 +118,9 @@ def build_layout(envs: list[Env], groups: list[Group], device: torch.device) -> 
             count = len(asset.dof_names)
             actor_dofs.append([len(dofs) + k for k in range(count)] + [num_dofs] * (most - count))
             for link in links:
-                bodies.append((b0 + int(link), b0 + int(m.body_rootid[link]), rank[env.index]))
+                bodies.append((b0 + int(link), b0 + m.body_rootid[link], rank[env.index]))
             for actuator in place.actuators[dof : dof + count]:
-                joint = int(m.actuator_trnid[actuator, 0])
+                joint = m.actuator_joint[actuator]
                 entries = q0 + m.jnt_qposadr[joint], v0 + m.jnt_dofadr[joint], u0 + int(actuator), j0 + joint
                 dofs.append((*entries, rank[env.index]))
             body, dof = body + len(asset.body_names), dof + count

@@ -13,7 +13,7 @@ import numpy as np
 from . import inertia, shapes
 from .datatypes import ActuatorProperties, DofType, IndexRange, RigidBodyProperties, RigidShapeProperties
 from .handles import actor_of, call, find, simulation, within
-from .numbers import number
+from .numbers import number, twin
 from .scaling import scaled
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class PropertyCalls:
         return len(actor_of(env, handle).shape_props)
 
     def get_actor_rigid_shape_properties(self, env: Env, handle: int) -> list[RigidShapeProperties]:
-        return [RigidShapeProperties(**vars(p)) for p in actor_of(env, handle).shape_props]
+        return [twin(p) for p in actor_of(env, handle).shape_props]
 
     def set_actor_rigid_shape_properties(self, env: Env, handle: int, props: list[RigidShapeProperties]) -> bool:
         """Friction at any time; ``filter`` before ``prepare_sim``."""

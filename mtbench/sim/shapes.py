@@ -9,6 +9,7 @@ import numpy as np
 
 from .datatypes import IndexRange, RigidShapeProperties
 from .handles import call
+from .numbers import twin
 
 if TYPE_CHECKING:
     from .assets import Asset
@@ -35,7 +36,7 @@ def checked(props: list[RigidShapeProperties], expected: int) -> list[RigidShape
         if not 0.0 <= p.friction < np.inf or np.isnan(p.restitution):
             raise ValueError(f"{call()}: a shape cannot have friction {p.friction} and restitution {p.restitution}")
     warn_restitution(max((p.restitution for p in props), default=0.0), "a shape")
-    return [RigidShapeProperties(**vars(p)) for p in props]
+    return [twin(p) for p in props]
 
 
 def warn_restitution(restitution: float, where: str) -> None:
