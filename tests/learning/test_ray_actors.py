@@ -120,7 +120,7 @@ def test_without_ray_it_is_said(make_agent, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.slow
 def test_a_lost_node_is_survived(make_agent) -> None:  # type: ignore[no-untyped-def]
-    pytest.importorskip("ray")
+    ray = pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, connect=True, head_node_args={"num_cpus": 1})
@@ -138,4 +138,5 @@ def test_a_lost_node_is_survived(make_agent) -> None:  # type: ignore[no-untyped
         agent.learn()
         agent.source.close()
     finally:
+        ray.shutdown()
         cluster.shutdown()
