@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 
 import numpy as np
 import pytest
@@ -94,6 +96,34 @@ def test_written_back_unchanged_changes_nothing(make_world, scale):
         w.step(120)
         states.append(w.root.clone())
     assert torch.equal(*states)
+
+
+def _numbers(value: object, path: str = "") -> Iterator[tuple[object, str]]:
+    """Every object that holds a number, and the number's name."""
+    for f in fields(value):  # type: ignore[arg-type]
+        inner = getattr(value, f.name)
+        if is_dataclass(inner):
+            yield from _numbers(inner)
+        else:
+            yield value, f.name
+
+
+def test_what_is_read_is_a_copy(make_world):
+    """Every number of it can be written over, which changes neither the actor nor what was read before."""
+    w = make_world()
+    asset = SHAPES["brick"](w)
+    env = w.env((asset, (0, 0, 1)))
+    for read in (
+        lambda: w.gym.get_actor_rigid_body_properties(env, 0),
+        lambda: w.gym.get_actor_rigid_shape_properties(env, 0),
+        lambda: w.gym.get_asset_rigid_shape_properties(asset),
+    ):
+        before, mine = read(), read()
+        places = list(_numbers(mine[0]))
+        assert len(places) > 3 and len({(id(holder), name) for holder, name in places}) == len(places)
+        for holder, name in places:
+            setattr(holder, name, 7)
+        assert mine[0] != before[0] and read() == before
 
 
 def test_the_mass_alone(make_world):
