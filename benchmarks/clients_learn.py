@@ -79,7 +79,7 @@ def isaacgymenvs(folder: Path, task: str, envs: int, epochs: int, out: TextIO) -
 
 
 def legged_gym(task: str, envs: int, epochs: int, out: TextIO) -> None:
-    """rsl_rl's PPO on the task."""
+    """rsl_rl's PPO on the task, on a plane as legged_gym's own anymal_c_flat: 48 observations, no heights, small networks."""
     import isaacgym  # noqa: F401 (before torch, as the client wants it)
     import legged_gym.envs  # noqa: F401 (registers the tasks)
     from legged_gym.utils import get_args, task_registry
@@ -106,6 +106,8 @@ def legged_gym(task: str, envs: int, epochs: int, out: TextIO) -> None:
     args = get_args()
     env_cfg, train_cfg = task_registry.get_cfgs(task)
     env_cfg.env.num_envs, env_cfg.terrain.mesh_type = envs, "plane"
+    env_cfg.env.num_observations, env_cfg.terrain.measure_heights = 48, False
+    train_cfg.policy.actor_hidden_dims = train_cfg.policy.critic_hidden_dims = [128, 64, 32]
     env, _ = task_registry.make_env(name=task, args=args, env_cfg=env_cfg)
     runner, _ = task_registry.make_alg_runner(
         env=env, name=task, args=args, train_cfg=train_cfg, log_root=tempfile.mkdtemp()
