@@ -44,8 +44,9 @@ def fill_in_what_has_gone(*more: str) -> None:
             sys.modules[name] = stand_in
 
 
-def run(folder: Path, task: str, envs: int, steps: int) -> str:
-    """The row of one task."""
+def create(folder: Path, task: str, envs: int) -> tuple[Any, Any, float]:
+    """A task of IsaacGymEnvs on this simulator and the CPU, on one thread, its composed configuration, and the seconds that
+    creating it took."""
     fill_in_what_has_gone()
     import mtbench.sim
 
@@ -73,7 +74,14 @@ def run(folder: Path, task: str, envs: int, steps: int) -> str:
         virtual_screen_capture=False,
         force_render=False,
     )
-    created = time.perf_counter() - start
+    return env, cfg, time.perf_counter() - start
+
+
+def run(folder: Path, task: str, envs: int, steps: int) -> str:
+    """The row of one task."""
+    env, _, created = create(folder, task, envs)
+    import torch
+
     env.reset()
     resets = not_finite = 0
     for step in range(WARM + steps):

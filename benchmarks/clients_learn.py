@@ -1,25 +1,24 @@
 """Other people's tasks learned on this simulator, each with its own trainer and settings.
 
-    python benchmarks/clients_learn.py ../IsaacGymEnvs task=Anymal epochs=500 [envs=256] [out=anymal.csv]
-    python benchmarks/clients_learn.py ../legged_gym rsl_rl=../rsl_rl task=a1 epochs=600 [envs=256] [out=a1.csv]
+    python benchmarks/clients_learn.py ../IsaacGymEnvs task=Anymal epochs=500 [envs=256] [out=learned.csv]
+    python benchmarks/clients_learn.py ../legged_gym rsl_rl=../rsl_rl task=a1 epochs=1200 [envs=256]
 
 The first trains a task of https://github.com/isaac-sim/IsaacGymEnvs with rl-games' stock PPO and the task's own YAML, of
 which the number of environments, the minibatch (a quarter of a rollout) and where files go are set here; the second one of
 https://github.com/leggedrobotics/legged_gym, on a plane, with https://github.com/leggedrobotics/rsl_rl at v1.0.2. All are
-unchanged checkouts. One thread. A row is printed, and written to ``out``, forty times a run: mean return and length of the
+unchanged checkouts. One thread. A row is written to ``out`` forty times a run: mean return and length of the
 last hundred episodes, and for legged_gym what following the commanded velocity and turning rate paid, a second, of at
 most 1 and 0.5.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any, TextIO
 
-from clients import fill_in_what_has_gone
+from clients import create, fill_in_what_has_gone
 
 from isaacgymenvs_tasks.options import read_options, whole
 
@@ -28,10 +27,7 @@ ROWS = 40
 
 def isaacgymenvs(folder: Path, task: str, envs: int, epochs: int, out: TextIO) -> None:
     """rl-games' PPO on the task."""
-    import isaacgym  # noqa: F401 (before torch, as the client wants it)
-    import isaacgymenvs  # noqa: F401 (its resolvers)
-    from hydra import compose, initialize_config_dir
-    from isaacgymenvs.tasks import isaacgym_task_map
+    env, cfg, _ = create(folder, task, envs)
     from isaacgymenvs.utils.reformat import omegaconf_to_dict
     from isaacgymenvs.utils.rlgames_utils import RLGPUEnv
     from rl_games.common import env_configurations, vecenv
@@ -47,13 +43,6 @@ def isaacgymenvs(folder: Path, task: str, envs: int, epochs: int, out: TextIO) -
                 mean, length = float(self.algo.game_rewards.get_mean()[0]), float(self.algo.game_lengths.get_mean())
                 print(f"{epoch},{frame},{mean:.3f},{length:.1f}", file=out, flush=True)
 
-    on_cpu = ["pipeline=cpu", "sim_device=cpu", "rl_device=cpu", "headless=True"]
-    with initialize_config_dir(config_dir=str(folder / "isaacgymenvs/cfg"), version_base=None):
-        cfg = compose(config_name="config", overrides=[f"task={task}", f"num_envs={envs}", *on_cpu])
-    where = {"rl_device": "cpu", "sim_device": "cpu", "graphics_device_id": -1, "headless": True}
-    env = isaacgym_task_map[task](
-        cfg=omegaconf_to_dict(cfg.task), virtual_screen_capture=False, force_render=False, **where
-    )
     train = omegaconf_to_dict(cfg.train)
     train["params"]["config"] |= {
         "num_actors": envs,
@@ -78,13 +67,20 @@ def isaacgymenvs(folder: Path, task: str, envs: int, epochs: int, out: TextIO) -
     runner.run({"train": True, "play": False, "checkpoint": "", "sigma": None})
 
 
-def legged_gym(task: str, envs: int, epochs: int, out: TextIO) -> None:
+def legged_gym(folder: Path, rsl_rl: Path, task: str, envs: int, epochs: int, out: TextIO) -> None:
     """rsl_rl's PPO on the task, on a plane as legged_gym's own anymal_c_flat: 48 observations, no heights, small networks."""
+    fill_in_what_has_gone()
+    import mtbench.sim
+
+    mtbench.sim.install()
+    sys.path[:0] = [str(rsl_rl), str(folder)]
     import isaacgym  # noqa: F401 (before torch, as the client wants it)
     import legged_gym.envs  # noqa: F401 (registers the tasks)
+    import torch
     from legged_gym.utils import get_args, task_registry
     from rsl_rl.runners import OnPolicyRunner
 
+    torch.set_num_threads(1)
     log = OnPolicyRunner.log
     scalars: dict[str, float] = {}
 
@@ -116,41 +112,14 @@ def legged_gym(task: str, envs: int, epochs: int, out: TextIO) -> None:
     runner.learn(num_learning_iterations=epochs, init_at_random_ep_len=True)
 
 
-class Tee:
-    """Rows go to standard error, where no client writes, and to a file."""
-
-    def __init__(self, path: str) -> None:
-        self.file = Path(path).open("w") if path else None  # noqa: SIM115 (open as long as the run)
-
-    def write(self, text: str) -> None:
-        for stream in filter(None, (sys.stderr, self.file)):
-            stream.write(text)
-
-    def flush(self) -> None:
-        for stream in filter(None, (sys.stderr, self.file)):
-            stream.flush()
-
-
 def main(folder: str, *arguments: str) -> None:
-    options = read_options(arguments, {"task": "", "epochs": "500", "envs": "256", "rsl_rl": "", "out": ""})
-    out: Any = Tee(options["out"])
-    envs, epochs = whole(options, "envs", 1), whole(options, "epochs", 1)
-    fill_in_what_has_gone()
-    import mtbench.sim
-
-    mtbench.sim.install()
-    import torch
-
-    torch.set_num_threads(1)
-    root = Path(folder).resolve()
-    sys.path.insert(0, str(root))
-    if options["rsl_rl"]:
-        sys.path.insert(0, str(Path(options["rsl_rl"]).resolve()))
-        os.chdir(root)
-        legged_gym(options["task"], envs, epochs, out)
-    else:
-        os.chdir(root / "isaacgymenvs")
-        isaacgymenvs(root, options["task"], envs, epochs, out)
+    options = read_options(arguments, {"task": "", "epochs": "500", "envs": "256", "rsl_rl": "", "out": "learned.csv"})
+    envs, epochs, root = whole(options, "envs", 1), whole(options, "epochs", 1), Path(folder).resolve()
+    with Path(options["out"]).open("w") as out:
+        if options["rsl_rl"]:
+            legged_gym(root, Path(options["rsl_rl"]).resolve(), options["task"], envs, epochs, out)
+        else:
+            isaacgymenvs(root, options["task"], envs, epochs, out)
 
 
 if __name__ == "__main__":

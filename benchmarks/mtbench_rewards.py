@@ -23,6 +23,7 @@ from typing import Any
 
 import torch
 from clients import fill_in_what_has_gone
+from scipy.stats import spearmanr
 from torch import Tensor
 
 from isaacgymenvs_tasks.metaworld.experts import expert_policy, make_env
@@ -50,12 +51,6 @@ def theirs(function: Any, state: Any, progress: Tensor) -> tuple[Tensor, Tensor]
         progress * 0, progress, state.action, fingers, *pads, 1e9, *map(world, points), shared
     )
     return reward, success
-
-
-def ranks(values: Tensor) -> Tensor:
-    """Ranks (n,), those of equal values averaged."""
-    _, place, count = values.unique(return_inverse=True, return_counts=True)
-    return (count.cumsum(0) - (count - 1) / 2.0)[place].double()
 
 
 def mend(folder: Path) -> None:
@@ -96,9 +91,9 @@ def compare(folder: Path, names: list[str], envs: int, mended: bool) -> list[lis
         both, only_ours, only_theirs = (int(x.sum()) for x in (
             we.any(0) & they.any(0), we.any(0) & ~they.any(0), ~we.any(0) & they.any(0)))  # fmt: skip
         a, b = ours[shaped], 100.0 * their[shaped]
-        rank = torch.corrcoef(torch.stack((ranks(a), ranks(b))))[0, 1]
         means = (f"{float(x.mean()):.3f}" for x in (a, b))
-        table.append([name, int(shaped.sum()), *means, f"{float(rank):.2f}", both, only_ours, only_theirs])
+        rank = f"{spearmanr(a, b).statistic:.2f}"
+        table.append([name, int(shaped.sum()), *means, rank, both, only_ours, only_theirs])
     return table
 
 

@@ -98,7 +98,7 @@ def test_written_back_unchanged_changes_nothing(make_world, scale):
     assert torch.equal(*states)
 
 
-def _numbers(value: object, path: str = "") -> Iterator[tuple[object, str]]:
+def _numbers(value: object) -> Iterator[tuple[object, str]]:
     """Every object that holds a number, and the number's name."""
     for f in fields(value):  # type: ignore[arg-type]
         inner = getattr(value, f.name)
