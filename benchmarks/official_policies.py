@@ -1,11 +1,11 @@
 """The official scripted policies, closed loop, in our environments: success by task beside the package's own.
 
     make oracle
-    python benchmarks/official_policies.py [goals=10] [seed=1] [package=0] [python=.venv-oracle/bin/python]
+    python benchmarks/official_policies.py [goals=10] [seed=1] [package=0] [engine=mujoco] [python=.venv-oracle/bin/python]
 
 The policies run in a process of the package's Python, which answers observations with actions. ``package=N`` also runs them
-in the package's own environments, N goals a task, which takes minutes. Writes benchmarks/results/official_policies.csv, as
-results come.
+in the package's own environments, N goals a task, which takes minutes. ``engine=warp`` steps ours on MuJoCo Warp. Writes
+benchmarks/results/official_policies.csv, with ``_warp`` in its name for that engine, as results come.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ def package_name(task: str) -> str:
     return f"{task.replace('_', '-')}-v3"
 
 
-def ours(python: str, goals: int, seed: int) -> dict[str, tuple[float, float]]:
+def ours(python: str, goals: int, seed: int, engine: str) -> dict[str, tuple[float, float]]:
     """By task: share of successes, and the mean step of the first success."""
-    env = isaacgymenvs_tasks.make("MetaWorldMT50", 50 * goals, seed, **{"task.env.randomInitialProgress": False})
+    settings = {"task.env.randomInitialProgress": False, "physics_engine": engine}
+    env = isaacgymenvs_tasks.make("MetaWorldMT50", 50 * goals, seed, **settings)
     obs = env.reset()["obs"]
     first = torch.full((env.num_envs,), torch.nan)
     with subprocess.Popen([python, PROGRAM, "act"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as policies:
@@ -55,12 +56,13 @@ def ours(python: str, goals: int, seed: int) -> dict[str, tuple[float, float]]:
 
 
 def main(arguments: list[str]) -> None:
-    defaults = {"goals": "10", "seed": "1", "package": "0", "python": str(ROOT / ".venv-oracle/bin/python")}
-    options = read_options(arguments, defaults)
+    defaults = {"goals": "10", "seed": "1", "package": "0", "engine": "mujoco"}
+    options = read_options(arguments, {**defaults, "python": str(ROOT / ".venv-oracle/bin/python")})
     goals, seed, package = whole(options, "goals", 1, 50), whole(options, "seed"), whole(options, "package", 0, 50)
-    result = ours(options["python"], goals, seed)
+    result = ours(options["python"], goals, seed, options["engine"])
     own: dict[str, float] = {}
-    path = ROOT / "benchmarks" / "results" / "official_policies.csv"
+    name = "official_policies_warp.csv" if options["engine"] == "warp" else "official_policies.csv"
+    path = ROOT / "benchmarks" / "results" / name
 
     def write() -> None:
         with path.open("w", newline="") as file:

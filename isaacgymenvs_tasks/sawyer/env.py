@@ -23,7 +23,7 @@ from isaacgymenvs_tasks.multi_task import FRAME, MultiTask
 from isaacgymenvs_tasks.sawyer import wheel
 from isaacgymenvs_tasks.sawyer.goals import GOALS, Starts, goal_vectors, starts_of
 from isaacgymenvs_tasks.sawyer.physics import Physics
-from isaacgymenvs_tasks.sawyer.reading import Reader, seen_by_rewards, states
+from isaacgymenvs_tasks.sawyer.reading import Reader, Reading, seen_by_rewards, states
 from isaacgymenvs_tasks.sawyer.rewards import SUCCESS
 from isaacgymenvs_tasks.sawyer.task import SawyerTask
 from isaacgymenvs_tasks.vec_task import Rows
@@ -67,8 +67,8 @@ class OfficialMetaWorld(MultiTask[SawyerTask]):
     # -- construction --------------------------------------------------------------------------------------------
 
     def build(self) -> None:
-        if self.device.type != "cpu" or self.cfg.get("sim", {}).get("engine") == "warp":
-            raise ValueError("the official tasks run on the CPU engine: sim_device=cpu physics_engine=mujoco")
+        if self.cfg.get("sim", {}).get("engine") == "isaacgym":
+            raise ValueError("the official tasks are MuJoCo's own models: use physics_engine=mujoco or warp")
         self.create_sim()
         self.simulator = self.physics  # type: ignore[assignment]
 
@@ -77,30 +77,33 @@ class OfficialMetaWorld(MultiTask[SawyerTask]):
         compatible = bool(sim.get("compatible", True))
         self.models = [wheel.load(spec.file, compatible, spec.touch) for spec in self.specs]
         self.threads = int(sim.get("num_threads") or 0)
-        self.sim = self.physics = Physics(self.models, self._counts, self.threads)
+        on_warp = self.device.type == "cuda" or sim.get("engine") == "warp"
+        warp = (sim.get("warp") or {}) if on_warp else None
+        self.sim = self.physics = Physics(self.models, self._counts, self.threads, self.device, warp)
 
     def allocate_buffers(self) -> None:
         super().allocate_buffers()
-        n = self.num_envs
-        self._rank = torch.cat([torch.arange(count) for count in self._counts])
-        self._read_all = Reader(self.specs, self.models, self._counts)
-        self._mocap_low, self._mocap_high = (
-            torch.tensor(box, dtype=torch.float64)[self.task_index]
-            for box in ([s.mocap_low for s in self.specs], [s.mocap_high for s in self.specs])
+        n, device, exact = self.num_envs, self.device, self.physics.dtype
+        self._rank = torch.cat([torch.arange(count, device=device) for count in self._counts])
+        self._read_all = Reader(self.specs, self.models, self._counts, device)
+        self._mocap_low, self._mocap_high, self._hand = (
+            torch.tensor(places, dtype=exact, device=device)[self.task_index]
+            for places in zip(*[(s.mocap_low, s.mocap_high, s.hand) for s in self.specs], strict=True)
         )
-        self._hand = torch.tensor([spec.hand for spec in self.specs], dtype=torch.float64)[self.task_index]
         one, two = torch.tensor([*HAND_LOW, -1.0]), torch.tensor([*HAND_HIGH, 1.0])
-        self._frame_low = torch.cat((one, torch.full((14,), -torch.inf)))
-        self._frame_high = torch.cat((two, torch.full((14,), torch.inf)))
-        self._touched = torch.tensor([spec.touch for spec in self.specs])[self.task_index]
-        self._touching = torch.zeros(n, dtype=torch.bool)
+        self._frame_low = torch.cat((one, torch.full((14,), -torch.inf))).to(device)
+        self._frame_high = torch.cat((two, torch.full((14,), torch.inf))).to(device)
         self._build_starts()
-        self.goal_index = torch.zeros(n, dtype=torch.long)
+        self.goal_index = torch.zeros(n, dtype=torch.long, device=device)
         self._first = False
-        self.memory = torch.full((n,), torch.nan)
-        self.frame = torch.zeros(n, FRAME)
-        self.previous = torch.zeros(n, FRAME)
-        self._columns: Columns | None = None
+        self.memory = torch.full((n,), torch.nan, device=device)
+        self.frame = torch.zeros(n, FRAME, device=device)
+        self.previous = torch.zeros(n, FRAME, device=device)
+        touched = torch.tensor([spec.touch for spec in self.specs], device=device)[self.task_index]
+        self._touched = touched.nonzero().squeeze(1)
+        self._touching = torch.zeros(n, dtype=torch.bool, device=device)
+        self._columns = Columns(self._seen(self._read(), self.frame))
+        self._states = states(self.specs, self._counts, self._start_views, self._columns)
         far = [np.inf] * 14
         self.bound([*HAND_LOW, -1.0, *(-x for x in far)], [*HAND_HIGH, 1.0, *far], np.inf)
 
@@ -110,14 +113,17 @@ class OfficialMetaWorld(MultiTask[SawyerTask]):
         vectors = goal_vectors(self.specs, seed)
         parts = zip(self.specs, self.models, vectors, strict=True)
         starts = [starts_of(spec, model, goals, self.threads) for spec, model, goals in parts]
-        self._qpos, self._qvel = _stack([s.qpos for s in starts]), _stack([s.qvel for s in starts])
-        self._place = _stack([s.place for s in starts])
-        self._moved = torch.tensor([s.body for s in starts])[self.task_index]
-        self._frames = _stack([s.frame for s in starts]).float()
+        exact, device = self.physics.dtype, self.device
+        self._qpos, self._qvel, self._place = (
+            _stack(parts).to(device, exact)
+            for parts in ([s.qpos for s in starts], [s.qvel for s in starts], [s.place for s in starts])
+        )
+        self._moved = torch.tensor([s.body for s in starts], device=device)[self.task_index]
+        self._frames = _stack([s.frame for s in starts]).to(device, torch.float32)
         columns = [_columns(start) for start in starts]
-        self._table = _stack([np.column_stack(list(c.values())) for c in columns]).float()
+        self._table = _stack([np.column_stack(list(c.values())) for c in columns]).to(device, torch.float32)
         #: what rewards need of the starts, (num_envs, most)
-        self._start = torch.zeros(self.num_envs, self._table.shape[1])
+        self._start = torch.zeros(self.num_envs, self._table.shape[1], device=device)
         self._start_views: list[dict[str, Tensor]] = []
         for where, named in zip(self.task_slices, columns, strict=True):
             views, at = {}, 0
@@ -154,15 +160,11 @@ class OfficialMetaWorld(MultiTask[SawyerTask]):
     @torch.inference_mode()
     def _look(self) -> tuple[Tensor, Tensor]:
         """Observe; rewards and successes (num_envs,)."""
-        reading = self._read_all(self.physics.xpos, self.physics.xquat, self.physics.qpos)
+        reading = self._read()
         self.frame = reading.frame
         seen = self._clip(reading.frame)
         self.observe(seen, self._clip(self.previous))
-        columns = seen_by_rewards(reading, seen, self.actions, self._touch(), self.memory)
-        if self._columns is None:
-            self._columns = Columns(columns)
-            self._states = states(self.specs, self._counts, self._start_views, self._columns)
-        self._columns.fill(columns)
+        self._columns.fill(self._seen(reading, seen))
         parts = [
             (s.v1 if self.reward == "v1" else s.v2)(view) for s, view in zip(self.specs, self._states, strict=True)
         ]
@@ -171,10 +173,17 @@ class OfficialMetaWorld(MultiTask[SawyerTask]):
         success = torch.cat(successes)
         return (SUCCESS * success if self.reward == "sparse" else torch.cat(rewards)), success
 
+    def _read(self) -> Reading:
+        return self._read_all(self.physics.xpos, self.physics.xquat, self.physics.qpos)
+
+    def _seen(self, reading: Reading, frame: Tensor) -> dict[str, Tensor]:
+        """What rewards see of a reading whose clipped frame is ``frame`` (num_envs, 18)."""
+        return seen_by_rewards(reading, frame, self.actions, self._touch(), self.memory)
+
     def _touch(self) -> Tensor:
         """(num_envs,) bool, whether both pads press on the object, where the task asks: normal force of each pad's strongest
         contact in the last substep."""
-        if self._touched.any():
+        if len(self._touched):
             forces = self.physics.sensors.view(-1, 2, 3)[:, :, 0]
             self._touching[self._touched] = (forces > 0).all(1)
         return self._touching
@@ -204,8 +213,8 @@ class OfficialMetaWorld(MultiTask[SawyerTask]):
         elif self.fixed:
             goal = self.goal_index[ids]
         else:
-            goal = torch.randint(GOALS, (len(rows),), generator=self.generator)
-        self._begin(ids, goal)
+            goal = torch.randint(GOALS, (len(rows),), generator=self.generator, device=self.device)
+        self._begin(rows, goal)
 
     def share_starts(self, source: Tensor) -> dict[str, Tensor]:
         """Let every environment begin a new episode at the goal of another one of its task. The generator draws nothing.
@@ -216,23 +225,27 @@ class OfficialMetaWorld(MultiTask[SawyerTask]):
         Returns:
             The observations.
         """
+        source = source.to(self.device)
         self.check_source(source)
         self._begun = True
         self._done = torch.ones_like(self._done)
-        self._begin(self._all, self.goal_index[source])
-        self._observe()
+        self._begin(Rows(self._all), self.goal_index[source])
+        if self.masked:
+            self.simulator.settle()
+        self._run(self._observe)
         return self._observations()
 
-    def _begin(self, ids: Tensor, goal: Tensor) -> None:
-        """Begin in environments ``ids`` (n,) at goals (n,)."""
-        self.goal_index[ids] = goal
+    def _begin(self, rows: Rows, goal: Tensor) -> None:
+        """Begin in these environments, n of them, at goals (n,)."""
+        ids = rows.ids
+        rows.put(self.goal_index, goal)
         row = self.task_index[ids] * GOALS + goal
-        place = self._place[row]
-        self.physics.begin(ids, self._qpos[row], self._qvel[row], self._hand[ids], self._moved[ids], place)
-        self._start[ids] = self._table[row]
-        self.memory[ids] = torch.nan
-        self.actions[ids] = 0.0
-        self.episode_success[ids] = False
+        start = self._qpos[row], self._qvel[row], self._hand[ids], self._moved[ids], self._place[row]
+        self.physics.begin(rows, *start)
+        rows.put(self._start, self._table[row])
+        rows.put(self.memory, torch.nan)
+        rows.put(self.actions, 0.0)
+        rows.put(self.episode_success, False)
 
     def compute_observations(self, fresh: Tensor) -> None:
         # An episode's first frame comes with its start: the package observes some scenes before it has looked at them anew.

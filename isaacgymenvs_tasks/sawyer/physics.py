@@ -1,10 +1,10 @@
-"""The official models stepped in batches, directly on the CPU engine: the Tensor API would rebuild what parity hangs on (the
+"""The official models stepped in batches, directly on an engine: the Tensor API would rebuild what parity hangs on (the
 integrator, the actuators, contact masks and the weld between hand and mocap body).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -14,9 +14,14 @@ import torch
 from torch import Tensor
 
 from isaacgymenvs_tasks.sawyer.wheel import MOCAP_QUAT, SUBSTEPS
+from isaacgymenvs_tasks.vec_task import Rows
 from mtbench.sim.engines.cpu import CpuEngine
+from mtbench.sim.engines.engine import Engine
 from mtbench.sim.layout import sizes_of
-from mtbench.sim.scene import Group
+from mtbench.sim.scene import Group, Place
+
+#: Room on MuJoCo Warp, see :class:`mtbench.sim.datatypes.WarpParams`.
+ROOM = {"contacts": 64, "constraints": 256}
 
 
 class Physics:
@@ -24,9 +29,14 @@ class Physics:
 
     It has the face of :class:`isaacgymenvs_tasks.simulator.OpenPhysics` that :class:`.VecTask` needs.
 
+    Args:
+        threads: of the CPU engine; 0: all cores.
+        warp: settings of MuJoCo Warp, which then steps on ``device`` (:class:`mtbench.sim.datatypes.WarpParams`); None: the
+            CPU engine does.
+
     Attributes:
         xpos, xquat: (bodies, 3) and (bodies, 4) wxyz, poses of all bodies, each environment's world included.
-        qpos: (n + 1,) coordinates, float64.
+        qpos: (n + 1,) coordinates, float64 on MuJoCo, float32 on MuJoCo Warp.
         mocap: (N, 3) where the mocap bodies are; written, it is where the next step has them.
         ctrl: (N, 2) positions asked of the fingers.
         diverged: (N,) bool.
@@ -35,37 +45,57 @@ class Physics:
 
     shows_what_was_set = True
 
-    def __init__(self, models: Sequence[mujoco.MjModel], counts: Sequence[int], threads: int = 0) -> None:
+    def __init__(
+        self,
+        models: Sequence[mujoco.MjModel],
+        counts: Sequence[int],
+        threads: int = 0,
+        device: torch.device | str = "cpu",
+        warp: Mapping[str, Any] | None = None,
+    ) -> None:
         groups = []
         for model, count in zip(models, counts, strict=True):
             envs: list[Any] = [None] * count  # an engine only asks how many
-            groups.append(Group(envs, model, [model] * count, [], driven=True, placed=True))
-        self.engine = CpuEngine(groups, sizes_of(groups), threads)
+            sizes = model.nbody, model.njnt, model.nv, model.nq, model.ngeom, model.nu
+            places = [Place(*(np.arange(size) for size in sizes))] * count
+            groups.append(Group(envs, model, [model] * count, places, driven=True, placed=True))
+        self.engine: Engine
+        if warp is None:
+            self.engine = CpuEngine(groups, sizes_of(groups), threads)
+        else:
+            from mtbench.sim.engines.warp import WarpEngine
+
+            self.engine = WarpEngine(groups, sizes_of(groups), device, **{**ROOM, **warp})
         n = sum(counts)
         self.xpos, self.xquat, self.qpos = self.engine.xpos, self.engine.xquat, self.engine.qpos
         self.mocap, self.ctrl = self.engine.mocap_pos[:n], self.engine.ctrl[:-1].view(n, 2)
         self.diverged, self.sensors = self.engine.diverged, self.engine.sensordata
-        self.engine.mocap_quat[:n] = torch.tensor(MOCAP_QUAT)
-        self._qpos_rows, self._qvel_rows = _rows(models, counts, "nq"), _rows(models, counts, "nv")
+        self.dtype = self.qpos.dtype
+        self._mocap_quat = torch.tensor(MOCAP_QUAT, dtype=self.dtype, device=device)
+        self.engine.mocap_quat[:n] = self._mocap_quat
+        self._qpos_rows, self._qvel_rows = (_rows(models, counts, size).to(device) for size in ("nq", "nv"))
         body = accumulate([0] + [m.nbody * c for m, c in zip(models, counts, strict=True)])
         first = [b + torch.arange(c) * m.nbody for b, m, c in zip(body, models, counts, strict=False)]
-        self.first_body = torch.cat(first)
+        self.first_body = torch.cat(first).to(device)
 
-    def begin(self, ids: Tensor, qpos: Tensor, qvel: Tensor, mocap: Tensor, body: Tensor, place: Tensor) -> None:
-        """Set the state of environments ``ids`` (n,).
+    def begin(self, rows: Rows, qpos: Tensor, qvel: Tensor, mocap: Tensor, body: Tensor, place: Tensor) -> None:
+        """Set the state of environments ``rows``, n of them.
 
         Args:
-            qpos, qvel: (n, most) float64, of which each takes what it has room for.
+            qpos, qvel: (n, most) of which each takes what it has room for.
             mocap: (n, 3).
             body: (n,) long, the body of each that stands at ``place`` (n, 3); 0: none.
         """
-        engine = self.engine
-        engine.qpos[self._qpos_rows[ids]] = qpos
-        engine.qvel[self._qvel_rows[ids]] = qvel
-        self.mocap[ids] = mocap
-        engine.mocap_quat[ids] = torch.tensor(MOCAP_QUAT, dtype=engine.mocap_quat.dtype)
-        self.place(ids, body, place)
-        engine.mark(ids)
+        engine, ids = self.engine, rows.ids
+        for buffer, index, values in (
+            (engine.qpos, self._qpos_rows[ids], qpos),
+            (engine.qvel, self._qvel_rows[ids], qvel),
+            (engine.mocap_pos, ids, mocap),
+            (engine.mocap_quat, ids, self._mocap_quat.expand(len(ids), 4)),
+        ):
+            buffer[index] = rows.keep(values, buffer[index])
+        self.place(ids, rows.keep(body, 0), place)
+        engine.mark(rows.keep(ids, len(self.diverged)))
 
     def place(self, ids: Tensor, body: Tensor, place: Tensor) -> None:
         """Put bodies where they are to stand when the state is next taken over."""
@@ -88,11 +118,15 @@ class Physics:
         """Called once before a step."""
 
     def settle(self) -> None:
-        """Nothing is recorded here that would have to be followed."""
+        """Follow states that a replayed CUDA graph has set."""
+        self.engine.mark(None)
+        self.engine.forward()
 
-    def take_overflow(self) -> int:
-        """The CPU makes room for all contacts."""
-        return 0
+    def take_overflow(self) -> Tensor:
+        """How many environments lost contacts since the last call because MuJoCo Warp had no room for them, scalar."""
+        count = (self.engine.overflow != 0).sum()
+        self.engine.overflow.zero_()
+        return count
 
     def get_state(self) -> Tensor:
         """Everything the next step depends on but the places of bodies."""

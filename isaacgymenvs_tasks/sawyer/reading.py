@@ -124,7 +124,7 @@ class Reader:
         n = len(self._rows)
         position = xpos.index_select(0, self._flat_rows).view(n, self.columns, 3).to(self.dtype)
         quat = xquat.index_select(0, self._flat_rows).view(n, self.columns, 4).to(self.dtype)
-        points = (position + rotate(quat[..., [1, 2, 3, 0]], self._local)) * self._shown
+        points = (position + rotate(quat.roll(-1, -1), self._local)) * self._shown
         objects = points[:, OBJ:EXTRA] + self._offset
         apart = torch.linalg.vector_norm(points[:, RIGHT_CLAW] - points[:, LEFT_CLAW], dim=1)
         openness = (apart / OPEN).clamp(0.0, 1.0)
@@ -143,7 +143,7 @@ class Reader:
         """(n, 2, 4), each in the order of its task."""
         quat = _product(xquat.index_select(0, self._flat_turns).view(n, 2, 4).to(self.dtype), self._turn)
         largest = quat.gather(2, quat.abs().argmax(2, keepdim=True))
-        swapped = quat[..., [1, 2, 3, 0]] * torch.where(largest < 0, -1.0, 1.0)
+        swapped = quat.roll(-1, -1) * torch.where(largest < 0, -1.0, 1.0)
         return torch.where(self._xyzw, swapped, quat) + self._fixed
 
 

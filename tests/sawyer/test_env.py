@@ -233,8 +233,3 @@ def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wheel, "distribution", lambda name: Old())
     with pytest.raises(ValueError, match=r"2\.0\.0 is installed: make official"):
         isaacgymenvs_tasks.make("MetaWorldMT10", 10)
-
-
-def test_on_another_engine(make: Make) -> None:
-    with pytest.raises(ValueError, match="sim_device=cpu"):
-        make(["reach"], 2, physics_engine="warp")

@@ -18,6 +18,7 @@ from isaacgymenvs_tasks.sawyer.physics import Physics
 from isaacgymenvs_tasks.sawyer.reading import Reader, Reading, seen_by_rewards, states
 from isaacgymenvs_tasks.sawyer.task import SawyerTask, State
 from isaacgymenvs_tasks.sawyer.tasks import TASKS
+from isaacgymenvs_tasks.vec_task import Rows
 from tests.sawyer.recording import GOALS, STEPS, V1, V2, Recording, recording
 
 EPISODES = len(GOALS)
@@ -137,7 +138,7 @@ def test_one_step(spec: SawyerTask) -> None:
     qpos, qvel = (torch.tensor(values.reshape(n, -1)) for values in (told.qpos0, told.qvel0))
     mocap = torch.tensor(told.mocap0.reshape(n, 3))
     place = torch.tensor(start.place.repeat(STEPS, 0))
-    physics.begin(ids, qpos, qvel, mocap, torch.full((n,), start.body), place)
+    physics.begin(Rows(ids), qpos, qvel, mocap, torch.full((n,), start.body), place)
     physics.forward()
     action = torch.tensor(told.action.reshape(n, 4), dtype=torch.float64).clamp(-1.0, 1.0)
     low, high = torch.tensor(spec.mocap_low), torch.tensor(spec.mocap_high)

@@ -23,7 +23,7 @@ from .. import force_sensors
 from ..layout import Sizes
 from ..padding import run_models
 from ..scene import CONTACT_SENSOR, Group, mass_matrix
-from .engine import Engine
+from .engine import Engine, own_sensors
 
 #: At least so many batches for each thread, so that the last ones to finish leave little idle.
 BATCHES_A_THREAD = 4
@@ -42,15 +42,10 @@ class CpuEngine(Engine):
     CPU makes room for the contacts it finds.
 
     Attributes:
-        body_pos: (bodies + 1, 3) positions of bodies in their parents' frames, taken over with a state that was written, in
-            groups that are ``placed``.
         force_sensor: (bodies with sensors, 15), which force sensors need.
-        sensordata: (n,) readings of the models' own sensors.
     """
 
     device = torch.device("cpu")
-    body_pos: Tensor
-    sensordata: Tensor
 
     def __init__(self, groups: list[Group], sizes: Sizes, num_threads: int = 0) -> None:
         mujoco.set_mju_user_warning(_quiet)
@@ -75,7 +70,7 @@ class CpuEngine(Engine):
                 force_sensors.WIDTH,
             ),
             "body_pos": (sizes.bodies + 1, 3),
-            "sensordata": (sum(len(g.envs) * _sensors(g.base) for g in groups),),
+            "sensordata": (sum(len(g.envs) * own_sensors(g.base) for g in groups),),
         }
         self._buffers = {
             name: np.zeros(shape, np.float64 if name in INPUTS else np.float32) for name, shape in shapes.items()
@@ -237,7 +232,7 @@ class _Batch:
         counts |= dict.fromkeys(
             ("force", "xpos", "xquat", "xipos", "cvel", "com", "contact_force", "body_pos"), m.nbody
         )
-        counts["sensordata"] = _sensors(m)
+        counts["sensordata"] = own_sensors(m)
         counts |= dict.fromkeys(("xaxis", "xanchor"), m.njnt)
         first, counts["force_sensor"] = force_sensors.first_number(m)
 
@@ -347,12 +342,6 @@ class _Batch:
         if self.diverged.any():
             for _, outer in (*self.state[:2], *self.derived):
                 outer[self.diverged] = np.nan
-
-
-def _sensors(model: mujoco.MjModel) -> int:
-    """Numbers that a model's own sensors read, which are not those of contact forces and loads that scenes get."""
-    own = model.nsensor and not model.sensor(0).name.startswith((CONTACT_SENSOR, force_sensors.PREFIX))
-    return model.nsensordata if own else 0
 
 
 def available_cores() -> int:

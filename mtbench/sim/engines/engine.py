@@ -10,6 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .. import force_sensors
+from ..scene import CONTACT_SENSOR
+
 
 class Engine(ABC):
     """Buffers on one device, in engine order (group by group; an environment's place there is its rank), and what acts on
@@ -26,6 +29,9 @@ class Engine(ABC):
         contact_force: (bodies, 3) net contact force the body exerts in the last substep, world axes, if there are sensors.
         diverged: (envs,) bool, true from the step in which a state stopped being finite until it is set again.
         overflow: (envs,) int32, non-zero where contacts or constraints did not fit since it was last set to zero.
+        body_pos: (bodies + 1, 3) positions of bodies in their parents' frames, taken over with a state that was written, in
+            groups that are ``placed``.
+        sensordata: (n,) readings of the models' own sensors.
     """
 
     device: torch.device
@@ -46,6 +52,8 @@ class Engine(ABC):
     contact_force: Tensor
     diverged: Tensor
     overflow: Tensor
+    body_pos: Tensor
+    sensordata: Tensor
 
     @abstractmethod
     def mark(self, ranks: Tensor | None) -> None:
@@ -105,3 +113,9 @@ class Engine(ABC):
     @abstractmethod
     def close(self) -> None:
         """Free what the engine holds."""
+
+
+def own_sensors(model: mujoco.MjModel) -> int:
+    """Numbers that a model's own sensors read, which are not those of contact forces and loads that scenes get."""
+    own = model.nsensor and not model.sensor(0).name.startswith((CONTACT_SENSOR, force_sensors.PREFIX))
+    return model.nsensordata if own else 0

@@ -63,6 +63,24 @@ def net_forces(sensordata: wp.array2d[float], force: wp.array2d[wp.vec3]):
 
 
 @wp.kernel
+def follow(
+    geoms: wp.array[int],
+    geom_bodyid: wp.array[int],
+    geom_pos: wp.array2d[wp.vec3],
+    xpos: wp.array2d[wp.vec3],
+    xquat: wp.array2d[wp.quat],
+    geom_xpos: wp.array2d[wp.vec3],
+):
+    """Put geoms where their bodies are, (worlds, geoms): MuJoCo Warp leaves those alone that hang on the world."""
+    world, k = wp.tid()
+    geom = geoms[k]
+    body = geom_bodyid[geom]
+    q = xquat[world, body]  # wxyz
+    turned = wp.quat_rotate(wp.quat(q[1], q[2], q[3], q[0]), geom_pos[world, geom])
+    geom_xpos[world, geom] = xpos[world, body] + turned
+
+
+@wp.kernel
 def hide(
     diverged: wp.array[bool],
     xpos: wp.array2d[wp.vec3],

@@ -11,6 +11,7 @@ needed more is flagged in ``overflow``, and ``peak`` tells how much was needed.
 
 from __future__ import annotations
 
+import copy
 import sys
 import warnings
 from collections.abc import Callable, Mapping
@@ -24,7 +25,7 @@ from torch import Tensor
 
 from ..layout import Sizes
 from ..scene import Group, mass_matrix
-from .engine import Engine
+from .engine import Engine, own_sensors
 from .worlds import OTHERS, STATE, Worlds
 
 #: Room for contacts (mean over the environments of a group) and constraints (of each environment); docs/engines.md has what
@@ -74,10 +75,13 @@ class WarpEngine(Engine):
             **dict.fromkeys(("force", "xpos", "xquat", "xipos", "cvel", "com", "contact_force"), sizes.bodies),
             **dict.fromkeys(("xaxis", "xanchor"), sizes.joints),
             **dict.fromkeys(("dof_force", "warmstart"), sizes.qvel),
+            "body_pos": sizes.bodies,
+            "sensordata": sum(len(g.envs) * own_sensors(g.base) for g in groups),
         }
-        widths = {name: width for name, (_, _, width) in (STATE | OTHERS).items()} | {"contact_force": 3}
+        widths = {name: width for name, (_, _, width) in (STATE | OTHERS).items()}
+        widths |= {"contact_force": 3, "body_pos": 3, "sensordata": 1}
         for name, count in counts.items():
-            rows = count + (name in STATE)  # a spare row where indices of absent parts point
+            rows = count + (name in STATE or name == "body_pos")  # a spare row where indices of absent parts point
             shape = (rows,) if widths[name] == 1 else (rows, widths[name])
             setattr(self, name, torch.zeros(shape, device=self.device))
         num_envs = sum(len(g.envs) for g in groups)
@@ -128,6 +132,7 @@ class WarpEngine(Engine):
 
     def step(self, substeps: int) -> None:
         """Advance every environment by ``substeps`` physics steps, and bring derived quantities up to date."""
+        self.forward()  # MuJoCo Warp's welds read velocities of bodies before it computes those of the present state
         self._launch(substeps, lambda worlds: worlds.step(substeps))
         self._stale = False
 
@@ -216,12 +221,16 @@ class WarpEngine(Engine):
     def model(self, env: int) -> mujoco.MjModel:
         """The model of one environment (engine rank), as it would be alone."""
         worlds, row = self._find(env)
-        return worlds.models[row]
+        if not worlds.placed:
+            return worlds.models[row]
+        model = copy.copy(worlds.models[row])
+        model.body_pos[:] = worlds.view("body_pos")[row].cpu().numpy()
+        return model
 
     def data(self, env: int) -> mujoco.MjData:
         """One environment's state (engine rank) as an ``MjData`` of :meth:`model`, for drawing or inspection."""
         worlds, row = self._find(env)
-        own, place = worlds.models[row], worlds.places[row]
+        own, place = self.model(env), worlds.places[row]
         d = mujoco.MjData(own)
         d.qpos[:] = worlds.view("qpos")[row].cpu().numpy()[place.qpos]
         d.qvel[:] = worlds.view("qvel")[row].cpu().numpy()[place.dofs]
