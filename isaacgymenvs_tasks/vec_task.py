@@ -66,6 +66,10 @@ class Rows:
         else:
             buffer.copy_(torch.where(self._mask(buffer), values, buffer))
 
+    def write(self, buffer: Tensor, index: Tensor, values: Tensor) -> None:
+        """Write ``values`` (n, ...) into the entries ``index`` (n, ...) of a flat buffer."""
+        buffer[index] = values if self.mask is None else self.keep(values, buffer[index])
+
     def keep(self, values: Tensor, otherwise: Tensor | int) -> Tensor:
         """``values`` (n, ...) of the environments that are meant, ``otherwise`` for the others."""
         return values if self.mask is None else torch.where(self._mask(values), values, otherwise)

@@ -244,7 +244,7 @@ class MetaWorld(MultiTask[TaskSpec]):
 
         joints = self.index.dofs[ids, :7]
         self.resets.dofs[joints, 0] = arm
-        self._position_targets[joints] = rows.keep(arm, self._position_targets[joints])
+        rows.write(self._position_targets, joints, arm)
         placed, jointed = self._named(rows, self.index.actors), self._named(rows, self.index.jointed)
         self.simulator.set_actors(self.resets.roots[:-1], self.resets.dofs, placed, jointed)
         if not self.simulator.shows_what_was_set:

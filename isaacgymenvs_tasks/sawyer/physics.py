@@ -56,8 +56,7 @@ class Physics:
         groups = []
         for model, count in zip(models, counts, strict=True):
             envs: list[Any] = [None] * count  # an engine only asks how many
-            sizes = model.nbody, model.njnt, model.nv, model.nq, model.ngeom, model.nu
-            places = [Place(*(np.arange(size) for size in sizes))] * count
+            places = [Place.whole(model)] * count
             groups.append(Group(envs, model, [model] * count, places, driven=True, placed=True))
         self.engine: Engine
         if warp is None:
@@ -93,7 +92,7 @@ class Physics:
             (engine.mocap_pos, ids, mocap),
             (engine.mocap_quat, ids, self._mocap_quat.expand(len(ids), 4)),
         ):
-            buffer[index] = rows.keep(values, buffer[index])
+            rows.write(buffer, index, values)
         self.place(ids, rows.keep(body, 0), place)
         engine.mark(rows.keep(ids, len(self.diverged)))
 
@@ -124,9 +123,7 @@ class Physics:
 
     def take_overflow(self) -> Tensor:
         """How many environments lost contacts since the last call because MuJoCo Warp had no room for them, scalar."""
-        count = (self.engine.overflow != 0).sum()
-        self.engine.overflow.zero_()
-        return count
+        return self.engine.take_overflow()
 
     def get_state(self) -> Tensor:
         """Everything the next step depends on but the places of bodies."""

@@ -122,6 +122,11 @@ class Place:
     geoms: np.ndarray
     actuators: np.ndarray
 
+    @classmethod
+    def whole(cls, m: mujoco.MjModel) -> Place:
+        """Where the group runs the environment's own model."""
+        return cls(*(np.arange(n) for n in (m.nbody, m.njnt, m.nv, m.nq, m.ngeom, m.nu)))
+
 
 @dataclass(eq=False)
 class Group:
@@ -162,9 +167,7 @@ def build_groups(envs: Sequence[Env], params: SimParams, ground: Ground, contact
                 if env.window != members[0].window:
                     ground.fill(variants[variant], env.window)
             models.append(variants[variant])
-        sizes = base.nbody, base.njnt, base.nv, base.nq, base.ngeom, base.nu
-        place = Place(*(np.arange(n) for n in sizes))
-        groups.append(Group(members, base, models, [place] * len(members)))
+        groups.append(Group(members, base, models, [Place.whole(base)] * len(members)))
     return groups
 
 

@@ -258,10 +258,7 @@ class Simulation:
 
     def take_overflow(self) -> Tensor:
         """Environments in which contacts or constraints were left out since the last call, for want of room, scalar."""
-        overflow = self._engine.overflow
-        count = (overflow != 0).sum()
-        overflow.zero_()
-        return count
+        return self._engine.take_overflow()
 
     def take_diverged(self) -> Tensor:
         """How many times an environment was put back since the last call because it had diverged, scalar."""

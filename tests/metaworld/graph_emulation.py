@@ -1,4 +1,6 @@
-"""A stand-in for a CUDA graph on the CPU: records the operations of a part and runs them again on the same memory."""
+"""A stand-in for a CUDA graph on the CPU: records the operations of a part and runs them again on the same memory; and the
+random episodes on which recorded and eager steps are compared.
+"""
 
 from __future__ import annotations
 
@@ -83,3 +85,18 @@ class EmulatedGraph:
             for old, new in zip(tree_leaves(out), tree_leaves(again), strict=True):
                 if isinstance(old, torch.Tensor) and old.data_ptr() != new.data_ptr():
                     old.copy_(new)
+
+
+def random_actions(env: Any, steps: int) -> list[torch.Tensor]:
+    """The same for any environment of as many robots, (num_envs, 4) each."""
+    generator = torch.Generator().manual_seed(5)
+    return [2.0 * torch.rand(env.num_envs, 4, generator=generator) - 1.0 for _ in range(steps)]
+
+
+def roll(env: Any, steps: int) -> list[torch.Tensor]:
+    """Everything that a reset and so many steps of random actions return."""
+    out = [env.reset()["obs"]]
+    for action in random_actions(env, steps):
+        obs, reward, done, extras = env.step(action)
+        out += [obs["obs"], reward, done, extras["final_obs"], *extras["finished"].values()]
+    return out

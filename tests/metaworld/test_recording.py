@@ -8,7 +8,7 @@ import torch
 from isaacgymenvs_tasks import make
 from isaacgymenvs_tasks.recording import WARM_UP, Recorder
 from isaacgymenvs_tasks.vec_task import Rows
-from tests.metaworld.graph_emulation import EmulatedGraph, no_waiting
+from tests.metaworld.graph_emulation import EmulatedGraph, no_waiting, roll
 
 SETTINGS = {"num_envs": 50, "seed": 3, "task.env.episodeLength": 7}
 
@@ -19,23 +19,14 @@ def _masked(recorder: Recorder | None = None):
     return env
 
 
-def _roll(env, steps: int):
-    generator = torch.Generator().manual_seed(5)
-    out = [env.reset()["obs"]]
-    for _ in range(steps):
-        obs, reward, done, extras = env.step(2.0 * torch.rand(env.num_envs, 4, generator=generator) - 1.0)
-        out += [obs["obs"], reward, done, extras["final_obs"], *extras["finished"].values()]
-    return out
-
-
 @pytest.fixture(scope="module")
 def eager():
-    return _roll(_masked(), 20)
+    return roll(_masked(), 20)
 
 
 def test_replayed_steps_equal_eager_ones(eager):
     recorder = Recorder(EmulatedGraph)
-    replayed = _roll(_masked(recorder), 20)
+    replayed = roll(_masked(recorder), 20)
     assert not recorder.failed and set(recorder._graphs) == {"_act", "_judge", "_restart", "_observe"}
     assert recorder._calls["_act"] == 20 > WARM_UP
     for one, other in zip(eager, replayed, strict=True):
@@ -45,11 +36,11 @@ def test_replayed_steps_equal_eager_ones(eager):
 def test_replayed_steps_follow_states_set_from_outside():
     recorder = Recorder(EmulatedGraph)
     env = _masked(recorder)
-    _roll(env, 8)
+    roll(env, 8)
     state = env.get_env_state()
     actions = torch.zeros(env.num_envs, 4)
     first = env.step(actions)[0]["obs"]
-    _roll(env, 3)
+    roll(env, 3)
     env.set_env_state(state)
     assert torch.equal(env.step(actions)[0]["obs"], first)
 

@@ -17,7 +17,7 @@ import torch
 from isaacgymenvs_tasks.recording import Recorder
 from isaacgymenvs_tasks.sawyer.env import OfficialMetaWorld
 from isaacgymenvs_tasks.vec_task import Rows
-from tests.metaworld.graph_emulation import EmulatedGraph, no_waiting
+from tests.metaworld.graph_emulation import EmulatedGraph, no_waiting, random_actions, roll
 
 Make = Callable[..., OfficialMetaWorld]
 DEVICE = os.environ.get("MTBENCH_TEST_DEVICE", "cpu")
@@ -25,19 +25,6 @@ WARP = {"physics_engine": "warp", "sim_device": DEVICE}
 TASK = ["button_press"]  # a body without joints, with geoms that collide, stands elsewhere at each goal
 MIXED = ["push", "drawer_open", "stick_push"]  # the last one reads sensors
 SHORT = {"task.env.episodeLength": 7, "task.env.randomInitialProgress": True}
-
-
-def actions(env: OfficialMetaWorld, steps: int) -> list[torch.Tensor]:
-    generator = torch.Generator().manual_seed(5)
-    return [2.0 * torch.rand(env.num_envs, 4, generator=generator) - 1.0 for _ in range(steps)]
-
-
-def roll(env: OfficialMetaWorld, steps: int) -> list[torch.Tensor]:
-    out = [env.reset()["obs"]]
-    for action in actions(env, steps):
-        obs, reward, done, extras = env.step(action)
-        out += [obs["obs"], reward, done, extras["final_obs"], *extras["finished"].values()]
-    return out
 
 
 def masked(make: Make, recorder: Recorder | None = None, **settings: Any) -> OfficialMetaWorld:
@@ -50,7 +37,7 @@ def test_warp_moves_as_mujoco(make: Make) -> None:
     """Twenty control steps from the same starts: the hand among the buttons."""
     cpu, warp = make(TASK, 2), make(TASK, 2, **WARP)
     torch.testing.assert_close(warp.reset()["obs"], cpu.reset()["obs"])
-    for action in actions(cpu, 20):
+    for action in random_actions(cpu, 20):
         (expected, reward, *_), (obs, other, _, extras) = cpu.step(action), warp.step(action)
         torch.testing.assert_close(obs["obs"], expected["obs"], rtol=0.0, atol=1e-4)
         torch.testing.assert_close(other, reward, rtol=0.0, atol=1e-3)
@@ -88,13 +75,13 @@ def test_a_start_forgets_what_was_before(make: Make) -> None:
 def test_warp_resumes_exactly(make: Make) -> None:
     env = make(TASK, 2, **WARP)
     env.reset()
-    for action in actions(env, 4):
+    for action in random_actions(env, 4):
         env.step(action)
     state = env.get_env_state()
-    expected = [env.step(action)[0]["obs"] for action in actions(env, 4)]
+    expected = [env.step(action)[0]["obs"] for action in random_actions(env, 4)]
     other = make(TASK, 2, seed=9, **WARP)
     other.set_env_state(state)
-    for action, obs in zip(actions(other, 4), expected, strict=True):
+    for action, obs in zip(random_actions(other, 4), expected, strict=True):
         torch.testing.assert_close(other.step(action)[0]["obs"], obs, rtol=0.0, atol=0.0 if DEVICE == "cpu" else 1e-3)
 
 
@@ -124,7 +111,7 @@ def test_no_part_of_a_step_waits(make: Make, reward: str) -> None:
 def test_resets_by_mask_touch_only_those_that_ended(make: Make) -> None:
     env = masked(make)
     env.reset()
-    for action in actions(env, 3):
+    for action in random_actions(env, 3):
         env.step(action)
     ended = torch.tensor([True, False, False, True, False, False])
     goals, qpos, started = env.goal_index.clone(), env.physics.qpos.clone(), env.physics.xpos.clone()

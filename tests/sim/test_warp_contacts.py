@@ -23,9 +23,8 @@ def test_a_cylinder_rests_on_a_table() -> None:
     """Everywhere on it, a few micrometres deep and turned as it likes; with MuJoCo's tolerance four of so many are shot
     away at metres a second."""
     model = mujoco.MjModel.from_xml_string(CYLINDER_ON_A_TABLE)
-    place = Place(*(np.arange(n) for n in (model.nbody, model.njnt, model.nv, model.nq, model.ngeom, model.nu)))
     envs: list[Any] = [None] * WORLDS
-    group = Group(envs, model, [model] * WORLDS, [place] * WORLDS)
+    group = Group(envs, model, [model] * WORLDS, [Place.whole(model)] * WORLDS)
     engine = WarpEngine([group], sizes_of([group]), contacts=16, constraints=64)
     random = np.random.default_rng(0)
     qpos = np.zeros((WORLDS, 7))

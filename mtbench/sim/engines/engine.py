@@ -78,6 +78,12 @@ class Engine(ABC):
         say."""
         return None
 
+    def take_overflow(self) -> Tensor:
+        """Environments in which contacts or constraints were left out since the last call, for want of room, scalar."""
+        count = (self.overflow != 0).sum()
+        self.overflow.zero_()
+        return count
+
     @abstractmethod
     def forward(self) -> None:
         """Bring derived quantities of environments whose state was set up to date."""
