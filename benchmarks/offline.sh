@@ -35,7 +35,7 @@ prompt) data wall_replay task=MT50 tasks=button_press_topdown_wall quality=repla
 prior) data MT10_expert task=MT10 quality=expert n=60 ;;
 esac
 for seed in $seeds; do
-  long="seed=$seed max_frames=8_000_000 eval_interval=4_000_000"
+  long="seed=$seed max_frames=4_000_000 eval_interval=2_000_000"
   case $part in
   mt5)
     for train in MTBC MTDT PromptDT HarmoDT_R HarmoDT_M HarmoDT; do
