@@ -109,9 +109,10 @@ def check_settings(config: dict[str, Any]) -> None:
         raise unknown("train.params.algo.name", algo, ALGORITHMS)
     agent = ALGORITHMS[algo]
     check_params(agent.settings, params)
+    network = params["network"].get("name", config.get("network_name"))  # transformers have none by name
     for side in ("actor", "critic"):  # also one that this algorithm does not have
         if config.get(side) is not None:
-            check_side(params["network"]["name"], side, config[side])
+            check_side(network, side, config[side])
     env = config["task"]["env"]
     each, left = divmod(config["num_envs"], len(env["tasks"]))
     counts = env.get("taskCounts") or [each + (k < left) for k in range(len(env["tasks"]))]

@@ -19,7 +19,8 @@ from omegaconf import OmegaConf
 
 from mtbench.commands.command_line import run_application
 from mtbench.commands.launch import CFG, launch
-from mtbench.commands.prepare import check_folder, check_settings
+from mtbench.commands.prepare import check_folder, check_settings, settle
+from mtbench.composing import composed
 from mtbench.learning.agents import ALGORITHMS
 from mtbench.learning.balancing import REGISTRY, make_weighting
 from mtbench.learning.errors import UserError
@@ -136,6 +137,14 @@ def test_every_preset_is_within_the_ranges(preset: str, tmp_path: Path) -> None:
     if "data" in params["config"]:
         params["config"]["data"] = "datasets/a"
     check_params(params)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_is_ready_to_run_as_it_is(preset: str) -> None:
+    """All that ``python train.py`` looks at before it builds anything."""
+    overrides = ["task=MT10", f"train={preset}", "sim_device=cpu", "rl_device=cpu"]
+    overrides += ["data=datasets/a"] * ("data" in composed(*overrides).train.params.config)
+    settle(composed(*overrides))
 
 
 @pytest.mark.parametrize("value", [NAN, -30, 7, "small", True])
