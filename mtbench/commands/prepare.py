@@ -173,7 +173,12 @@ def check_run(config: dict[str, Any]) -> None:
         theirs = state["model_config"]
         features = theirs["num_obs"] - len(state["tasks"])  # an environment with others is told apart when it is there
         sizes = {"num_obs": features + len(tasks), "num_tasks": len(tasks), "num_actions": theirs["num_actions"]}
-        start_from(ALGORITHMS[algo].model_class(**sizes, **settings), sizes | settings, state, tasks)
+        model = ALGORITHMS[algo].model_class(**sizes, **settings)
+        start_from(model, sizes | settings, state, tasks, config["pretrained_task"])
+    elif config["pretrained_task"]:
+        raise UserError(
+            f"pretrained_task={config['pretrained_task']} is a task of a run; name the run as well, pretrained="
+        )
 
 
 def _check_engine(cfg: DictConfig) -> None:

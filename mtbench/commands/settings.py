@@ -59,6 +59,7 @@ class Run(Settings):
     max_minutes: Annotated[float, Gt(0), Le(1e7)] | None
     checkpoint: FilePath
     pretrained: FilePath
+    pretrained_task: Name | None
     data: FilePath
     part: Some
     test: bool
@@ -104,6 +105,7 @@ FOLLOWS = {
     "train.params.config.diagnose_interval": "diagnose_interval",
     "train.params.config.save_frequency": "save_interval",
     "train.params.config.pretrained": "pretrained",
+    "train.params.config.pretrained_task": "pretrained_task",
     "train.params.config.full_experiment_name": "experiment",
 }
 

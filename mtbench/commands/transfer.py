@@ -58,12 +58,14 @@ class Prior:
     Attributes:
         label: in the table, and of the runs.
         checkpoint: its path; empty: from scratch.
+        like: one of its tasks, for which it takes the target; empty: none.
         overrides: settings that a network needs to start from it.
         note: what is to be known of it.
     """
 
     label: str
     checkpoint: str = ""
+    like: str = ""
     overrides: list[str] = field(default_factory=list)
     note: str = ""
 
@@ -94,6 +96,7 @@ def main(arguments: Sequence[str]) -> None:
     for seed in seeds:
         for prior in priors:
             started = [f"pretrained={prior.checkpoint}"] if prior.checkpoint else []
+            started += [f"pretrained_task={prior.like}"] if prior.like else []
             fine_tune(
                 folder / f"{prior.label}_s{seed}",
                 frames,
@@ -176,8 +179,8 @@ def read_priors(text: str, target: Target) -> list[Prior]:
         if item == SCRATCH:
             priors.append(Prior(SCRATCH))
             continue
-        label, path = _label(item)
-        priors.append(_from_checkpoint(label, path, target))
+        label, path, like = _label(item)
+        priors.append(_from_checkpoint(label, path, like, target))
     labels = [prior.label for prior in priors]
     twice = sorted({label for label in labels if labels.count(label) > 1})
     if twice or not priors:
@@ -203,20 +206,21 @@ def _split(text: str) -> list[str]:
     return [item for item in found if item.strip()]
 
 
-def _label(item: str) -> tuple[str, Path]:
-    """Label and path of ``PATH`` or ``LABEL=PATH``."""
+def _label(item: str) -> tuple[str, Path, str]:
+    """Label, path and task, empty if none, of ``PATH``, ``PATH:TASK``, ``LABEL=PATH`` or ``LABEL=PATH:TASK``."""
     from mtbench.resources import locate
 
-    label, given, path = item.partition("=")
-    if given and not Path(item).exists() and "/" not in label:
-        return label, locate(path)
-    place = locate(item)
+    path, _, like = (item, "", "") if Path(item).exists() else item.partition(":")
+    label, given, behind = path.partition("=")
+    if given and not Path(path).exists() and "/" not in label:
+        return label, locate(behind), like
+    place = locate(path)
     run = place.parents[1] if place.suffix == ".pth" and place.parent.name == "nn" else place
     name = "".join(c if c.isalnum() else "_" for c in run.stem if c not in " '")
-    return name, place
+    return name, place, like
 
 
-def _from_checkpoint(label: str, path: Path, target: Target) -> Prior:
+def _from_checkpoint(label: str, path: Path, like: str, target: Target) -> Prior:
     from mtbench.learning.agents import ALGORITHMS
     from mtbench.learning.agents.checkpoint import load_checkpoint
     from mtbench.learning.networks.model import ActorCriticModel
@@ -224,6 +228,8 @@ def _from_checkpoint(label: str, path: Path, target: Target) -> Prior:
     checkpoint = path if path.suffix == ".pth" else path / "nn" / "last.pth"
     state = load_checkpoint(checkpoint)
     config = state["model_config"]
+    if like and like not in state["tasks"]:
+        raise unknown(f"task of {checkpoint}", like, state["tasks"])
     if ALGORITHMS[state["algo"]].model_class is not ActorCriticModel or config["network"]["critic"] is None:
         raise UserError(
             f"{checkpoint} has the networks of {state['algo']}; fine-tuning needs an actor and a critic of PPO or IMPALA"
@@ -231,10 +237,12 @@ def _from_checkpoint(label: str, path: Path, target: Target) -> Prior:
     notes = []
     if target.task in state["tasks"]:
         notes.append("was trained on the target itself")
+    elif like:
+        notes.append(f"takes the target for {like}")
     elif config.get("task_input", "onehot") == "onehot":
         notes.append("is told which task it is, and shown the mean of its own tasks in the place of the new one")
     note = f"{label} ({len(state['tasks'])} tasks) {' and '.join(notes)}." if notes else ""
-    return Prior(label, str(checkpoint), architecture(config), note)
+    return Prior(label, str(checkpoint), like, architecture(config), note)
 
 
 def architecture(config: Mapping[str, Any]) -> list[str]:

@@ -95,6 +95,20 @@ def test_a_new_task_starts_between_the_old_ones() -> None:
     assert (new.network.log_std == -3.0).all()
 
 
+def test_a_new_task_may_be_taken_for_an_old_one() -> None:
+    old = ActorCriticModel(**configured((A, B), mlp(), **NORMS))
+    scatter(old)
+    config = configured((C, A), mlp(), **NORMS)
+    new = ActorCriticModel(**config)
+    start_from(new, config, state_of(old, (A, B)), (C, A), B)
+    features = torch.rand(4, FEATURES)
+    for place, theirs in ((0, 1), (1, 0)):
+        for mine, expected in zip(answers(new, features, place), answers(old, features, theirs), strict=True):
+            torch.testing.assert_close(mine, expected)
+    with pytest.raises(UserError, match=f"unknown pretrained_task '{D}'.*choose one of: {A}, {B}"):
+        start_from(new, config, state_of(old, (A, B)), (C, A), D)
+
+
 def test_as_many_tasks_of_which_none_is_known_take_the_old_places() -> None:
     old = ActorCriticModel(**configured((A, B), mlp(2), **NORMS))
     scatter(old)

@@ -113,7 +113,8 @@ class Agent(BaseAlgorithm):
         self.model_config = sizes | self.model_settings(params)
         self.model = self.model_class(**self.model_config)
         if config["pretrained"]:
-            start_from(self.model, self.model_config, load_checkpoint(config["pretrained"]), self.task_names)
+            prior = load_checkpoint(config["pretrained"])
+            start_from(self.model, self.model_config, prior, self.task_names, config["pretrained_task"])
         self.model.to(self._device)
         distributed.share(self.model.state_dict().values())
         seed = int(params["seed"])

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from mtbench.learning import distributed
-from mtbench.learning.errors import UserError
+from mtbench.learning.errors import UserError, unknown
 from mtbench.learning.files import write_atomically
 from mtbench.learning.networks.layers import TaskEncoder
 from mtbench.learning.networks.normalization import input_norm_name
@@ -147,26 +147,33 @@ def check_compatible(
 
 @torch.no_grad()
 def start_from(
-    model: torch.nn.Module, config: Mapping[str, Any], state: Mapping[str, Any], tasks: Sequence[str]
+    model: torch.nn.Module,
+    config: Mapping[str, Any],
+    state: Mapping[str, Any],
+    tasks: Sequence[str],
+    like: str | None = None,
 ) -> None:
     """Copy the networks and normalizers of a run on other tasks, as pre-training does, into ``model``.
 
     What belongs to a task (its row of a parameter, its column of the one-hot input) goes with its name, wherever it stands;
-    for a task that the run has not seen it starts at the mean of the old ones. Only where no name is known, and there are
-    as many as before, they take the old places one by one. How widely actions are drawn, and what describes the tasks to a
-    network, is the new run's own.
+    for a task that the run has not seen it starts at the mean of the old ones, or as one of them (``like``). Only where no
+    name is known, and there are as many as before, they take the old places one by one. How widely actions are drawn, and
+    what describes the tasks to a network, is the new run's own.
 
     Args:
         model: of ``tasks``.
         config: what it was built with, see :meth:`.agent.Agent.model_settings`.
         state: from :func:`load_checkpoint`.
         tasks: names in order.
+        like: one of the run's tasks, for which new ones are taken.
 
     Raises:
-        UserError: the architectures differ in more than the number of tasks.
+        UserError: the architectures differ in more than the number of tasks, or the run has no task ``like``.
     """
     old, known = state["model"], list(state["tasks"])
-    in_place = len(tasks) == len(known) and not set(tasks) & set(known)
+    if like is not None and like not in known:
+        raise unknown("pretrained_task", like, known)
+    in_place = like is None and len(tasks) == len(known) and not set(tasks) & set(known)
 
     def by_task(places: torch.Tensor) -> torch.Tensor:
         """Those of the new tasks, of the old ones' (K, ...)."""
@@ -174,7 +181,8 @@ def start_from(
             return places
         mean = places.double().mean(0)
         mean = mean >= 0.5 if places.dtype == torch.bool else mean.to(places.dtype)
-        return torch.stack([places[known.index(task)] if task in known else mean for task in tasks])
+        other = mean if like is None else places[known.index(like)]
+        return torch.stack([places[known.index(task)] if task in known else other for task in tasks])
 
     own = {f"{name}.tasks" for name, module in model.named_modules() if isinstance(module, TaskEncoder)}
     own |= {"network.log_std", "network.log_alpha"}

@@ -115,6 +115,7 @@ class Learner(Settings):
     diagnose_interval: Count | None
     save_frequency: Count
     pretrained: FilePath
+    pretrained_task: Name | None
     reward_shaper: RewardShaper
     normalize_input: Literal["per_task", "shared", "none"] | bool
     balancing: Both
