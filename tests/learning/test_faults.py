@@ -77,23 +77,24 @@ def test_a_step_without_finite_gradients_is_left_out(train: str, make_agent: Age
         for group in optimizer.param_groups:
             for parameter in group["params"]:
                 parameter.grad = torch.full_like(parameter, float("nan"))
-        agent.take_step(name)
+        agent.gradient_steps.take_step(name)
         assert all(torch.equal(value, before[key]) for key, value in agent.model.state_dict().items())
     assert agent._faults()["info/steps_left_out"] == len(agent.optimizers)
 
 
 def test_a_run_that_keeps_failing_stops_with_what_was_good(make_agent: AgentFactory) -> None:
     agent = build(make_agent, "MTPPO", "max_iterations=20", "save_interval=1")
-    limits = agent._limits
+    take_step = agent.gradient_steps.take_step
 
-    def spoil(name: str) -> Any:
+    def spoil(name: str, norms: Any) -> None:
         if agent.epoch_num >= 2:
             for parameter in agent.model.parameters():
                 if parameter.grad is not None:
                     parameter.grad.fill_(float("nan"))
-        return limits(name)
+            norms = ()
+        take_step(name, norms)
 
-    agent._limits = spoil
+    agent.gradient_steps.take_step = spoil
     with pytest.raises(UserError, match=r"last\.pth is from before"):
         agent.train()
     assert agent.epoch_num == 2 + agent_module.FAILED_EPOCHS

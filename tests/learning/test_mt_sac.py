@@ -148,7 +148,7 @@ def test_the_learning_rate_leaves_the_temperatures_alone(agent: MTSAC) -> None:
 def test_time_outs_are_bootstrapped_from_and_terminations_are_not(make_agent) -> None:  # type: ignore[no-untyped-def]
     """Tasks at odd places end on success; the others only at their time limit."""
     agent = make_agent(*QUICK, "schedule.horizon_length=60", "max_iterations=1")
-    agent.gradient_steps = 0
+    agent.gradient_steps_per_itr = 0
     agent.train()
     batch = agent.replay.sample(4000, agent.generators["minibatches"])
     even = batch.task % 2 == 0

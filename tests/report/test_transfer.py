@@ -110,11 +110,8 @@ def test_a_checkpoint_says_which_network_it_needs(tmp_path: Path) -> None:
     assert scratch.checkpoint == "" and scratch.overrides == prior.overrides and prior.label == "two"
     assert "shown the mean of its own tasks" in prior.note
     named, wide = command.read_priors(f"[{run}:push,three={run}:reach]", target)
-    assert (named.like, wide.like, wide.label) == (
-        "push",
-        "reach",
-        "three",
-    ) and "takes the target for push" in named.note
+    assert (named.like, wide.like, wide.label) == ("push", "reach", "three")
+    assert "takes the target for push" in named.note
     with pytest.raises(UserError, match=r"unknown task of .*last\.pth 'pusch' \(nearest: push\)"):
         command.read_priors(f"[{run}:pusch]", target)
     with initialize_config_dir(str(CFG), version_base="1.3"):

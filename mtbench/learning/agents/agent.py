@@ -1,4 +1,4 @@
-"""What all algorithms share: the loop, evaluation, stopping at a signal, and continuing exactly."""
+"""What all algorithms share: the loop, evaluation, and stopping at a signal."""
 
 from __future__ import annotations
 
@@ -11,38 +11,26 @@ from typing import Any, ClassVar
 
 import torch
 from rl_games.common.ivecenv import IVecEnv
-from rl_games.interfaces.base_algorithm import BaseAlgorithm
 from torch import Tensor, nn
 
 from mtbench.learning import distributed
-from mtbench.learning.agents.checkpoint import (
-    FORMAT,
-    check_compatible,
-    clone,
-    load_checkpoint,
-    rng_state,
-    save_checkpoint,
-    set_rng_state,
-    start_from,
-)
-from mtbench.learning.agents.observer import AgentObserver
+from mtbench.learning.agents.checkpoint import load_checkpoint, start_from
+from mtbench.learning.agents.continuing import Continuing
+from mtbench.learning.agents.gradient_steps import GradientSteps
 from mtbench.learning.agents.settings import Learner, check_params
 from mtbench.learning.agents.sides import Side
 from mtbench.learning.agents.stopping import Stopping, StopRequest
 from mtbench.learning.balancing import make_weighting
 from mtbench.learning.errors import UserError
 from mtbench.learning.evaluate import Evaluator
-from mtbench.learning.networks.base import project
 from mtbench.learning.networks.model import PolicyModel
 from mtbench.learning.rl_games import vecenv
 
-#: what each rank has of its own in a checkpoint
-OWN = ("obs", "env_state", "rng", "generators")
 FIRST_EVALUATION = 100_000  #: frames at most, so that a run shows within its first minutes how one looks
 FAILED_EPOCHS = 3  #: in a row without one step, after which a run stops
 
 
-class Agent(BaseAlgorithm):
+class Agent(Continuing):
     """An rl-games algorithm over K tasks at once.
 
     The Runner creates it from ``params`` with rl-games' names; it makes its environments through ``vecenv`` and reports
@@ -126,6 +114,7 @@ class Agent(BaseAlgorithm):
         }
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         self.sides: dict[str, Side] = {}
+        self.gradient_steps = GradientSteps(self.model, self.optimizers, self.sides, self._device)
         self.last_lr = float(config["learning_rate"])
         self.experiment_dir = Path(config["train_dir"]) / str(config["full_experiment_name"])
         self.nn_dir = self.experiment_dir / "nn"
@@ -137,14 +126,13 @@ class Agent(BaseAlgorithm):
         if self.next_evaluation and (config["pretrained"] or config.get("eval_first")):
             self.next_evaluation = -1
         self.obs: Tensor | None = None
-        #: since the last epoch: rewards and observations that were not finite; optimizer steps, and those left out
+        #: rewards and observations since the last epoch that were not finite
         self.not_finite = torch.zeros((), dtype=torch.long, device=self._device)
-        self.steps = torch.zeros(2, dtype=torch.long, device=self._device)
         self._failed_epochs = 0
         self.stopping = Stopping(at_once=distributed.size() == 1)
         self._stepping = 0.0  #: seconds of this epoch that went into acting and stepping
         self.build()
-        self.observer: AgentObserver = config["features"]["observer"]
+        self.observer = config["features"]["observer"]
         self.observer.after_init(self)
 
     # -- what an algorithm says ----------------------------------------------------------------------------------------
@@ -162,13 +150,6 @@ class Agent(BaseAlgorithm):
         """Make the environments, as rl-games does: by name."""
         config = self.config
         return vecenv.create_vec_env(config["env_name"], config["num_actors"], **config["env_config"])
-
-    def learner_state(self) -> dict[str, Any]:
-        """What continues the algorithm exactly, beyond model, optimizers and sides, as tensors and plain data."""
-        return {}
-
-    def load_learner_state(self, state: Mapping[str, Any]) -> None:
-        """Continue from :meth:`learner_state`, which is part of ``state``."""
 
     def make_side(self, name: str, network: nn.Module, owned: Sequence[nn.Parameter]) -> Side:
         """The aggregation of one network's task gradients by the scheme ``balancing.<name>``."""
@@ -193,42 +174,8 @@ class Agent(BaseAlgorithm):
         return obs.nan_to_num(0.0, 0.0, 0.0), rewards.nan_to_num(0.0, 0.0, 0.0), dones, extras
 
     def optimize(self, name: str) -> dict[str, Tensor]:
-        """Clip the gradients that one optimizer sees, take its step and project what is bounded; return scalars to log.
-
-        A step whose gradients are not finite is left out, and counted.
-        """
-        scalars, norms = {}, []
-        if self.config["truncate_grads"]:
-            for of, (parameters, limit) in self._limits(name).items():
-                norms.append(torch.nn.utils.clip_grad_norm_(parameters, limit))
-                scalars[f"info/{of}grad_norm"] = norms[-1]
-                scalars[f"info/{of}grad_clip_fraction"] = (norms[-1] > limit).float()
-        self.take_step(name, norms)
-        project(self.model)
-        return scalars
-
-    def take_step(self, name: str, norms: Sequence[Tensor] = ()) -> None:
-        """Take an optimizer's step, unless a gradient is not finite. ``norms``: of all of them, where they are known."""
-        optimizer = self.optimizers[name]
-        if not norms:
-            parameters = [p for group in optimizer.param_groups for p in group["params"]]
-            norms = [torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])]
-        bad = ~torch.stack(list(norms)).isfinite().all()
-        self.steps += torch.stack((torch.ones_like(bad), bad))
-        if optimizer.defaults.get("fused"):
-            optimizer.found_inf = bad.float()  # type: ignore[attr-defined]  # a fused step looks at it on the device
-            optimizer.step()
-        elif not bool(bad):
-            optimizer.step()
-
-    def _limits(self, name: str) -> dict[str, tuple[list[nn.Parameter], float]]:
-        """What of an optimizer shares a limit of the gradient norm, and the limit, by the prefix it is logged under: with
-        one number all that the optimizer sees, with a mapping each side."""
-        if isinstance(self.grad_norm, Mapping):
-            sides = [name] if name in self.sides else list(self.sides)
-            return {f"{side}_": (self.sides[side].parameters, float(self.grad_norm[side])) for side in sides}
-        parameters = [p for group in self.optimizers[name].param_groups for p in group["params"]]
-        return {"" if len(self.optimizers) == 1 else f"{name}_": (parameters, float(self.grad_norm))}
+        """Take one optimizer's step, see :meth:`.GradientSteps.optimize`."""
+        return self.gradient_steps.optimize(name, self.grad_norm if self.config["truncate_grads"] else None)
 
     @property
     def device(self) -> torch.device:
@@ -275,9 +222,9 @@ class Agent(BaseAlgorithm):
 
     def _faults(self) -> dict[str, float]:
         """What was not finite in this epoch, to log; stop a run whose steps are all left out."""
-        not_finite, steps, left_out = torch.cat((self.not_finite[None], self.steps)).tolist()
+        not_finite, steps, left_out = torch.cat((self.not_finite[None], self.gradient_steps.counts)).tolist()
         self.not_finite.zero_()
-        self.steps.zero_()
+        self.gradient_steps.counts.zero_()
         self._failed_epochs = self._failed_epochs + 1 if steps and left_out == steps else 0
         if self._failed_epochs == FAILED_EPOCHS:
             raise UserError(
@@ -369,111 +316,3 @@ class Agent(BaseAlgorithm):
         """Several ranks stop together, at the next pass over the batch: one that left alone would keep the rest waiting."""
         if distributed.size() == 1:
             self._check_stop()
-
-    # -- state ---------------------------------------------------------------------------------------------------------
-
-    def get_weights(self) -> dict[str, Any]:
-        """Return what an evaluation needs: networks and normalizers."""
-        return clone({"model": self.model.state_dict()})
-
-    def set_weights(self, weights: dict[str, Any]) -> None:
-        """Load :meth:`get_weights`."""
-        self.model.load_state_dict(weights["model"])
-
-    def get_full_state_weights(self) -> dict[str, Any]:
-        """Return all that continues the run exactly, as tensors and plain data. Nothing in it changes afterwards."""
-        return self.get_weights() | clone(
-            {
-                "format": FORMAT,
-                "algo": self.name,
-                "tasks": self.task_names,
-                "model_config": self.model_config,
-                "num_envs": self.num_actors,
-                "task_counts": self.task_counts,
-                "epoch": self.epoch_num,
-                "frame": self.frame,
-                "wall_clock": self.wall_clock,
-                "best_success": self.best_success,
-                "next_evaluation": self.next_evaluation,
-                "last_lr": self.last_lr,
-                "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
-                "balancing": {name: side.state_dict() for name, side in self.sides.items()},
-                "obs": self.obs,
-                "env_state": self.vec_env.get_env_state(),
-                "rng": rng_state(),
-                "generators": {name: generator.get_state() for name, generator in self.generators.items()},
-                **self.learner_state(),
-            }
-        )
-
-    def set_full_state_weights(self, weights: dict[str, Any], set_epoch: bool = True) -> None:
-        """Continue from :meth:`get_full_state_weights` of a run with the same tasks, environments, networks and ranks."""
-        self.set_weights(weights)
-        for name, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(weights["optimizers"][name])
-        for name, side in self.sides.items():
-            side.load_state_dict(weights["balancing"][name])
-        if set_epoch:
-            self.epoch_num, self.frame = weights["epoch"], weights["frame"]
-            self.next_evaluation = weights["next_evaluation"]
-        self.wall_clock, self.best_success, self.last_lr = (
-            weights["wall_clock"],
-            weights["best_success"],
-            weights["last_lr"],
-        )
-        own = weights["ranks"][distributed.rank() - 1] if distributed.rank() else weights
-        self.vec_env.reset()
-        began = self.vec_env.set_env_state(own["env_state"])  # None: they continue exactly
-        self.obs = (own if began is None else began)["obs"].to(self._device)
-        for name, generator in self.generators.items():
-            generator.set_state(own["generators"][name])
-        set_rng_state(own["rng"])
-        self.load_learner_state(weights)
-
-    def save(self, fn: str) -> None:
-        """Write a checkpoint to the path ``fn``."""
-        self._write(Path(fn), self.get_full_state_weights())
-
-    def _write(self, path: Path, state: dict[str, Any]) -> None:
-        """Write one file for all ranks: that of rank 0, with what the others have of their own under ``ranks``."""
-        own = distributed.collect({key: state[key] for key in OWN})
-        if distributed.rank() == 0:
-            try:
-                self.observer.flush()
-                save_checkpoint(path, state | {"ranks": own[1:]})
-            except OSError as error:
-                raise UserError(
-                    f"{path} cannot be written at {state['frame']:,} frames: {error.strerror or error}; the one before stays"
-                ) from error
-
-    def restore(self, fn: str, set_epoch: bool = True) -> None:
-        """Read a checkpoint; :class:`UserError` when it does not fit."""
-        state = load_checkpoint(fn)
-        check_compatible(state, fn, self.name, self.task_names, self.model_config, self.num_actors, self.task_counts)
-        self.set_full_state_weights(state, set_epoch)
-
-    # -- rl-games' remaining interface ---------------------------------------------------------------------------------
-
-    def set_learning_rate(self, value: float) -> None:
-        """Use another learning rate from the next step on."""
-        self.last_lr = value
-        for optimizer in self.optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = value
-
-    def clear_stats(self) -> None:
-        """Forget the episodes counted so far."""
-        self.observer.after_clear_stats()
-
-    def get_param(self, param_name: str) -> Any:
-        """Return a hyperparameter by rl-games' name."""
-        return self.last_lr if param_name == "learning_rate" else getattr(self, param_name)
-
-    def set_param(self, param_name: str, param_value: Any) -> None:
-        """Change a hyperparameter by rl-games' name, for the next minibatch on."""
-        if param_name == "learning_rate":
-            self.set_learning_rate(float(param_value))
-        elif hasattr(self, param_name):
-            setattr(self, param_name, param_value)
-        else:
-            raise NotImplementedError(f"no parameter '{param_name}'")

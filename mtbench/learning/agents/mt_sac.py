@@ -147,7 +147,7 @@ class MTSAC(OffPolicy):
         entropy = -distributed.average(log_prob)
         self.optimizers["alpha"].zero_grad(set_to_none=True)
         (self.model.alpha * (entropy - self.target_entropy)).sum().backward()
-        self.take_step("alpha")
+        self.gradient_steps.take_step("alpha")
         return {"losses/entropy": entropy.mean(), "info/alpha": self.model.alpha.detach().mean()}
 
     def learner_state(self) -> dict[str, Any]:

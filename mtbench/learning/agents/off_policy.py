@@ -47,7 +47,10 @@ class OffPolicy(Agent):
         """Make the replay buffer."""
         config = self.config
         self.batch_size = int(config["batch_size"])
-        self.gradient_steps, self.warmup_steps = int(config["gradient_steps_per_itr"]), int(config["warmup_steps"])
+        self.gradient_steps_per_itr, self.warmup_steps = (
+            int(config["gradient_steps_per_itr"]),
+            int(config["warmup_steps"]),
+        )
         self.steps_taken = 0
         self.record = GradientRecord(self.task_names)
         if config["save_replay_buffer"] and distributed.size() > 1:
@@ -113,7 +116,7 @@ class OffPolicy(Agent):
             if not prepared:
                 self.before_updates()
                 self.snapshot, prepared = snapshot, True  # of the first updates, until both sides had one
-            for _ in range(self.gradient_steps):
+            for _ in range(self.gradient_steps_per_itr):
                 self._check_stop_alone()
                 batch = self.replay.sample(self.batch_size, self.generators["minibatches"])
                 for name, value in self.update(batch).items():
