@@ -97,10 +97,10 @@ def worst(values: Mapping[str, Array], colour: Colours) -> Figure:
     figure, axis = plt.subplots(figsize=(0.7 * WIDTH, 3.6), layout="constrained")
     for scheme, each in values.items():
         k = np.arange(1, each.shape[1] + 1)
-        axis.plot(k, 100 * each.mean(0), color=colour[scheme], linewidth=2, label=short(scheme))
+        axis.plot(k, 100 * each.mean(0), ".-", color=colour[scheme], linewidth=2, label=short(scheme))
         if len(each) > 1:
             axis.fill_between(k, 100 * each.min(0), 100 * each.max(0), color=colour[scheme], alpha=0.15, linewidth=0)
-    axis.set(xlabel="k", ylabel="mean over the k worst tasks (%)", ylim=(-2, 102), xlim=(1, k[-1]))
+    axis.set(xlabel="k", ylabel="mean over the k worst tasks (%)", ylim=(-2, 102), xlim=(0.9, k[-1] + 0.1))
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.grid(alpha=0.3)
     axis.legend(fontsize=9)
