@@ -76,8 +76,11 @@ class ActorCalls:
         filter: int = -1,
         segmentationId: int = 0,  # noqa: N803 (Isaac Gym's name)
     ) -> int:
-        """Place an asset. Actors of different ``group`` never collide (-1 meets all); shapes whose ``filter`` shares a
-        bit do not collide, and filter 0 lets an actor collide with itself."""
+        """Place an asset: the root body at the position of ``pose``, turned as its file has it and then by ``pose``.
+
+        Actors of different ``group`` never collide (-1 meets all); shapes whose ``filter`` shares a bit do not collide,
+        and filter 0 lets an actor collide with itself.
+        """
         sim = simulation(env)
         if sim.prepared:
             raise RuntimeError("gym.create_actor: actors cannot be added after prepare_sim")
@@ -87,6 +90,7 @@ class ActorCalls:
         handle = len(env.actors)
         given = {"group": group, "filter": filter, "segmentationId": segmentationId}
         numbers = (number(value, int, f"create_actor's {key}") for key, value in given.items())
+        pose = Transform(pose.p, pose.r * asset.turn)
         env.actors.append(Actor(asset, pose, name or f"actor_{handle}", *numbers))
         sim.actor_created(env)
         return handle

@@ -29,6 +29,7 @@ from .datatypes import (
 )
 from .force_sensors import AssetSensor
 from .numbers import number
+from .pose_types import Quat
 from .tendons import Tendon
 from .urdf_repair import UrdfRepair
 
@@ -60,6 +61,7 @@ class Asset:
     sizes: dict[float, Asset] = field(init=False)  #: the same at other scales, shared by all of them
     uid: int = field(default_factory=new_id)
     model: mujoco.MjModel = field(init=False)  #: the asset alone, its root fixed to the world
+    turn: Quat = field(init=False)  #: the rotation that an MJCF file gives the root; an actor's pose comes on top of it
     body_names: list[str] = field(init=False)
     dof_names: list[str] = field(init=False)
     dof_types: list[DofType] = field(init=False)
@@ -79,6 +81,7 @@ class Asset:
         for key in self.spec.keys:
             self.spec.delete(key)
         model = self.model = self.spec.copy().compile()
+        self._take_turn()
         # Joint limits, ranges and defaults are resolved by the compiler, so they are read from its result.
         self.body_names = [model.body(i).name for i in range(1, model.nbody)]
         joints = [j for j in range(model.njnt) if model.jnt_type[j] != mujoco.mjtJoint.mjJNT_FREE]
@@ -121,6 +124,16 @@ class Asset:
             )
             for g in shapes
         ]
+
+    def _take_turn(self) -> None:
+        """Keep the rotation of the root, as the compiler has resolved it, and leave the root without."""
+        root, quat = self.spec.worldbody.first_body(), self.model.body_quat[1]
+        w, x, y, z = quat.tolist()
+        self.turn = Quat(x, y, z, w)
+        quat[:] = root.quat = [1.0, 0.0, 0.0, 0.0]
+        root.alt.type = mujoco.mjtOrientation.mjORIENTATION_QUAT
+        if root.frame is not None:
+            root.set_frame(self.spec.worldbody.add_frame())
 
     @property
     def fixed(self) -> bool:
@@ -190,9 +203,9 @@ def _finish(spec: mujoco.MjSpec, options: AssetOptions, source: str, notes: urdf
     for geom in spec.worldbody.geoms:  # a floor in the file is no part of the asset
         spec.delete(geom)
     root = spec.worldbody.first_body()
-    root.pos, root.quat = [0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]  # the actor's pose is the root's pose
-    if root.frame is not None:
-        root.set_frame(spec.worldbody.add_frame())  # its own would move it again
+    place: mujoco.MjsBody | mujoco.MjsFrame | None = root
+    while place is not None:  # the root is where the actor is, and turned by what the file says
+        place.pos, place = [0.0, 0.0, 0.0], place.frame
     root.mocap = False
     for joint in root.joints:
         if joint.type == mujoco.mjtJoint.mjJNT_FREE or not options.fix_base_link:  # a floating root needs no joints

@@ -86,7 +86,8 @@ NOTES = """
   with file, element and reason.
 - **MJCF** files may keep equality constraints and tendons; their actuators do not act (drives and efforts do). Several root
   bodies, ball joints, and joints of the root under `fix_base_link` are refused, with file, element and reason. The root
-  stands where the actor does, wherever the file has it. Geoms on the worldbody (floors) are left out. Elements and
+  stands where the actor does, wherever the file has it, turned as the file has it: its rotation, also in the root state, is
+  the actor's times the file's. Geoms on the worldbody (floors) are left out. Elements and
   attributes that MuJoCo does not know are left out with a warning, numbers are read as far as they go (`1s`); materials,
   textures, and meshes that nothing collides with do not matter when they are not there; names that are missing or repeated
   are completed. Joints of a floating root are dropped.

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from mtbench.sim import gymapi
+from mtbench.sim import gymapi, gymtorch
 
 
 def mjcf(bodies: str, more: str = "") -> str:
@@ -67,13 +67,13 @@ HINGES = "<joint name='{0}_x' axis='1 0 0'/><joint name='{0}_y' axis='0 1 0'/><j
     ("root", "joints"),
     [
         ("", ""),
-        ("pos='3 1 2' euler='0 0 1'", "<freejoint/>"),
+        ("pos='3 1 2'", "<freejoint/>"),
         ("pos='3 1 2'", "<joint name='free' type='free'/>"),
         ("pos='3 1 2'", "<joint name='slide' type='slide'/><joint name='turn' type='ball'/>"),
         ("mocap='true' pos='0 0 1'", ""),
     ],
 )
-@pytest.mark.parametrize("frame", ["<frame>", "<frame pos='0 0 1'><frame pos='1 2 3' euler='0.3 0 0'>"])
+@pytest.mark.parametrize("frame", ["<frame>", "<frame pos='0 0 1'><frame pos='1 2 3'>"])
 def test_an_actor_stands_where_it_is_put_wherever_its_file_has_the_root(make_world, root, joints, frame):
     """The root's own joints and place in the file do not count: a floating root has six numbers of its own, no DOF."""
     w = make_world(gravity=0.0)
@@ -94,3 +94,38 @@ def test_an_actor_stands_where_it_is_put_wherever_its_file_has_the_root(make_wor
     torch.testing.assert_close(w.body[2, :3], foot, atol=1e-6, rtol=0)
     for pose, place in zip(before, (expected[:3], foot), strict=True):
         torch.testing.assert_close(torch.tensor([pose.p.x, pose.p.y, pose.p.z]), place, atol=1e-6, rtol=0)
+
+
+# A file whose root looks along -y with its z axis: Rx(90 degrees) Rz(180 degrees), in the spellings of MJCF.
+TURNS = {
+    "euler": ("euler='1.5707963 0 3.1415927'", ""),
+    "quaternion": ("quat='0 0 -1 1'", ""),
+    "axes": ("xyaxes='-1 0 0 0 0 -1'", ""),
+    "of frames": ("pos='1 2 3' euler='0 0 3.1415927'", "<frame pos='0 0 1' euler='0.5 0 0'><frame euler='1.0707963 0 0'>"),
+}
+
+
+@pytest.mark.parametrize("turn", TURNS)
+@pytest.mark.parametrize("options", [{"fix_base_link": True}, {}, {"collapse_fixed_joints": True}])
+def test_a_root_is_turned_as_its_file_has_it_and_then_as_the_actor(make_world, turn, options):
+    """The palm of a hand whose file turns the root lies along -y of the actor, and the root state says so."""
+    w = make_world(gravity=0.0)
+    place, frames = TURNS[turn]
+    palm = body("palm", "", "pos='0 0 .4'").replace("><geom", "><joint name='wrist' axis='1 0 0'/><geom")
+    text = mjcf(f"{frames}{body('mount', palm, place)}" + "</frame>" * frames.count("<frame"))
+    asset, yaw = w.mjcf(text, **options), gymapi.Quat.from_axis_angle(gymapi.Vec3(0, 0, 1), math.pi / 2)
+    env = w.gym.create_env(w.sim, gymapi.Vec3(), gymapi.Vec3(), 1)
+    for k, r in enumerate((gymapi.Quat(), yaw)):
+        w.gym.create_actor(env, asset, gymapi.Transform(gymapi.Vec3(0, 0, 1 + k), r), f"hand{k}", k, 0)
+    before = [w.gym.get_rigid_transform(env, k).p for k in (1, 3)]
+    w.prepare()
+    half = math.sqrt(0.5)
+    palms = torch.tensor([[0.0, -0.4, 1.0], [0.4, 0.0, 2.0]])
+    torch.testing.assert_close(w.body[[1, 3], :3], palms, atol=1e-6, rtol=0)
+    torch.testing.assert_close(torch.tensor([[p.x, p.y, p.z] for p in before]), palms, atol=1e-6, rtol=0)
+    turned = torch.tensor([0.0, -half, half, 0.0])  # xyzw
+    for root in (w.root[0, 3:7], w.body[0, 3:7]):
+        torch.testing.assert_close(root * root[2].sign(), turned, atol=1e-6, rtol=0)
+    w.gym.set_actor_root_state_tensor(w.sim, gymtorch.unwrap_tensor(w.root.clone()))
+    w.gym.refresh_rigid_body_state_tensor(w.sim)
+    torch.testing.assert_close(w.body[[1, 3], :3], palms, atol=1e-6, rtol=0)
