@@ -19,6 +19,9 @@ from .numbers import twin
 if TYPE_CHECKING:
     from .simulation import Simulation as Sim
 
+#: How thick a box is along an axis in which it has no length (metres): MuJoCo's boxes have some in each.
+PLATE = 1.0e-4
+
 
 class AssetCalls:
     """Assets. Parts count within the asset; the index of what is not found is ``INVALID_HANDLE``."""
@@ -39,8 +42,8 @@ class AssetCalls:
     def create_box(
         self, sim: Sim, width: float, height: float, depth: float, options: AssetOptions | None = None
     ) -> Asset:
-        """Full lengths along x, y and z (metres)."""
-        size = [width / 2, height / 2, depth / 2]
+        """Full lengths along x, y and z (metres). A length of zero is a plate's, which is :data:`PLATE` thick."""
+        size = [(PLATE if x == 0.0 else x) / 2 for x in (width, height, depth)]
         return primitive(mujoco.mjtGeom.mjGEOM_BOX, size, "box", options or AssetOptions())
 
     def create_sphere(self, sim: Sim, radius: float, options: AssetOptions | None = None) -> Asset:

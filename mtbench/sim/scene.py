@@ -286,7 +286,7 @@ def with_properties(
     collides = (m.geom_contype | m.geom_conaffinity).astype(bool) & (m.geom_bodyid > 0)
     shapes = [p for actor in env.actors for p in actor.shape_props]
     if shapes:
-        m.geom_friction[collides] = [(p.friction, p.torsion_friction, p.rolling_friction) for p in shapes]
+        m.geom_friction[collides] = [(max(p.friction, 0.0), p.torsion_friction, p.rolling_friction) for p in shapes]
     for actor in env.actors:
         own, last = actor.asset.model, body + len(actor.asset.body_names)
         for name in ("body_mass", "body_ipos", "body_iquat", "body_inertia"):

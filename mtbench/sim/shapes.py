@@ -25,7 +25,7 @@ def ranges(asset: Asset) -> list[IndexRange]:
 
 
 def checked(props: list[RigidShapeProperties], expected: int) -> list[RigidShapeProperties]:
-    """A copy of properties of ``expected`` shapes.
+    """A copy of properties of ``expected`` shapes. A negative friction stays what it is, and acts as none.
 
     Raises:
         ValueError: there are more or fewer, or no shape can be like that.
@@ -33,8 +33,12 @@ def checked(props: list[RigidShapeProperties], expected: int) -> list[RigidShape
     if len(props) != expected:
         raise ValueError(f"{call()}: there are {expected} rigid shapes, not {len(props)}")
     for p in props:
-        if not 0.0 <= p.friction < np.inf or np.isnan(p.restitution):
+        if not np.isfinite(p.friction) or np.isnan(p.restitution):
             raise ValueError(f"{call()}: a shape cannot have friction {p.friction} and restitution {p.restitution}")
+    if any(p.friction < 0.0 for p in props):  # clients draw them to bring PhysX's mean with the ground's below a half of it
+        warnings.warn(
+            "a negative friction acts as 0: of two shapes' MuJoCo takes the larger, PhysX their average", stacklevel=3
+        )
     warn_restitution(max((p.restitution for p in props), default=0.0), "a shape")
     return [twin(p) for p in props]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import mujoco
 import numpy as np
@@ -92,6 +93,40 @@ def test_sliding_block_stops_where_coulomb_says(make_world):
     assert abs(w.root[0, 7].item()) < 5e-3
     distance = w.root[0, 0].item() - start[0, 0].item()
     assert distance == pytest.approx(1.5**2 / (2 * 0.3 * 9.81), rel=0.05)
+
+
+def test_a_negative_friction_is_none(make_world):
+    """Clients draw it for PhysX's mean of two; it reads back as it was set, and a block of it slides as one of zero does."""
+    w = make_world(dt=0.005)
+    w.ground(friction=0.1)
+    box = w.gym.create_box(w.sim, 0.2, 0.2, 0.1, w.options())
+    envs = [w.env((box, (0, 0, 0.05))) for _ in range(2)]
+    for env, friction in zip(envs, (0.0, -0.5), strict=True):
+        props = w.gym.get_actor_rigid_shape_properties(env, 0)
+        props[0].friction = friction
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            w.gym.set_actor_rigid_shape_properties(env, 0, props)
+        assert ["negative friction" in str(s.message) for s in said] == [True] * (friction < 0)
+    assert w.gym.get_actor_rigid_shape_properties(envs[1], 0)[0].friction == -0.5
+    w.prepare()
+    w.step(100)
+    start = w.root.clone()
+    start[:, 7] = 1.0
+    w.set_roots(start)
+    w.step(40)
+    assert w.root[1, 7].item() == pytest.approx(1.0 - 0.1 * 9.81 * 40 * w.dt, rel=0.05)
+    assert torch.equal(w.root[0], w.root[1])
+
+
+def test_a_box_without_a_length_is_a_plate(make_world):
+    w = make_world(dt=0.005)
+    w.ground()
+    plate, ball = w.gym.create_box(w.sim, 0.4, 0.4, 0.0, w.options(fix_base_link=True)), w.gym.create_sphere(w.sim, 0.1)
+    w.env((plate, (0, 0, 0.5)), (ball, (0, 0, 0.65)))
+    w.prepare()
+    w.step(200)
+    assert w.root[1, 2].item() == pytest.approx(0.6, abs=2e-3)
 
 
 def test_position_drive_is_a_spring_damper(make_world):
