@@ -215,10 +215,9 @@ def _finish(spec: mujoco.MjSpec, options: AssetOptions, source: str, notes: urdf
                 f"asset {source}: joint {joint.name!r} moves the root body {root.name!r}, which fix_base_link holds; leave "
                 "the option out, or put the body under one without joints"
             )
-    if options.collapse_fixed_joints:
-        kept = notes.kept_links if notes else ()
+    if options.collapse_fixed_joints and notes is not None:  # Isaac Gym leaves MJCF files as they are
         # A joint keeps the root from being merged into the world, and others from being merged into their parents.
-        guards = [root.add_freejoint(), *(spec.body(name).add_joint() for name in kept if name != root.name)]
+        guards = [root.add_freejoint(), *(spec.body(name).add_joint() for name in notes.kept_links if name != root.name)]
         spec.fuse_static()
         for guard in guards:
             spec.delete(guard)

@@ -53,7 +53,8 @@ NOTES = """
 - **Freshness.** `refresh_*` returns poses and velocities that belong to the state it returns, also right after a setter.
   Tensors change on `refresh_*` alone.
 - **Order** of bodies and DOFs is depth first: siblings by the name of their joint in a URDF file, in the order of the file in
-  MJCF. `collapse_fixed_joints` merges first, and leaves links whose fixed joint says `dont_collapse="true"`.
+  MJCF. `collapse_fixed_joints` merges first, in URDF files alone, and leaves links whose fixed joint says
+  `dont_collapse="true"`.
 - **Fixed bases** can be moved with `set_actor_root_state_tensor(_indexed)`.
 - **Drives** are implicit in stiffness and damping, as PhysX's: each substep applies kp (p* - p) + kd (v* - v) with the
   position and velocity at its end, so stiffness damps by kp times the substep too. Efforts act in the modes none and effort;

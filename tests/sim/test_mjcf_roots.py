@@ -129,3 +129,12 @@ def test_a_root_is_turned_as_its_file_has_it_and_then_as_the_actor(make_world, t
     w.gym.set_actor_root_state_tensor(w.sim, gymtorch.unwrap_tensor(w.root.clone()))
     w.gym.refresh_rigid_body_state_tensor(w.sim)
     torch.testing.assert_close(w.body[[1, 3], :3], palms, atol=1e-6, rtol=0)
+
+
+def test_welded_bodies_of_a_file_stay_bodies(make_world):
+    """``collapse_fixed_joints`` is about URDF files: clients count the 26 bodies of a hand whose forearm has no joint."""
+    w = make_world()
+    hand = body("forearm", body("palm", "<joint name='wrist' axis='1 0 0'/>", "pos='0 0 .3'"), "pos='0 0 .1'")
+    asset = w.mjcf(mjcf(body("mount", hand)), collapse_fixed_joints=True)
+    assert w.gym.get_asset_rigid_body_names(asset) == ["mount", "forearm", "palm"]
+    assert w.gym.get_asset_joint_names(asset)[-1] == "wrist"
