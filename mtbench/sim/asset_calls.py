@@ -14,13 +14,11 @@ from .assets import Asset, load, primitive
 from .coverage import PAGE
 from .datatypes import ActuatorProperties, AssetOptions, DofType, IndexRange, JointType, RigidShapeProperties
 from .handles import find, indices, joints, within
+from .mesh_files import PLATE
 from .numbers import twin
 
 if TYPE_CHECKING:
     from .simulation import Simulation as Sim
-
-#: How thick a box is along an axis in which it has no length (metres): MuJoCo's boxes have some in each.
-PLATE = 1.0e-4
 
 
 class AssetCalls:

@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 import mujoco
 import numpy as np
 
-from . import inertia, mjcf, tendons, urdf
+from . import inertia, mesh_files, mjcf, tendons, urdf
 from .datatypes import (
     DOF_PROPERTIES,
     FLT_MAX,
@@ -80,7 +80,7 @@ class Asset:
             self.spec.delete(sensor)
         for key in self.spec.keys:
             self.spec.delete(key)
-        model = self.model = self.spec.copy().compile()
+        model = self.model = mesh_files.compile_spec(self.spec)
         self._take_turn()
         # Joint limits, ranges and defaults are resolved by the compiler, so they are read from its result.
         self.body_names = [model.body(i).name for i in range(1, model.nbody)]

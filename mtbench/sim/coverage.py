@@ -83,8 +83,8 @@ NOTES = """
   of a ball of the asset's density), `<density>` and links without an inertial the mass of their shapes; an inertia that no
   body can have is balanced by raising its smaller moments, with one warning. The first of repeated links and inertials
   counts. Meshes are found by `package://` and relative paths in the folder and up to eight above it; OBJ, STL, MSH, DAE,
-  GLB, GLTF, PLY and OFF are read, and collide as their convex hulls. Visuals are left out. What cannot be loaded is refused
-  with file, element and reason.
+  GLB, GLTF, PLY and OFF are read, and collide as their convex hulls (those in one plane as plates, 0.1 mm thick). Visuals
+  are left out. What cannot be loaded is refused with file, element and reason.
 - **MJCF** files may keep equality constraints and tendons; their actuators do not act (drives and efforts do). Several root
   bodies, ball joints, and joints of the root under `fix_base_link` are refused, with file, element and reason. The root
   stands where the actor does, wherever the file has it, turned as the file has it: its rotation, also in the root state, is

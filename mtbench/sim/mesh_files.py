@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import mujoco
 import numpy as np
 
+#: How thick what has no thickness is: a box without a length along an axis, a mesh in one plane (metres).
+PLATE = 1.0e-4
 #: Levels above a robot's file in which ``package://`` paths are looked for.
 LEVELS = 8
 _FORMATS = ".obj, .stl, .msh, .dae, .glb, .gltf, .ply and .off"
@@ -65,6 +68,32 @@ def triangles(path: Path) -> tuple[np.ndarray, np.ndarray]:
     if not len(faces):
         raise ValueError("it has no triangles")
     return vertices, faces
+
+
+def compile_spec(spec: mujoco.MjSpec) -> mujoco.MjModel:
+    """The model of a copy of ``spec``, in which meshes whose points lie in one plane, and so have no hull, become plates.
+
+    Raises:
+        ValueError: MuJoCo's compiler refuses it for any other reason, or such a mesh is not read.
+    """
+    while True:
+        try:
+            return spec.copy().compile()
+        except ValueError as error:
+            flat = [m for m in spec.meshes if f"mesh '{m.name}' has coplanar vertices" in str(error)]
+            if not flat or not flat[0].file:
+                raise
+            _thicken(flat[0], Path(spec.modelfiledir, spec.meshdir, flat[0].file))
+
+
+def _thicken(mesh: mujoco.MjsMesh, path: Path) -> None:
+    """Give a flat mesh :data:`PLATE` of thickness."""
+    vertices, faces = triangles(path)
+    normal = np.linalg.svd(vertices - vertices.mean(0), full_matrices=False)[2][2]
+    step = 0.5 * PLATE / np.abs(mesh.scale).max() * normal
+    mesh.file = ""
+    mesh.uservert = np.concatenate([vertices - step, vertices + step]).ravel()
+    mesh.userface = np.concatenate([faces, faces[:, ::-1] + len(vertices)]).ravel()
 
 
 def _trimesh(path: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -276,7 +276,7 @@ class UrdfRepair:
                 geom.density = 1.0
         # Only proportions are wanted: links without shapes must not stop the compiler.
         measured.compiler.boundmass = measured.compiler.boundinertia = 1e-12
-        model = measured.compile()
+        model = mesh_files.compile_spec(measured)
         for name, wanted in self._inertias.items():
             body, m = spec.body(name), model.body(name)
             volume = float(m.mass[0])

@@ -295,9 +295,9 @@ ONE = "<mujoco><worldbody><body name='a' {}><geom size='.1' {}/></body></worldbo
             "mesh 'r.urdf': meshes are read from .obj",
         ),
         (
-            robot(link("a", "<collision><geometry><mesh filename='flat.obj'/></geometry></collision>")),
+            robot(link("a", "<collision><geometry><mesh filename='line.obj'/></geometry></collision>")),
             "r.urdf",
-            "a: flat.obj",
+            "a: line.obj",
         ),
         (ONE.format("", "mass='inf'"), "r.xml", "geom '': its mass is inf"),
         (ONE.format("pos='0 nan 0'", ""), "r.xml", "body 'a': its pos is 0 nan 0"),
@@ -317,7 +317,7 @@ ONE = "<mujoco><worldbody><body name='a' {}><geom size='.1' {}/></body></worldbo
     ],
 )
 def test_what_is_refused_says_file_element_and_reason(world, text, name, said):
-    (world.tmp_path / "flat.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nv 1 1 0\nf 1 2 3\nf 2 4 3\n")
+    (world.tmp_path / "line.obj").write_text("v 0 0 0\nv 1 0 0\nv 2 0 0\nv 3 0 0\nf 1 2 3\nf 2 4 3\n")
     with pytest.raises(ValueError) as caught:
         load(world, text, name)
     message = str(caught.value)
@@ -346,3 +346,18 @@ def test_scaled_actors(world):
         g.set_actor_scale(env, 1, 3.0)
     with pytest.raises(ValueError, match="positive"):
         g.set_actor_scale(env, 1, 0.0)
+
+
+@pytest.mark.parametrize("inertial", ["<inertial><mass value='2'/></inertial>", GOOD])
+@pytest.mark.parametrize("scale", ["1 1 1", ".5 2 1"])
+def test_a_mesh_in_one_plane_is_a_plate(world, inertial, scale):
+    """It has no hull; a ball comes to rest on it all the same."""
+    corners = "\n".join(f"v {x} {y} 0.2" for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1)))
+    (world.tmp_path / "flat.obj").write_text(f"{corners}\nf 1 2 3\nf 1 3 4\n")
+    shape = f"<collision><geometry><mesh filename='flat.obj' scale='{scale}'/></geometry></collision>"
+    table = load(world, robot(link("table", inertial + shape)), fix_base_link=True)
+    assert world.gym.get_asset_rigid_shape_count(table) == 1
+    world.env((table, (0, 0, 1)), (world.gym.create_sphere(world.sim, 0.1), (0.2, 0.2, 1.32)))
+    world.prepare()
+    world.step(200)
+    assert world.root[1, 2].item() == pytest.approx(1.3, abs=2e-3)
