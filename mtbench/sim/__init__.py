@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-_MODULES = ("gymapi", "gymtorch", "gymutil", "terrain_utils", "torch_utils")
+_MODULES = ("gymapi", "gymtorch", "gymutil", "rlgpu", "terrain_utils", "torch_utils")
 
 
 def install() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 #: ``from isaacgym.gymtorch import *`` must not replace a client's ``torch.Tensor``.
@@ -35,9 +37,23 @@ class Tensor:
         return self.values.data_ptr()
 
 
-def wrap_tensor(handle: Tensor) -> torch.Tensor:
-    """The torch tensor over a handle's memory; ``refresh_*`` fills it in place."""
-    return handle.values
+def wrap_tensor(
+    gym_tensor: Tensor, offsets: Sequence[int] | None = None, counts: Sequence[int] | None = None
+) -> torch.Tensor:
+    """The torch tensor over a handle's memory; ``refresh_*`` fills it in place.
+
+    Where there is nothing, as in the DOF states of actors without DOFs, it is None, as in Isaac Gym: clients ask for that.
+
+    Args:
+        offsets: where to begin along each dimension; None: at 0.
+        counts: how many entries to take along each dimension; None: all that follow.
+    """
+    values = gym_tensor.values
+    if not values.numel():
+        return None  # type: ignore[return-value]
+    for axis, start in enumerate(offsets or [0] * values.ndim):
+        values = values.narrow(axis, start, counts[axis] if counts else values.shape[axis] - start)
+    return values
 
 
 def unwrap_tensor(tensor: torch.Tensor | Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtbench.sim import coverage, coverage_page, gymapi
+from mtbench.sim import coverage, coverage_page, gymapi, gymtorch
 from tests.sim.world import ARM
 
 REPO = Path(__file__).parents[2]
@@ -214,3 +214,22 @@ def test_a_plain_isaac_gym_client_runs_unchanged(tmp_path, name, text):
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("ran")
+
+
+def test_the_module_of_compiled_tasks_can_be_imported():
+    script = "import mtbench.sim; mtbench.sim.install(); from isaacgym import rlgpu; rlgpu.create_task_gpu('Ant', '{}')"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=REPO, timeout=120)
+    assert "NotImplementedError: rlgpu has no tasks compiled from C++" in result.stderr
+
+
+def test_a_part_of_a_tensor_is_wrapped_and_nothing_is_none(make_world):
+    w = make_world()
+    w.env((w.gym.create_box(w.sim, 0.1, 0.1, 0.1), (0, 0, 1)))
+    w.prepare()
+    assert gymtorch.wrap_tensor(w.gym.acquire_dof_state_tensor(w.sim)) is None
+    handle = w.gym.acquire_actor_root_state_tensor(w.sim)
+    height = gymtorch.wrap_tensor(handle, offsets=(0, 2), counts=(1, 1))
+    height.fill_(5.0)  # the same memory
+    assert height.shape == (1, 1) and gymtorch.wrap_tensor(handle)[0, 2] == 5.0
+    assert gymtorch.wrap_tensor(handle, counts=(1, 7)).shape == (1, 7)
+    assert gymtorch.wrap_tensor(handle, offsets=(0, 7)).shape == (1, 6)

@@ -101,4 +101,4 @@ def test_without_sensors(world):
     w = world
     w.env((w.gym.create_sphere(w.sim, 0.1, w.options()), (0, 0, 1)))
     w.prepare()
-    assert readings(w).shape == (0, 6) and not w.gym.refresh_force_sensor_tensor(w.sim)
+    assert readings(w) is None and not w.gym.refresh_force_sensor_tensor(w.sim)
