@@ -101,6 +101,14 @@ class Camera:
         return out
 
 
+#: What a pixel of each kind of image is.
+SHAPES: dict[ImageType, tuple[tuple[int, ...], torch.dtype]] = {
+    ImageType.IMAGE_COLOR: ((4,), torch.uint8),
+    ImageType.IMAGE_DEPTH: ((), torch.float32),
+    ImageType.IMAGE_SEGMENTATION: ((), torch.int32),
+}
+
+
 class Studio:
     """What draws the cameras of a simulation."""
 
@@ -110,12 +118,17 @@ class Studio:
         self.sim = sim
         self._renderers: OrderedDict[tuple[int, int, int], Any] = OrderedDict()
 
-    def image(self, camera: Camera, kind: ImageType) -> torch.Tensor:
-        """The image of a kind as of the last :meth:`render`; drawn now if it is the first of its kind."""
+    def image(self, camera: Camera, kind: ImageType, early: bool = False) -> torch.Tensor:
+        """The image of a kind as of the last :meth:`render`. If it is the first of its kind it is drawn now; with ``early``
+        it is blank before the simulation is prepared, since clients ask for it while they create environments."""
         if kind == ImageType.IMAGE_OPTICAL_FLOW:
             raise NotImplementedError("cameras give colour, depth and segmentation, no optical flow")
         if kind not in camera.images:
-            camera.images[kind] = torch.from_numpy(self._draw(camera, [kind])[0])
+            if early and not self.sim.prepared:
+                shape, dtype = SHAPES[kind]
+                camera.images[kind] = torch.zeros(camera.props.height, camera.props.width, *shape, dtype=dtype)
+            else:
+                camera.images[kind] = torch.from_numpy(self._draw(camera, [kind])[0])
         return camera.images[kind]
 
     def render(self, cameras: list[Camera]) -> None:

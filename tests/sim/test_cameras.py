@@ -128,3 +128,25 @@ def test_other_engines_say_so(tmp_path):
     env = w.gym.create_env(w.sim, gymapi.Vec3(), gymapi.Vec3(), 1)
     with pytest.raises(NotImplementedError, match="CPU engine"):
         w.gym.create_camera_sensor(env, gymapi.CameraProperties())
+
+
+def test_image_tensors_are_had_while_environments_are_created(world, tmp_path):
+    """Before ``prepare_sim`` they are blank; what was created after them is there, and drawing fills the same memory."""
+    w = World(tmp_path, gravity=0.0)
+    box = w.gym.create_box(w.sim, 0.2, 0.4, 0.2, w.options())
+    images = []
+    for k in range(2):
+        env = w.gym.create_env(w.sim, gymapi.Vec3(), gymapi.Vec3(), 2)
+        _, c = camera(w)
+        w.gym.set_camera_location(c, w.sim.envs[0], gymapi.Vec3(-2.1, 0, 0), gymapi.Vec3(0, 0, 0))
+        for kind in (gymapi.IMAGE_COLOR, gymapi.IMAGE_DEPTH, gymapi.IMAGE_SEGMENTATION):
+            images.append(
+                gymtorch.wrap_tensor(w.gym.get_camera_image_gpu_tensor(w.sim, w.sim.envs[0], c, kind)).squeeze()
+            )
+        w.gym.create_actor(env, box, gymapi.Transform(), "a", k, 0, 7)
+    assert [tuple(i.shape) for i in images[:3]] == [(H, W, 4), (H, W), (H, W)] and not any(i.any() for i in images)
+    w.prepare()
+    w.gym.render_all_camera_sensors(w.sim)
+    for colour, depth, segments in (images[:3], images[3:]):
+        assert (colour[..., 3] == 255).all() and segments.max() == 7
+        assert depth[H // 2, W // 2] == pytest.approx(-2.0, rel=1e-4) and depth[0, 0] == -math.inf
