@@ -217,7 +217,10 @@ def _finish(spec: mujoco.MjSpec, options: AssetOptions, source: str, notes: urdf
             )
     if options.collapse_fixed_joints and notes is not None:  # Isaac Gym leaves MJCF files as they are
         # A joint keeps the root from being merged into the world, and others from being merged into their parents.
-        guards = [root.add_freejoint(), *(spec.body(name).add_joint() for name in notes.kept_links if name != root.name)]
+        guards = [
+            root.add_freejoint(),
+            *(spec.body(name).add_joint() for name in notes.kept_links if name != root.name),
+        ]
         spec.fuse_static()
         for guard in guards:
             spec.delete(guard)

@@ -92,7 +92,7 @@ class CameraCalls:
 
     def get_camera_image_gpu_tensor(self, sim: Sim, env: Env, handle: int, kind: ImageType) -> Tensor:
         """An image that ``render_all_camera_sensors`` fills: colour (height, width, 4) uint8, depth (height, width) float32,
-        segmentation (height, width) int32. It is on the CPU, and zero if it is asked for before the simulation is prepared."""
+        segmentation (height, width) int32. It is on the CPU, and zero if asked for before the simulation is prepared."""
         return Tensor(sim.studio().image(_camera(env, handle), ImageType(index_of(kind)), early=True))
 
     def write_camera_image_to_file(self, sim: Sim, env: Env, handle: int, kind: ImageType, filename: str) -> None:

@@ -11,7 +11,9 @@ def create_task_cpu(*args: Any) -> NoReturn:
     Raises:
         NotImplementedError: always.
     """
-    raise NotImplementedError("rlgpu has no tasks compiled from C++; create the client's task of Python (task_type=Python)")
+    raise NotImplementedError(
+        "rlgpu has no tasks compiled from C++; create the client's task of Python (task_type=Python)"
+    )
 
 
 create_task_gpu = create_task_cpu

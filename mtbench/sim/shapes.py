@@ -35,7 +35,7 @@ def checked(props: list[RigidShapeProperties], expected: int) -> list[RigidShape
     for p in props:
         if not np.isfinite(p.friction) or np.isnan(p.restitution):
             raise ValueError(f"{call()}: a shape cannot have friction {p.friction} and restitution {p.restitution}")
-    if any(p.friction < 0.0 for p in props):  # clients draw them to bring PhysX's mean with the ground's below a half of it
+    if any(p.friction < 0.0 for p in props):  # drawn by clients who reckon with PhysX's mean of it and the ground's
         warnings.warn(
             "a negative friction acts as 0: of two shapes' MuJoCo takes the larger, PhysX their average", stacklevel=3
         )

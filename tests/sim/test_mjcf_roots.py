@@ -101,7 +101,10 @@ TURNS = {
     "euler": ("euler='1.5707963 0 3.1415927'", ""),
     "quaternion": ("quat='0 0 -1 1'", ""),
     "axes": ("xyaxes='-1 0 0 0 0 -1'", ""),
-    "of frames": ("pos='1 2 3' euler='0 0 3.1415927'", "<frame pos='0 0 1' euler='0.5 0 0'><frame euler='1.0707963 0 0'>"),
+    "of frames": (
+        "pos='1 2 3' euler='0 0 3.1415927'",
+        "<frame pos='0 0 1' euler='0.5 0 0'><frame euler='1.0707963 0 0'>",
+    ),
 }
 
 
