@@ -20,10 +20,12 @@ from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseExceptio
 
 from mtbench.commands import sweep
 from mtbench.learning.errors import UserError, nearest
+from mtbench.learning.files import STORAGE
 
 
 def run_command(main: Callable[[Sequence[str]], int | None], arguments: Sequence[str]) -> int:
-    """The exit code of ``main``: its own; 2, and one sentence on stderr, for a user's mistake; 130 after Ctrl-C."""
+    """The exit code of ``main``: its own; 2, and one sentence on stderr, for a user's mistake or a disk that
+    does not take or give a file; 130 after Ctrl-C."""
     try:
         return main(arguments) or 0
     except UserError as error:
@@ -33,6 +35,11 @@ def run_command(main: Callable[[Sequence[str]], int | None], arguments: Sequence
         if not isinstance(end.code, str):
             raise
         print(f"error: {end.code}", file=sys.stderr)  # a sentence too, of what also runs without this
+        return 2
+    except OSError as error:
+        if error.errno not in STORAGE:
+            raise
+        print(f"error: {error.filename or 'a file'} cannot be read or written: {error.strerror}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print()

@@ -19,12 +19,10 @@ import csv
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
-from omegaconf import OmegaConf
 
-from isaacgymenvs_tasks.options import read_options
+from isaacgymenvs_tasks.options import output, read_options, whole
 from mtbench.commands.launch import agent_params
 from mtbench.learning.errors import UserError
 from mtbench.learning.gradient_record import GradientRecord, Snapshot
@@ -42,6 +40,7 @@ def snapshot(checkpoint: Path) -> GradientRecord:
     from mtbench.learning.agents import MTPPO
     from mtbench.learning.agents.checkpoint import load_checkpoint
     from mtbench.learning.observers import MultiTaskObserver
+    from mtbench.learning.player import read_config
 
     algo = load_checkpoint(checkpoint)["algo"]  # a path that is wrong is told before anything is built
     if algo != MTPPO.name:
@@ -52,12 +51,19 @@ def snapshot(checkpoint: Path) -> GradientRecord:
     config = _run_folder(checkpoint) / "config.yaml"
     if not config.is_file():
         raise UserError(f"checkpoint '{checkpoint}' lies in no run: there is no '{config}' to say how it was trained")
-    settings: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(config), resolve=True)  # type: ignore[assignment]
-    if settings["train"]["params"]["algo"]["name"] != MTPPO.name:
+    settings = read_config(config, "task.env", "task.sim", "train.params.config", "train.params.algo")
+    try:
+        trained, device, params = (
+            settings["train"]["params"]["algo"]["name"],
+            settings["rl_device"],
+            agent_params(settings),
+        )
+    except KeyError as error:
+        raise UserError(f"{config} is damaged: it has no {error.args[0]}") from error
+    if trained != MTPPO.name:
         raise UserError(f"'{checkpoint}' has no critic that PPO trained, and actor and critic are what is compared")
-    if settings["rl_device"] != "cpu" and not torch.cuda.is_available():
-        raise UserError(f"'{checkpoint}' was trained on {settings['rl_device']}, and there is no CUDA GPU here")
-    params = agent_params(settings)
+    if device != "cpu" and not torch.cuda.is_available():
+        raise UserError(f"'{checkpoint}' was trained on {device}, and there is no CUDA GPU here")
     params["config"]["diagnose_interval"] = None
     runner = Runner(MultiTaskObserver())
     runner.algo_factory.register_builder("mt_ppo", MTPPO)
@@ -129,10 +135,11 @@ def _read(options: Mapping[str, str]) -> tuple[dict[str, Path], Path, int | None
     labels = options["labels"].split(",") if options["labels"] else [_run_folder(path).name for path in paths]
     if len(labels) != len(paths) or len(set(labels)) != len(labels) or any("/" in name or not name for name in labels):
         raise UserError(f"labels={','.join(labels)} must be {len(paths)} different names without '/', one a checkpoint")
-    at = options["at"]
-    if at and not at.replace("_", "").isdigit():
-        raise UserError(f"at={at} must be a number of frames")
-    return dict(zip(labels, paths, strict=True)), Path(options["out"]), int(at) if at else None
+    at = whole(options, "at") if options["at"] else None
+    out = Path(options["out"])
+    if all(path.is_file() for path in paths):
+        output(out, folder=True)
+    return dict(zip(labels, paths, strict=True)), out, at
 
 
 def main(arguments: Sequence[str]) -> int:

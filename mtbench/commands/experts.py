@@ -18,7 +18,7 @@ from pathlib import Path
 
 from isaacgymenvs_tasks.configuration import configure
 from isaacgymenvs_tasks.metaworld.experts import compare
-from isaacgymenvs_tasks.options import read_options, whole
+from isaacgymenvs_tasks.options import output, read_options, seed_of, whole
 from mtbench.commands.command_line import run_command
 
 EPISODE_LENGTH = "task.env.episodeLength"
@@ -26,9 +26,18 @@ REQUIRED_SUCCESS, ALLOWED_LUCK = 0.8, 0.05  #: of experts; of zero and of random
 
 
 def choose(options: Mapping[str, str]) -> list[str]:
-    """The tasks that are meant: of the set ``task``, those named in ``tasks``, or all where there are none."""
+    """The tasks that are meant: of the set ``task``, those named in ``tasks``, or all where there are none.
+
+    Raises:
+        ValueError: there are no such tasks, or no scripted experts of them.
+    """
     chosen = {"task_id": options["tasks"].split(",")} if options["tasks"] else {}
-    return list(configure(options["task"], **chosen).env.tasks)
+    node = configure(options["task"], **chosen)
+    if node.benchmark != "metaworld":
+        raise ValueError(
+            f"task={options['task']} has no scripted experts of ours; train a policy, and name its checkpoint"
+        )
+    return list(node.env.tasks)
 
 
 def episode_length(options: Mapping[str, str]) -> dict[str, int]:
@@ -42,7 +51,10 @@ def main(arguments: Sequence[str]) -> int:
     options = read_options(arguments, defaults)
     try:
         names, settings = choose(options), episode_length(options)
-        rows = compare(names, whole(options, "episodes", 1), whole(options, "seed"), options["task"], **settings)
+        episodes, seed = whole(options, "episodes", 1), seed_of(options)
+        if options["out"]:
+            output(options["out"])
+        rows = compare(names, episodes, seed, options["task"], **settings)
     except ValueError as error:
         raise SystemExit(str(error)) from error
     titles = ("task", "success", "random", "idle", "return", "random 95 %", "first success", "rising")

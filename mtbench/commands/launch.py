@@ -18,9 +18,6 @@ from mtbench.errors import UserError
 from mtbench.resources import CFG  # noqa: F401, where it was before
 
 PROGRAM = "mtbench train"  #: in sys.argv[0], where it is not train.py
-#: what a disk answers when it cannot take more: full, over quota or limit, read-only, forbidden, failing, gone
-_STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOENT}
-_STORAGE |= {errno.ESTALE, errno.ENOTDIR, errno.EISDIR}
 EVALUATION_SEED = 12345  # fixed, so that every run and scheme faces the same goals
 
 
@@ -81,6 +78,7 @@ def _run(config: dict[str, Any], overrides: Sequence[str]) -> None:
     from mtbench.learning.agents import ALGORITHMS, Agent
     from mtbench.learning.allocator import keep_freed_memory
     from mtbench.learning.evaluate import PROTOCOLS, Evaluator
+    from mtbench.learning.files import STORAGE
     from mtbench.learning.observers import MultiTaskObserver, QuietObserver
     from mtbench.learning.player import Player
     from mtbench.learning.run_record import RunRecord, save_config
@@ -139,7 +137,7 @@ def _run(config: dict[str, Any], overrides: Sequence[str]) -> None:
         with contextlib.suppress(OSError):  # where nothing can be written, not even this
             record.end("failed", f"{type(error).__name__}: {' '.join(str(error).split())}")
         written = isinstance(error, OSError) and str(run_dir) in str(error.filename or run_dir)
-        if isinstance(error, OSError) and written and error.errno in _STORAGE:
+        if isinstance(error, OSError) and written and error.errno in STORAGE | {errno.ENOENT}:
             last = Path("nn") / "last.pth"
             continues = not config["test"] and (run_dir / last).exists()
             kept = f"; {last} there continues it once that is put right" if continues else ""

@@ -18,7 +18,7 @@ from pathlib import Path
 from isaacgymenvs_tasks import pictures
 from isaacgymenvs_tasks.metaworld.experts import expert_policy, make_env
 from isaacgymenvs_tasks.metaworld.render import film, sheet
-from isaacgymenvs_tasks.options import read_options, whole
+from isaacgymenvs_tasks.options import output, read_options, seed_of
 from mtbench.commands.command_line import run_command
 from mtbench.commands.experts import EPISODE_LENGTH, choose, episode_length
 from mtbench.learning.errors import UserError
@@ -32,18 +32,19 @@ def main(arguments: Sequence[str]) -> None:
     path = Path(options["out"])
     try:
         pictures.check_suffix(path)
-        look, settings = pictures.film_options(options), episode_length(options)
+        look, settings, seed = pictures.film_options(options), episode_length(options), seed_of(options)
         if options["checkpoint"]:
             if options["tasks"]:
                 raise ValueError("a checkpoint knows its tasks; leave tasks= out")
             names, model = load_policy(options["checkpoint"])
-            env = own_env(options["checkpoint"], names, whole(options, "seed"), **settings)
+            output(path)
+            env = own_env(options["checkpoint"], names, seed, **settings)
             policy = mean_policy(model)
         else:
             names = choose(options)
-            env = make_env(names, len(names), whole(options, "seed"), options["task"], **settings)
+            output(path)
+            env = make_env(names, len(names), seed, options["task"], **settings)
             policy = expert_policy(env)
-        path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".png":
             pictures.save_picture(sheet(env, policy), path)
         else:

@@ -24,7 +24,9 @@ def main(arguments: Sequence[str]) -> None:
     for item in rest:
         key, given, value = item.removeprefix("--").partition("=")
         if key == "out" and item != "out":
-            out = Path(value if given else next(rest, "report"))
+            out = Path(value if given else next(rest, ""))
+            if not out.name:
+                raise UserError("out= needs the name of a folder; mtbench report runs/... [out=report]")
         elif item.startswith("-") or (given and not Path(item).exists()):
             raise UserError(f"there is no setting '{key}'; mtbench report runs/... [out=report]")
         else:

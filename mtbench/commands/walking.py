@@ -19,12 +19,15 @@ import numpy as np
 import torch
 
 import isaacgymenvs_tasks
-from isaacgymenvs_tasks.options import read_options
+from isaacgymenvs_tasks.options import output, read_options, seed_of, whole
 from isaacgymenvs_tasks.parkour.env import NUM_FEATURES, SCAN_X, SCAN_Y, SCANDOTS, Parkour
 from isaacgymenvs_tasks.parkour.render import Camera
 from mtbench.commands.command_line import run_command
 from mtbench.learning.agents.checkpoint import load_checkpoint, save_checkpoint
+from mtbench.learning.errors import UserError
 from mtbench.learning.player import load_policy, mean_policy
+
+PICTURES = range(400, 440, 5)  #: steps
 
 
 def walk(env: Parkour, checkpoint: str, steps: int, frames: list[np.ndarray] | None = None) -> tuple[torch.Tensor, ...]:
@@ -43,7 +46,7 @@ def walk(env: Parkour, checkpoint: str, steps: int, frames: list[np.ndarray] | N
             error += torch.where(fell, 0.0, gained.abs() / per_second)
             seconds += ~fell
             gained.zero_()
-        if frames is not None and camera is not None and step % 5 == 0 and 400 <= step < 440:
+        if frames is not None and camera is not None and step in PICTURES:
             frames.append(np.asarray(camera.shoot()))
     return fell, error / seconds
 
@@ -71,23 +74,32 @@ def main(arguments: Sequence[str]) -> None:
     options = read_options(arguments, defaults | {"out": "", "keep": ""})
     if not options["checkpoint"]:
         raise SystemExit("say which policy: checkpoint=runs/NAME/nn/last.pth")
-    seconds = float(options["seconds"])
+    seconds, count, seed = whole(options, "seconds", 1, 10_000), whole(options, "num_envs", 1), seed_of(options)
+    if options["out"] and 50 * seconds < PICTURES.stop:
+        raise UserError(f"seconds={seconds}: the pictures of out= are of the ninth second, so there must be at least 9")
+    state = load_checkpoint(options["checkpoint"])
+    config = state["model_config"]
+    if (config["num_obs"], config["num_actions"]) != (NUM_FEATURES + 1, 12):
+        raise UserError(
+            f"'{options['checkpoint']}' is a policy of {', '.join(state['tasks'])}, not of one Parkour task"
+        )
+    for key in ("out", "keep"):
+        if options[key]:
+            output(options[key], key)
     settings: dict[str, Any] = {
         "task.env.randomInitialProgress": False,
-        "task.env.episodeLength": round(50 * seconds) + 1,
+        "task.env.episodeLength": 50 * seconds + 1,
     }
-    count, seed = int(options["num_envs"]), int(options["seed"])
     env = isaacgymenvs_tasks.make("ParkourFlat", num_envs=count, seed=seed, **settings)
     assert isinstance(env, Parkour)
     frames: list[np.ndarray] | None = [] if options["out"] else None
-    fell, error = walk(env, options["checkpoint"], round(50 * seconds), frames)
+    fell, error = walk(env, options["checkpoint"], 50 * seconds, frames)
     print(
-        f"{int((~fell).sum())} of {env.num_envs} robots did not fall in {seconds:g} s; velocity is "
+        f"{int((~fell).sum())} of {env.num_envs} robots did not fall in {seconds} s; velocity is "
         f"{float(error.nanmean()):.3f} m/s from what was asked in the mean, {float(error.nanquantile(0.9)):.3f} in the "
         f"90th percentile, below 0.2 in {int((error < 0.2).sum())}"
     )
     if options["keep"]:
-        state = load_checkpoint(options["checkpoint"])
         look_below(state["model"])
         kept = ("format", "algo", "tasks", "model_config", "model")
         save_checkpoint(Path(options["keep"]), {key: state[key] for key in kept})

@@ -105,12 +105,9 @@ def _follow(server: Any, shift: np.ndarray) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     """Read the command line."""
-    options = _DEFAULTS | _FILM
-    for item in arguments:
-        key, _, value = item.partition("=")
-        if key not in options:
-            raise unknown("setting", key, options)
-        options[key] = value
+    from isaacgymenvs_tasks.options import output, read_options, seed_of, whole
+
+    options = read_options(arguments, _DEFAULTS | _FILM)
     if not options["checkpoint"]:
         raise UserError("name the policy to watch: checkpoint=runs/NAME/nn/best.pth")
     names, model = load_policy(options["checkpoint"])
@@ -118,13 +115,14 @@ def main(arguments: Sequence[str]) -> None:
         raise unknown("task of this checkpoint", options["task"], names)
 
     from isaacgymenvs_tasks import drawing, film, pictures
-    from isaacgymenvs_tasks.options import whole
 
     path = Path(options["out"] or Path(options["checkpoint"]).resolve().parents[1] / "watch.mp4")
     try:
         pictures.check_suffix(path)
-        look, port = pictures.film_options(options), whole(options, "port", most=65535)
-        env = own_env(options["checkpoint"], names, whole(options, "seed"))
+        look, port, seed = pictures.film_options(options), whole(options, "port", most=65535), seed_of(options)
+        if not options["task"]:
+            output(path)
+        env = own_env(options["checkpoint"], names, seed)
         if options["task"]:
             serve(env, mean_policy(model), names.index(options["task"]), port)
         else:

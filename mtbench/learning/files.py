@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
+
+#: what a disk answers when it cannot take more, or not there: full, over quota or limit, read-only, forbidden, failing, gone
+STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+STORAGE |= {errno.ESTALE, errno.ENOTDIR, errno.EISDIR}
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:

@@ -19,6 +19,8 @@ SIDES = ("actor", "critic")
 _SEEN = ("gram", "weights", "norm", "shares")
 _COLUMNS = {f"{side}_{name}" for side in SIDES for name in _SEEN}
 _COLUMNS |= {"frames", "critic_coef", "critic_jacobian", "value_scale"}
+#: how many axes of a column, by its name without the side, are as long as there are tasks
+_TASK_AXES = {"gram": 2, "weights": 1, "shares": 1, "jacobian": 1, "value_scale": 1}
 
 
 class Snapshot:
@@ -176,8 +178,14 @@ class GradientRecord:
                 columns = {name: file[name] for name in file.files}
             record = cls([str(name) for name in columns.pop("tasks")])
             columns = {name: columns[name] for name in sorted(_COLUMNS)}
-            record.rows = [{name: column[i] for name, column in columns.items()} for i in range(len(columns["frames"]))]
-        except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            count, tasks = columns["frames"].shape[0], len(record.tasks)
+            for name, column in columns.items():
+                each = (tasks,) * _TASK_AXES.get(name.partition("_")[2], _TASK_AXES.get(name, 0))
+                finite = not name.endswith("_gram") or np.isfinite(column).all()
+                if column.shape != (count, *each) or not count or not finite:
+                    raise ValueError(name)
+            record.rows = [{name: column[i] for name, column in columns.items()} for i in range(count)]
+        except (ValueError, KeyError, IndexError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise UserError(f"'{path}' is not a record of gradients of this version, or it is damaged") from error
         return record
 

@@ -78,17 +78,19 @@ def own_env(checkpoint: str, names: list[str], seed: int, per_task: int = 1, **s
     return isaacgymenvs_tasks.make(node, per_task * len(names), seed)
 
 
-def _task_of(config: Path) -> dict[str, Any]:
-    """The group ``task`` of a run's ``config.yaml``.
+def read_config(config: Path, *groups: str) -> dict[str, Any]:
+    """A run's ``config.yaml``, which has at least these groups, dotted.
 
     Raises:
         UserError: the file is damaged.
     """
     try:
-        task: Any = OmegaConf.to_container(OmegaConf.load(config), resolve=True)["task"]  # type: ignore[call-overload, index]
-        for group in ("env", "sim"):
-            task[group].keys()
-        check_task(task, partial=True)
+        content: Any = OmegaConf.to_container(OmegaConf.load(config), resolve=True)
+        for group in groups:
+            node = content
+            for name in group.split("."):
+                node = node[name]
+            node.keys()
     except (
         OSError,
         UnicodeDecodeError,
@@ -99,9 +101,21 @@ def _task_of(config: Path) -> dict[str, Any]:
         AttributeError,
     ) as error:
         raise UserError(
-            f"{config} is damaged, or of no run: it says nothing of the task's env and sim; put it right, or move the "
+            f"{config} is damaged, or of no run: it says nothing of {', '.join(groups)}; put it right, or move the "
             "checkpoint into a folder of its own"
         ) from error
+    return content
+
+
+def _task_of(config: Path) -> dict[str, Any]:
+    """The group ``task`` of a run's ``config.yaml``.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    task: dict[str, Any] = read_config(config, "task.env", "task.sim")["task"]
+    try:
+        check_task(task, partial=True)
     except UserError as error:
         raise UserError(f"{config} is damaged: {error}") from error
     return task

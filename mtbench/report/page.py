@@ -12,6 +12,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+from isaacgymenvs_tasks.options import output
+
 _STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:1000px;margin:2em auto;padding:0 1em;color:#222}
 table{border-collapse:collapse;font-size:14px;margin:1em 0;display:block;overflow-x:auto}
 th,td{padding:3px 10px;border-bottom:1px solid #ddd;text-align:left;vertical-align:top}
@@ -25,13 +27,16 @@ class Page:
     Args:
         folder: where everything goes.
         title: of the page.
+
+    Raises:
+        UserError: nothing can be written to the folder.
     """
 
     def __init__(self, folder: Path, title: str) -> None:
         self.folder, self.title = folder, title
         self._markdown = [f"# {title}\n"]
         self._html = [f"<h1>{html.escape(title)}</h1>"]
-        folder.mkdir(parents=True, exist_ok=True)
+        output(folder, folder=True)
 
     def heading(self, text: str, level: int = 2) -> None:
         """Add a heading."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import runpy
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 import mtbench
 from mtbench.commands import benchmark
+from mtbench.commands.command_line import run_command
 from mtbench.commands.main import COMMANDS, main
 from mtbench.learning.errors import UserError
 
@@ -46,6 +49,16 @@ def test_an_unknown_command_gets_the_nearest(capsys: pytest.CaptureFixture[str])
         (["diagnose"], "say what to diagnose"),
         (["count", "x=1"], "takes no settings"),
         (["benchmark", "thruput"], "nearest: throughput"),
+        (["report", "x", "out="], "needs the name of a folder"),
+        (["diagnose", "checkpoint=assets/mt10/nn/policy.pth", "out=/dev/null/x"], "out=/dev/null/x cannot be written"),
+        (["experts", "tasks=reach", "out=/dev/null/x.csv"], "out=/dev/null/x.csv cannot be written"),
+        (["experts", "task=MetaWorldMT10"], "no scripted experts of ours"),
+        (["render", "task=MetaWorldMT10"], "no scripted experts of ours"),
+        (["render", "tasks=reach", "seed=4294967296"], "seed=4294967296 must be a whole number from 0 to 4294967295"),
+        (["walking", "checkpoint=x", "seconds=nan"], "seconds=nan must be a whole number"),
+        (["walking", "checkpoint=x", "seconds=8", "out=x.png"], "there must be at least 9"),
+        (["walking", "checkpoint=assets/mt10/nn/policy.pth"], "not of one Parkour task"),
+        (["walking", "checkpoint=assets/go1/walking.pth", "keep=/dev/null/x.pth"], "keep=/dev/null/x.pth cannot be"),
     ],
 )
 def test_mistakes_are_one_sentence(
@@ -55,6 +68,14 @@ def test_mistakes_are_one_sentence(
     assert main() == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and words in error and error.count("\n") == 1
+
+
+def test_a_disk_that_is_full_is_told_in_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(arguments: Sequence[str]) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "there/it.png")
+
+    assert run_command(fail, []) == 2
+    assert capsys.readouterr().err == "error: there/it.png cannot be read or written: No space left on device\n"
 
 
 def test_benchmarks_are_of_the_repository(
@@ -70,7 +91,7 @@ def test_benchmarks_are_of_the_repository(
     ("module", "words"),
     [
         ("mtbench.evaluation.report", "there is no setting 'x'"),
-        ("mtbench.evaluation.watch", "unknown setting 'x'"),
+        ("mtbench.evaluation.watch", "cannot read 'x"),
         ("mtbench.learning.diagnose", "cannot read 'x=1'"),
         ("mtbench.learning.networks.count", "takes no settings"),
         ("isaacgymenvs_tasks.metaworld.experts", "cannot read 'x=1'"),

@@ -57,13 +57,15 @@ def test_mistakes(checkpoint: str) -> None:
     for arguments, words in (
         ([], "checkpoint="),
         (["chekpoint=x"], "nearest: checkpoint"),
+        ([f"checkpoint={checkpoint}", "task="], "cannot read 'task='"),
+        ([f"checkpoint={checkpoint}", "out=/dev/null/x.png"], "out=/dev/null/x.png cannot be written"),
         (["checkpoint=nowhere.pth"], "nowhere.pth"),
         ([f"checkpoint={checkpoint}", "task=reech"], "nearest: reach"),
         ([f"checkpoint={checkpoint}", "port=x"], "port=x must be"),
         ([f"checkpoint={checkpoint}", "colours=1000"], "colours=1000 must be"),
         ([f"checkpoint={checkpoint}", "out=x.avi"], "ends with .mp4"),
     ):
-        with pytest.raises(UserError, match=words):
+        with pytest.raises((UserError, SystemExit), match=words):
             watch.main(arguments)
 
 

@@ -168,6 +168,23 @@ def test_damaged_and_missing_records_are_refused(tmp_path: Path) -> None:
         GradientRecord.read(bad)
     with pytest.raises(UserError, match="diagnose_interval"):
         GradientRecord.read(tmp_path / "none.npz")
+    record = GradientRecord(["a", "b"])
+    seen = Snapshot()
+    for side in ("actor", "critic"):
+        seen.add(side, torch.eye(2), torch.ones(2))
+    record.append(0, seen, 1.0, torch.ones(2))
+    record.write(bad)
+    with np.load(bad) as file:
+        columns = dict(file)
+    assert len(GradientRecord.read(bad)) == 1
+    wrong = {"actor_gram": columns["actor_gram"] * np.nan, "critic_weights": np.ones((1, 3)), "frames": np.arange(2)}
+    for name, values in wrong.items():
+        np.savez(bad, **columns | {name: values})
+        with pytest.raises(UserError, match="damaged"):
+            GradientRecord.read(bad)
+    np.savez(bad, **{name: values if name == "tasks" else values[:0] for name, values in columns.items()})
+    with pytest.raises(UserError, match="damaged"):
+        GradientRecord.read(bad)
 
 
 @pytest.fixture
@@ -243,7 +260,8 @@ def test_a_checkpoint_shows_what_the_next_update_would_see(two_runs: list[Path],
         ([], "checkpoint=runs/<name>/nn/last.pth"),
         (["checkpoint=runs/none/nn/last.pth"], "there is no checkpoint 'runs/none/nn/last.pth'"),
         (["checkpoint=a.pth,b.pth", "labels=one"], "labels=one must be 2 different names"),
-        (["checkpoint=a.pth", "at=soon"], "at=soon must be a number of frames"),
+        (["checkpoint=a.pth", "at=soon"], "at=soon must be a whole number"),
+        (["checkpoint=a.pth", "at=²"], "at=² must be a whole number"),
         (["checkpoint=a.npz"], "there is no record"),
     ],
 )
