@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from isaacgymenvs_tasks.sawyer.env import OfficialMetaWorld
 
 
-__all__ = ["choose_tasks", "configure", "film", "make"]
+__all__ = ["benchmark", "choose_tasks", "configure", "film", "make"]
 
 
 def make(
@@ -90,5 +90,12 @@ def film(env: Any, policy: Callable[[Any], Tensor], path: Path, **options: Any) 
 
 def drawing(env: Any) -> ModuleType:
     """The module ``render`` of the environment's benchmark: films, and what to show of an environment."""
-    benchmark = importlib.import_module(type(env).__module__).__package__
-    return importlib.import_module(f"{benchmark}.render")
+    package = importlib.import_module(type(env).__module__).__package__
+    return importlib.import_module(f"{package}.render")
+
+
+def benchmark(env: Any) -> str:
+    """What the environment's tasks belong to, as ``task.benchmark`` says it: ``metaworld``, ``sawyer`` or ``parkour``; the
+    name of the class where it is of another package."""
+    names = {"MetaWorld": "metaworld", "OfficialMetaWorld": "sawyer", "Parkour": "parkour"}
+    return names.get(type(env).__name__, type(env).__name__)

@@ -16,6 +16,7 @@ its last round, simulated again from the recorded actions.
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -25,16 +26,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from isaacgymenvs_tasks.configuration import configure
 from isaacgymenvs_tasks.metaworld.experts import expert_policy, make_env
-from isaacgymenvs_tasks.options import read_options, whole
+from isaacgymenvs_tasks.options import flag, output, read_options, seed_of, whole
 from mtbench.commands.command_line import run_command
 from mtbench.commands.experts import choose
 from mtbench.data import Trajectories
 from mtbench.data.collect import Policy, collect
+from mtbench.data.trajectories import check_new
 from mtbench.learning.errors import UserError, unknown
 
 ACTIONS = ("mean", "sampled")
+PICTURES = (".png", ".pdf", ".svg")
 DEFAULTS = {
     "task": "MT50",
     "tasks": "",
@@ -56,10 +58,15 @@ def main(arguments: Sequence[str]) -> None:
     """Read the command line."""
     words = ["show=true" if word == "--show" else word for word in arguments]
     options = read_options(words, DEFAULTS)
+    wanted = [key for key in ("export", "import") if options[key]] + ["show"] * flag(options, "show")
     try:
-        if options["export"] or options["import"]:
+        if len(wanted) > 1:
+            raise ValueError(f"{wanted[0]}= and {wanted[1]}= are two things; give one at a time")
+        if options["data"] and wanted not in (["export"], ["show"]):
+            raise ValueError("data= is what show=true and export= read; what is collected goes to out=")
+        if wanted and wanted != ["show"]:
             exchange(options)
-        elif options["show"] == "true":
+        elif wanted:
             show(Trajectories.read(options["data"] or _default(options)), options["out"])
         else:
             record(options)
@@ -75,14 +82,15 @@ def record(options: Mapping[str, str]) -> None:
         make, policy, about["task"] = _of_checkpoint(options)
     else:
         make, policy, about["task"] = _of_experts(options)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a half of it is not left behind
     started = time.perf_counter()
     data = collect(
         make,
         policy,
         options["out"] or _default(options),
-        n=whole(options, "n", 1),
+        n=whole(options, "n", 1, 1_000_000),
         quality=options["quality"],
-        seed=whole(options, "seed"),
+        seed=seed_of(options),
         per_round=per_round,
         about=about,
         progress=lambda line: print(line, flush=True),
@@ -100,11 +108,6 @@ def _default(options: Mapping[str, str]) -> str:
 
 
 def _of_experts(options: Mapping[str, str]) -> tuple[Any, Any, str]:
-    node = configure(options["task"], **({"task_id": options["tasks"].split(",")} if options["tasks"] else {}))
-    if node.benchmark != "metaworld":
-        raise ValueError(
-            f"task={options['task']} has no scripted experts of ours; train a policy and collect with from=CHECKPOINT"
-        )
     names = choose(options)
     if options["actions"] != "mean":
         raise ValueError("actions=sampled is for a policy, from=CHECKPOINT; scripted experts do not explore")
@@ -118,8 +121,8 @@ def _of_experts(options: Mapping[str, str]) -> tuple[Any, Any, str]:
 def _of_checkpoint(options: Mapping[str, str]) -> tuple[Any, Any, str]:
     from mtbench.learning.player import load_policy, mean_policy, own_env
 
-    if options["tasks"]:
-        raise ValueError("a checkpoint knows its tasks; leave tasks= out")
+    if options["tasks"] or options["task"] != DEFAULTS["task"]:
+        raise ValueError("a checkpoint knows its tasks; leave task= and tasks= out")
     if options["actions"] not in ACTIONS:
         raise unknown("actions", options["actions"], ACTIONS)
     path = options["from"]
@@ -127,7 +130,7 @@ def _of_checkpoint(options: Mapping[str, str]) -> tuple[Any, Any, str]:
     model: Any = loaded
     if options["actions"] == "sampled" and not hasattr(model, "sample"):
         raise ValueError(f"the policy of '{path}' does not draw its actions; actions=mean")
-    generator = torch.Generator().manual_seed(whole(options, "seed"))
+    generator = torch.Generator().manual_seed(seed_of(options))
 
     @torch.no_grad()
     def drawn(env: Any) -> torch.Tensor:
@@ -164,6 +167,9 @@ def show(data: Trajectories, out: str) -> None:
     from mtbench.data.figures import overview
 
     path = Path(out or data.path / "overview.png")
+    if path.suffix not in PICTURES:
+        raise ValueError(f"out={path}: choose a name that ends with one of: {', '.join(PICTURES)}")
+    output(path)
     print(summary(data))
 
     def again(seed: int) -> Any:
@@ -192,7 +198,7 @@ def exchange(options: Mapping[str, str]) -> None:
     else:
         if not options["out"]:
             raise ValueError("import= needs to know where to: add out=datasets/NAME")
-        data = read(name, options["out"])
+        data = read(name, str(check_new(options["out"])))
         print(f"{summary(data)}\nwrote {data.path}")
 
 

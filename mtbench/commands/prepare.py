@@ -109,6 +109,7 @@ def check_settings(config: dict[str, Any]) -> None:
         raise unknown("train.params.algo.name", algo, ALGORITHMS)
     agent = ALGORITHMS[algo]
     check_params(agent.settings, params)
+    _check_data(config, params["config"])
     network = params["network"].get("name", config.get("network_name"))  # transformers have none by name
     for side in ("actor", "critic"):  # also one that this algorithm does not have
         if config.get(side) is not None:
@@ -117,6 +118,23 @@ def check_settings(config: dict[str, Any]) -> None:
     each, left = divmod(config["num_envs"], len(env["tasks"]))
     counts = env.get("taskCounts") or [each + (k < left) for k in range(len(env["tasks"]))]
     agent.check_environments(params, env, counts)
+
+
+def _check_data(config: dict[str, Any], learner: dict[str, Any]) -> None:
+    """Whether there is something to learn from where that is wanted; evaluations take none."""
+    if config["test"]:
+        return
+    if learner.get("data") == "" and learner.get("bc_coef", 1):
+        without = ", or bc_coef=0" if "bc_coef" in learner else ""
+        raise UserError(
+            f"train={config['train_name']} learns from trajectories: add data=datasets/NAME, which mtbench collect makes"
+            f"{without}"
+        )
+    if "data" not in learner and (config["data"] or config["part"] != 1):
+        raise UserError(
+            f"train={config['train_name']} takes no trajectories; leave data= and part= out, or learn from them with "
+            "train=MTBC or TOPPO_BC, for example"
+        )
 
 
 def check_task_settings(task: dict[str, Any]) -> None:
@@ -168,6 +186,7 @@ def check_run(config: dict[str, Any]) -> None:
         raise UserError("test=True needs a policy; add checkpoint=runs/<name>/nn/best.pth")
     if path:
         check_compatible(load_checkpoint(path), path, algo, tasks, settings, None if test else config["num_envs"])
+        check_benchmark(path, config["task"])
     if config["pretrained"]:
         state = load_checkpoint(config["pretrained"])
         theirs = state["model_config"]
@@ -178,6 +197,27 @@ def check_run(config: dict[str, Any]) -> None:
     elif config["pretrained_task"]:
         raise UserError(
             f"pretrained_task={config['pretrained_task']} is a task of a run; name the run as well, pretrained="
+        )
+
+
+def check_benchmark(checkpoint: str, task: dict[str, Any]) -> None:
+    """Whether a checkpoint's run, if it lies in one, was on the robots of the group ``task``: two benchmarks have tasks of
+    the same names and sizes.
+
+    Raises:
+        UserError: it was on others.
+    """
+    from isaacgymenvs_tasks.settings import BENCHMARKS
+
+    config = Path(checkpoint).resolve().parents[1] / "config.yaml"
+    try:
+        theirs = OmegaConf.select(OmegaConf.load(config), "task.benchmark")
+    except Exception:  # none, or damaged: what it says is not needed
+        return
+    if theirs in BENCHMARKS and task["benchmark"] in BENCHMARKS and theirs != task["benchmark"]:
+        raise UserError(
+            f"checkpoint '{checkpoint}' is of a run on the benchmark {theirs}, and task={task['name']} is of "
+            f"{task['benchmark']}, which has other robots; choose the task= of its config.yaml"
         )
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtbench.data.trajectories import Trajectories, Writer
+from isaacgymenvs_tasks import benchmark
+from mtbench.data.trajectories import Trajectories, Writer, check_new
 
 #: (environment) -> actions (num_envs, actions) for its present state
 Policy = Callable[[Any], Tensor]
@@ -88,14 +89,15 @@ def collect(
     Raises:
         ValueError: an unknown quality, or what :class:`~.trajectories.Writer` raises.
     """
-    grade = competence(quality, n)
+    check_new(path)
     disturb = Disturbance(quality, seed)
+    grade = competence(quality, n)
     per_round = min(per_round, n)
     env = make_env(per_round, seed)
     tasks, length, features = list(env.task_names), int(env.max_episode_length), int(env.num_obs) - env.num_tasks
     lengths = np.full((len(tasks), n), length)
-    description = {"quality": quality, "seed": seed, "episode_length": length, **(about or {})}
-    writer = Writer(path, tasks, lengths, features, int(env.num_actions), description)
+    description = {"benchmark": benchmark(env), "quality": quality, "seed": seed, "episode_length": length}
+    writer = Writer(path, tasks, lengths, features, int(env.num_actions), description | (about or {}))
     shape = (len(tasks), n, length)
     arrays = [
         array.reshape(*shape, *array.shape[1:]) for array in (writer.observations, writer.actions, writer.rewards)
@@ -144,5 +146,8 @@ def _round(
         arrays[2][:, rows, step] = kept(reward)
     finished = extras["finished"]
     if not bool(finished["mask"].all()):
-        raise ValueError("the environment's episodes do not end together; it needs randomInitialProgress=false")
+        raise ValueError(
+            "some episodes ended before the others, and only such are recorded that all last to the end: those of tasks that "
+            "do not terminate, with randomInitialProgress=false"
+        )
     table["success"][:, rows], table["return"][:, rows] = kept(finished["success"]), kept(finished["return"])

@@ -72,17 +72,21 @@ def _write(
 ) -> Trajectories:
     """A dataset of episodes (observations, actions, rewards), sorted by task, and what else is known of each."""
     names = description["tasks"]
-    per_task = len(parts) // len(names)
-    if tasks != [name for name in names for _ in range(per_task)]:
+    per_task = len(parts) // max(len(names), 1)
+    if not per_task or tasks != [name for name in names for _ in range(per_task)]:
         raise DatasetError("what is imported does not have as many episodes of every task, task by task")
     lengths = np.array([len(rewards) for _, _, rewards in parts]).reshape(len(names), per_task)
     features, actions = parts[0][0].shape[1], parts[0][1].shape[1]
     writer = Writer(path, names, lengths, features, actions, description["about"])
-    for row, values, (observed, acted, rewards) in zip(writer.episodes, table, parts, strict=True):
-        steps = slice(row["start"], row["start"] + row["length"])
-        writer.observations[steps], writer.actions[steps], writer.rewards[steps] = observed, acted, rewards
-        _put(row, values)
-    return writer.close()
+    try:
+        for row, values, (observed, acted, rewards) in zip(writer.episodes, table, parts, strict=True):
+            steps = slice(row["start"], row["start"] + row["length"])
+            writer.observations[steps], writer.actions[steps], writer.rewards[steps] = observed, acted, rewards
+            _put(row, values)
+        return writer.close()
+    except BaseException:
+        writer.discard()
+        raise
 
 
 def write_minari(data: Trajectories, name: str) -> None:

@@ -14,6 +14,7 @@ Nothing in it is pickled. What does not fit together is a :class:`DatasetError`,
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -25,9 +26,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 from numpy.lib.format import open_memmap
 
 FORMAT = "mtbench-trajectories-1"
+LOCK = ".lock"  #: beside the arrays while they are written
 ARRAYS = ("observations", "actions", "rewards", "episodes")
 #: One episode: task (position in ``tasks``), its first step and number of steps; the seed of its environments and its row
 #: among them; goal (m, NaN where the environment tells none); success at any step; undiscounted return; competence: 1 for
@@ -140,6 +143,8 @@ class Trajectories:
                 arrays[name] = np.load(file, mmap_mode="c", allow_pickle=False)
             except ValueError as error:
                 raise _damaged(path, f"{file.name} cannot be read ({error})") from error
+            if check and name != "episodes" and not np.isfinite(np.sum(arrays[name], dtype=np.float64)):
+                raise DatasetError(f"dataset '{path}' has numbers in {file.name} that are not finite; collect it again")
         episodes = np.array(arrays["episodes"])
         if episodes.dtype != EPISODE or not len(episodes):
             raise _damaged(path, "episodes.npy has other columns than this format")
@@ -190,6 +195,18 @@ def _checksum(file: Path, chunk: int = 1 << 24) -> int:
     return value
 
 
+def check_new(path: str | Path) -> Path:
+    """The folder of a dataset to be.
+
+    Raises:
+        DatasetError: it is there already.
+    """
+    path = Path(path)
+    if path.exists():
+        raise DatasetError(f"'{path}' exists; choose another out= or remove it")
+    return path
+
+
 class Writer:
     """Writes a dataset of episodes of known lengths, any number at a time and in any order; nothing is under its name
     before :meth:`close`.
@@ -202,7 +219,7 @@ class Writer:
         about: what else ``dataset.json`` is to say.
 
     Raises:
-        DatasetError: the folder exists, or cannot be made.
+        DatasetError: the folder exists, another process makes it, or the disk has no room for it.
     """
 
     def __init__(
@@ -214,16 +231,10 @@ class Writer:
         actions: int,
         about: Mapping[str, Any] | None = None,
     ) -> None:
-        self.path = Path(path)
-        if self.path.exists():
-            raise DatasetError(f"'{self.path}' exists; choose another out= or remove it")
+        self.path = check_new(path)
         self.tasks, self.about = list(tasks), dict(about or {})
         self._partial = self.path.with_name(f".{self.path.name}.tmp")
-        try:
-            shutil.rmtree(self._partial, ignore_errors=True)
-            self._partial.mkdir(parents=True)
-        except OSError as error:
-            raise DatasetError(f"dataset '{self.path}' cannot be written: {error.strerror or error}") from error
+        self._lock = FileLock(self._partial / LOCK)
         lengths = np.asarray(lengths)
         steps = int(lengths.sum())
         self.episodes = np.zeros(lengths.size, EPISODE)
@@ -231,11 +242,40 @@ class Writer:
         self.episodes["length"] = lengths.ravel()
         self.episodes["start"] = np.cumsum(lengths.ravel()) - lengths.ravel()
         shapes = {"observations": (steps, features), "actions": (steps, actions), "rewards": (steps,)}
-        arrays = {
-            name: open_memmap(self._partial / f"{name}.npy", "w+", np.dtype("<f4"), shape)
-            for name, shape in shapes.items()
-        }
+        try:
+            self._claim()
+            arrays = {name: self._reserve(name, shape) for name, shape in shapes.items()}
+        except OSError as error:
+            self.discard()
+            size = 4e-6 * steps * (features + actions + 1)
+            raise DatasetError(
+                f"dataset '{self.path}', of {size:,.0f} MB, cannot be written: {error.strerror or error}"
+            ) from error
         self.observations, self.actions, self.rewards = (arrays[name] for name in ARRAYS[:3])
+
+    def _claim(self) -> None:
+        """Make the folder that is written in, empty, and keep others out of it; what a killed process left there goes."""
+        self._partial.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise DatasetError(f"'{self.path}' is being written by another process; choose another out=") from error
+        for leftover in self._partial.iterdir():
+            if leftover.name != LOCK:
+                leftover.unlink()
+
+    def _reserve(self, name: str, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
+        """An array file that has its place on the disk: a full one would kill a process that writes to memory."""
+        file = self._partial / f"{name}.npy"
+        array = open_memmap(file, "w+", np.dtype("<f4"), shape)
+        if hasattr(os, "posix_fallocate"):
+            with file.open("r+b") as stream:
+                try:
+                    os.posix_fallocate(stream.fileno(), 0, file.stat().st_size)
+                except OSError as error:
+                    if error.errno != errno.EOPNOTSUPP:
+                        raise
+        return array
 
     def close(self) -> Trajectories:
         """Finish, and read it."""
@@ -248,9 +288,13 @@ class Writer:
             files[name] = {"bytes": file.stat().st_size, "crc32": _checksum(file)}
         about = {"format": FORMAT, "tasks": self.tasks, **self.about, "files": files}
         (self._partial / "dataset.json").write_text(json.dumps(about, indent=1) + "\n")
+        (self._partial / LOCK).unlink()
         os.replace(self._partial, self.path)
+        self._lock.release()
         return Trajectories.read(self.path, check=False)
 
     def discard(self) -> None:
         """Leave nothing behind."""
-        shutil.rmtree(self._partial, ignore_errors=True)
+        if self._lock.is_locked:
+            shutil.rmtree(self._partial, ignore_errors=True)
+            self._lock.release()

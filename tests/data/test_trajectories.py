@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import pickle
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import torch
 
 from mtbench.data import DatasetError, Trajectories, Writer
 from mtbench.data.collect import Disturbance
+from mtbench.data.trajectories import LOCK
 from mtbench.data.windows import WindowSampler, returns_to_go
 from tests.learning.demonstrations import TASKS, Together, record, straight
 
@@ -84,6 +87,40 @@ def test_damage_is_told_in_one_sentence(data: Trajectories) -> None:
 def test_a_dataset_is_not_written_over(data: Trajectories) -> None:
     with pytest.raises(DatasetError, match="exists; choose another out="):
         Writer(data.path, ["one"], np.ones((1, 1), int), 3, 2)
+
+
+def test_numbers_that_are_not_finite_are_told(tmp_path: Path) -> None:
+    writer = Writer(tmp_path / "set", ["one"], np.ones((1, 2), int), 3, 2)
+    writer.actions[1, 0] = np.nan
+    writer.close()
+    with pytest.raises(DatasetError, match=r"numbers in actions\.npy that are not finite"):
+        Trajectories.read(tmp_path / "set")
+
+
+def test_two_do_not_write_the_same_dataset_and_what_a_killed_one_left_goes(tmp_path: Path) -> None:
+    left = tmp_path / ".set.tmp"
+    left.mkdir()
+    (left / "episodes.npy").write_bytes(b"half of it")
+    sizes = ["one"], np.ones((1, 2), int), 3, 2
+    first = Writer(tmp_path / "set", *sizes)
+    assert not (left / "episodes.npy").exists()
+    with pytest.raises(DatasetError, match="is being written by another process"):
+        Writer(tmp_path / "set", *sizes)
+    assert len(first.close()) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["set"] and not (tmp_path / "set" / LOCK).exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="files have no place reserved on this system")
+def test_a_dataset_that_the_disk_cannot_take_is_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writing to a mapped file on a full disk kills a process without a word."""
+
+    def full(*arguments: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(DatasetError, match="of 2 MB, cannot be written: No space left on device"):
+        Writer(tmp_path / "set", ["one"], np.full((1, 2), 50_000), 3, 2)
+    assert not any(tmp_path.iterdir())
 
 
 def test_graded_trajectories_get_better_and_can_be_found_again(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from mtbench.learning.agents import ALGORITHMS
 from mtbench.learning.agents.checkpoint import load_checkpoint, save_checkpoint
 from mtbench.learning.errors import UserError
 from mtbench.learning.networks.masked import get_masks
+from mtbench.learning.offline.data_env import read_data
 from mtbench.learning.player import load_policy
-from tests.learning.demonstrations import record
+from tests.learning.demonstrations import TASKS, record
 
 TINY = ["train.params.config.horizon_length=3", "max_iterations=4", "schedule=cpu", "part=1.0"]
 SEQUENCE = ["sequence.width=16", "sequence.layers=1", "sequence.heads=2", "sequence.context=4"]
@@ -244,13 +245,22 @@ def test_an_offline_policy_is_shown_another_task(make_agent: Any, data: Trajecto
         (["train=HarmoDT", "data=x", "max_frames=null"], "set max_frames or max_iterations"),
         (["train=MTDT", "data=x", "sequence.layers=0"], "sequence.layers=0 must be a whole number of at least 1"),
         (["train=MTBC", "data=x", "part=0"], "part=0 must be a number above 0"),
-        (["train=TOPPO_BC"], "bc_coef needs trajectories"),
+        (["train=TOPPO_BC"], "add data=datasets/NAME"),
     ],
 )
 def test_mistakes_are_told_in_one_sentence(make_agent: Any, settings: list[str], words: str) -> None:
     with pytest.raises(UserError, match=words) as error:
         make_agent(*settings)
     assert "\n" not in str(error.value)
+
+
+def test_a_dataset_of_another_robot_is_refused(tmp_path: Path) -> None:
+    """The official tasks have the names, and as many observations and actions, of ours."""
+    record(tmp_path / "set", n=2, about={"benchmark": "metaworld"})
+    node = {"name": "MetaWorldMT10", "benchmark": "sawyer", "env": {"tasks": TASKS}}
+    with pytest.raises(UserError, match=r"is of the benchmark metaworld, and task=MetaWorldMT10 of sawyer"):
+        read_data(str(tmp_path / "set"), node, 1.0)
+    assert len(read_data(str(tmp_path / "set"), node | {"benchmark": "metaworld"}, 1.0)) == 8
 
 
 def test_all_of_them_are_algorithms() -> None:

@@ -19,7 +19,7 @@ from omegaconf import OmegaConf
 
 from mtbench.commands.command_line import run_application
 from mtbench.commands.launch import CFG, launch
-from mtbench.commands.prepare import check_folder, check_settings, settle
+from mtbench.commands.prepare import check_benchmark, check_folder, check_settings, settle
 from mtbench.composing import composed
 from mtbench.learning.agents import ALGORITHMS
 from mtbench.learning.balancing import REGISTRY, make_weighting
@@ -156,6 +156,17 @@ def test_the_deviation_at_the_start_and_the_scale_of_rewards_are_checked(value: 
         shaped = {**params, "config": {**params["config"], "reward_shaper": {"scale_value": value}}}
         with pytest.raises(UserError, match="scale_value"):
             check_params(shaped)
+
+
+def test_a_checkpoint_of_another_robot_is_refused(tmp_path: Path) -> None:
+    checkpoint, task = str(tmp_path / "nn" / "last.pth"), {"name": "MetaWorldMT10", "benchmark": "sawyer"}
+    check_benchmark(checkpoint, task)
+    for text in ("task: [", "task: {}", "task: {benchmark: sawyer}"):
+        (tmp_path / "config.yaml").write_text(text)
+        check_benchmark(checkpoint, task)
+    (tmp_path / "config.yaml").write_text("task: {benchmark: metaworld}")
+    with pytest.raises(UserError, match="is of a run on the benchmark metaworld, and task=MetaWorldMT10 is of sawyer"):
+        check_benchmark(checkpoint, task)
 
 
 class Inner(Settings):

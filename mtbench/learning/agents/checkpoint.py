@@ -204,7 +204,9 @@ def start_from(
                 first, places, last = found.movedim(axis, 0).split([before, len(known), after])
                 found = torch.cat((first, by_task(places), last)).movedim(0, axis)
         if found is None or found.shape != value.shape:
-            raise UserError(f"the pretrained checkpoint has another architecture: its {name} does not fit")
+            raise UserError(
+                f"the pretrained checkpoint, of {state['algo']}, has another architecture: its {name} does not fit"
+            )
         value.copy_(found)
 
 

@@ -29,9 +29,10 @@ class MTPPOBC(MTPPO):
         super().build()
         self.sampler: WindowSampler | None = None
         if self.config["bc_coef"]:
-            data = read_data(self.config["data"], self.task_names, float(self.config["part"]))
-            if data.observations.shape[1] + self.num_tasks != self.model_config["num_obs"]:
-                raise UserError(f"dataset '{data.path}' has other observations than {self.config['name']}")
+            data = read_data(self.config["data"], self.config["env_config"]["task"], float(self.config["part"]))
+            sizes = data.observations.shape[1] + self.num_tasks, data.actions.shape[1]
+            if sizes != (self.model_config["num_obs"], self.model_config["num_actions"]):
+                raise UserError(f"dataset '{data.path}' has other observations or actions than {self.config['name']}")
             self.sampler = WindowSampler(data, self._device)
         self._cloned = torch.zeros(0)
 

@@ -11,6 +11,7 @@ import torch
 from rl_games.common.ivecenv import IVecEnv
 from torch import Tensor
 
+from isaacgymenvs_tasks.settings import BENCHMARKS
 from mtbench.data import DatasetError, Trajectories
 from mtbench.learning.errors import UserError
 from mtbench.learning.rl_games import env_configurations, vecenv
@@ -18,16 +19,27 @@ from mtbench.learning.rl_games import env_configurations, vecenv
 NAME = "mtbench_data"
 
 
-def read_data(path: str, tasks: list[str], part: float) -> Trajectories:
-    """The trajectories of these tasks, of each the first ``part``.
+def read_data(path: str, task: Mapping[str, Any], part: float) -> Trajectories:
+    """The trajectories of the tasks of the configuration's node ``task``, of each the first ``part``.
 
     Raises:
-        UserError: there are none, or they cannot be read.
+        UserError: there are none, they cannot be read, or they are of tasks of the same names with another robot.
     """
+    if not path:
+        raise UserError(
+            "data='' must be trajectories to learn from: add data=datasets/NAME, which mtbench collect makes"
+        )
     try:
-        return Trajectories.read(path).select(tasks, part)
+        data = Trajectories.read(path).select(task["env"]["tasks"], part)
     except DatasetError as error:
         raise UserError(str(error)) from error
+    known = data.about.get("benchmark", "metaworld" if data.about.get("policy") == "experts" else None)
+    if known in BENCHMARKS and task["benchmark"] in BENCHMARKS and known != task["benchmark"]:
+        raise UserError(
+            f"dataset '{path}' is of the benchmark {known}, and task={task['name']} of {task['benchmark']}, which has other "
+            "robots; collect one of the same benchmark"
+        )
+    return data
 
 
 class DataEnv(IVecEnv):
@@ -41,7 +53,7 @@ class DataEnv(IVecEnv):
         self, config_name: str, num_actors: int, *, task: Mapping[str, Any], data: str, part: float, **_: Any
     ) -> None:
         self.task_names = list(task["env"]["tasks"])
-        self.data = read_data(data, self.task_names, part)
+        self.data = read_data(data, task, part)
         self.num_obs = self.data.observations.shape[1] + len(self.task_names)
 
     def step(self, actions: Tensor) -> Any:

@@ -41,11 +41,7 @@ class MTBC(Learner):
     batch_size: Batch
 
     @model_validator(mode="after")
-    def _has_data(self) -> Self:
-        if not self.data:
-            raise ValueError(
-                "data='' must be trajectories to learn from: add data=datasets/NAME, which mtbench collect makes"
-            )
+    def _no_record(self) -> Self:
         if self.diagnose_interval:
             raise ValueError("diagnose_interval must be null: it records the gradients of online learners only")
         return self

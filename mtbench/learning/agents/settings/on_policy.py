@@ -125,9 +125,3 @@ class MTPPOBC(MTPPO):
     bc_coef: NotNegative
     bc_frames: Count
     bc_batch: Batch
-
-    @model_validator(mode="after")
-    def _cloned(self) -> Self:
-        if self.bc_coef and not self.data:
-            raise ValueError("bc_coef needs trajectories to clone: add data=datasets/NAME, or set bc_coef=0")
-        return self
