@@ -16,7 +16,12 @@ from mtbench.schema import Count, FilePath, Name, Seed, Settings, Some, check, s
 LONGEST = 200  #: bytes of one folder's name
 
 
-def _folder(name: str) -> str:
+def folder_name(name: str) -> str:
+    """A name that a run's folder may have.
+
+    Raises:
+        ValueError: it may not.
+    """
     parts = Path(name).parts
     if not name.isprintable() or name.startswith(("/", "~")) or ".." in parts or (name and not parts):
         raise ValueError("must be the name of a folder in runs/, such as first or study/first")
@@ -41,7 +46,7 @@ class Schedule(Settings):
 class Run(Settings):
     """``cfg/config.yaml``; the parts' own settings are checked with the parts."""
 
-    experiment: int | Annotated[str, AfterValidator(_folder)]
+    experiment: int | Annotated[str, AfterValidator(folder_name)]
     seed: Seed
     torch_deterministic: bool
     physics_engine: Literal["mujoco", "warp", "isaacgym"]

@@ -34,9 +34,9 @@ from mtbench.learning.errors import UserError
 from mtbench.learning.files import write_atomically
 
 #: settings that say where, when and how long, not what is learned
-_LIMITS = {"max_iterations", "max_frames", "max_minutes", "experiment", "checkpoint", "sim_device", "rl_device"}
-_LIMITS |= {"save_interval", "wandb_activate", "wandb_project", "wandb_entity", "wandb_group", "headless"}
-_LIMITS |= {"task.sim.num_threads", "train.params.torch_threads", "train.params.config.train_dir"}
+LIMITS = {"max_iterations", "max_frames", "max_minutes", "experiment", "checkpoint", "sim_device", "rl_device"}
+LIMITS |= {"save_interval", "wandb_activate", "wandb_project", "wandb_entity", "wandb_group", "headless"}
+LIMITS |= {"task.sim.num_threads", "train.params.torch_threads", "train.params.config.train_dir"}
 _LONGEST_NAME = 120
 
 
@@ -165,7 +165,7 @@ def run_name(cfg: DictConfig, overrides: Sequence[str]) -> str:
 
 
 def _settings(overrides: Sequence[str]) -> set[str]:
-    return {item for item in overrides if item.split("=")[0] not in _LIMITS}
+    return {item for item in overrides if item.split("=")[0] not in LIMITS}
 
 
 def _check_same_settings(record: dict[str, Any] | None, name: str, overrides: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ Writes ``transfer.md``, ``transfer.html``, a table and a figure to ``out``, or b
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -23,16 +24,20 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
+from isaacgymenvs_tasks.options import MOST_SEED, output, whole
 from mtbench.commands import sweep
 from mtbench.commands.command_line import run_command
+from mtbench.commands.settings import folder_name
 from mtbench.learning import run_record
 from mtbench.learning.errors import UserError, unknown
 from mtbench.learning.files import write_atomically
 from mtbench.report.transfer import FILE, SCRATCH, plan_of, write_section
 from mtbench.resources import CFG
 
+#: settings of the fine-tuning that are not to be typed
+OWN = {"task", "task_id", "seed", "experiment", "checkpoint", "pretrained", "pretrained_task", "max_frames"}
+OWN |= {"eval_interval", "eval_first", "test"}
 EXAMPLE = "mtbench transfer target=button_press_topdown_wall from=[scratch,runs/NAME] seeds=3"
 
 
@@ -82,26 +87,33 @@ def main(arguments: Sequence[str]) -> None:
         raise UserError(f"say which task is new and what to start from: {EXAMPLE}")
     target = read_target(options.pop("target"))
     seeds = _seeds(options.pop("seeds", "5"))
-    frames = _whole("frames", options.pop("frames", "500_000"))
-    evaluations = _whole("evaluations", options.pop("evaluations", "20"))
+    numbers = {key: options.pop(key, default) for key, default in (("frames", "500_000"), ("evaluations", "20"))}
+    frames, evaluations = (whole(numbers, key, 1, 10**12) for key in numbers)
+    if taken := sorted(OWN & options.keys()):
+        raise UserError(
+            f"{taken[0]}= is for mtbench transfer to say: it has target=, from=, seeds=, frames= and folder="
+        )
     priors = read_priors(options.pop("from"), target)
-    folder = Path("runs") / options.pop("folder", f"transfer_{target.name.replace('/', '_')}")
+    folder = _folder(options.pop("folder", f"transfer_{target.name.replace('/', '_')}"))
     out = Path(options.pop("out", str(folder)))
     settings = [f"train={options.pop('train', 'MTPPO')}", *(f"{key}={value}" for key, value in options.items())]
     limits = [f"max_frames={frames}", f"eval_interval={max(1, frames // evaluations)}", "eval_first=true"]
-    folder.mkdir(parents=True, exist_ok=True)
-    described = {prior.label: {"checkpoint": prior.checkpoint, "note": prior.note} for prior in priors}
-    plan = plan_of(target.name, described)
-    write_atomically(folder / FILE, lambda file: file.write(plan.encode()))
+    runs = {}
     for seed in seeds:
         for prior in priors:
             started = [f"pretrained={prior.checkpoint}"] if prior.checkpoint else []
             started += [f"pretrained_task={prior.like}"] if prior.like else []
-            fine_tune(
-                folder / f"{prior.label}_s{seed}",
-                frames,
-                [*target.overrides, *prior.overrides, *settings, *limits, *started, f"seed={seed}"],
-            )
+            overrides = [*target.overrides, *prior.overrides, *settings, *limits, *started, f"seed={seed}"]
+            runs[folder / f"{prior.label}_s{seed}"] = overrides
+    for run, overrides in runs.items():
+        check_same(run, overrides)
+    output(out, folder=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # which a run is told of, too
+    described = {prior.label: {"checkpoint": prior.checkpoint, "note": prior.note} for prior in priors}
+    plan = plan_of(target.name, described)
+    write_atomically(folder / FILE, lambda file: file.write(plan.encode()))
+    for run, overrides in runs.items():
+        fine_tune(run, frames, overrides)
     write_page(folder, out)
 
 
@@ -131,16 +143,52 @@ def fine_tune(folder: Path, frames: int, overrides: Sequence[str]) -> None:
     newest = sweep.newest_checkpoint(folder)
     going_on = [f"checkpoint={newest}"] if newest else []
     name = folder.relative_to("runs")
-    quoted = [
-        f"{key}='{value}'" if key in ("pretrained", "checkpoint") else f"{key}={value}"
-        for key, value in (item.split("=", 1) for item in [*overrides, f"experiment={name}", *going_on])
-    ]  # paths may have commas
-    command = [sys.executable, "-m", "mtbench", "train", *quoted]
+    command = [sys.executable, "-m", "mtbench", "train", *_quoted([*overrides, f"experiment={name}", *going_on])]
     print(f"{folder} {'continues' if going_on else 'starts'}", flush=True)
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if done.returncode:
-        lines = done.stdout.strip().splitlines() or ["no output"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, process_group=0
+    )  # of its own, so that a terminal's Ctrl-C comes here alone
+    try:
+        said, _ = process.communicate()
+    except KeyboardInterrupt:
+        print(f"waiting until {folder} is saved", flush=True)
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+        raise
+    if process.returncode:
+        lines = said.strip().splitlines() or ["no output"]
         raise UserError(f"{folder} failed: {lines[-1].removeprefix('error: ')}")
+
+
+def _quoted(overrides: Sequence[str]) -> list[str]:
+    """Overrides as Hydra's command line takes them: paths may have commas."""
+    split = (item.split("=", 1) for item in overrides)
+    return [
+        f"{key}='{value}'" if key in ("pretrained", "checkpoint", "experiment") else f"{key}={value}"
+        for key, value in split
+    ]
+
+
+def check_same(folder: Path, overrides: Sequence[str]) -> None:
+    """Make sure that a run that is there, which is continued or taken as it is, is the one that is meant.
+
+    Raises:
+        UserError: it has other settings.
+    """
+    record = run_record.read(folder)
+    begun = record is not None and (record.get("epochs") or sweep.newest_checkpoint(folder))
+    if record is None or not begun or not record["sessions"]:
+        return
+    own = sweep.LIMITS | {"eval_interval"}
+    before, now = (
+        {item for item in items if item.split("=")[0] not in own}
+        for items in (record["sessions"][-1]["overrides"], _quoted(overrides))
+    )
+    if before != now:
+        raise UserError(
+            f"{folder} was trained with other settings ({', '.join(sorted(before - now)) or 'without'}, now "
+            f"{', '.join(sorted(now - before)) or 'without'}); choose another folder=, or name the prior LABEL=RUN"
+        )
 
 
 def read_target(name: str) -> Target:
@@ -213,6 +261,8 @@ def _label(item: str) -> tuple[str, Path, str]:
     path, _, like = (item, "", "") if Path(item).exists() else item.partition(":")
     label, given, behind = path.partition("=")
     if given and not Path(path).exists() and "/" not in label:
+        if not label or label == SCRATCH or not all(c.isalnum() or c in "_-." for c in label):
+            raise UserError(f"from: {label}={behind}: a label is of letters, digits and _-., and not {SCRATCH}")
         return label, locate(behind), like
     place = locate(path)
     run = place.parents[1] if place.suffix == ".pth" and place.parent.name == "nn" else place
@@ -274,20 +324,23 @@ def _typed(value: Any) -> str:
 
 
 def _seeds(text: str) -> list[int]:
-    try:
-        value = OmegaConf.create(f"x: {text}").x
-    except OmegaConfBaseException as error:
-        raise UserError(f"seeds={text} must be a number of seeds, or a list of them") from error
-    seeds = list(range(1, value + 1)) if isinstance(value, int) else list(value) if OmegaConf.is_list(value) else []
-    if not seeds or not all(isinstance(seed, int) and seed >= 0 for seed in seeds):
-        raise UserError(f"seeds={text} must be a number of seeds, or a list of them as [1,2,3]")
+    """How many seeds, or a list of them in brackets."""
+    listed = text.strip().removeprefix("[").removesuffix("]") if text.strip().startswith("[") else None
+    if listed is None:
+        return list(range(1, whole({"seeds": text}, "seeds", 1, 1000) + 1))
+    seeds = [whole({"seeds": item.strip()}, "seeds", most=MOST_SEED) for item in listed.split(",")]
+    if len(set(seeds)) != len(seeds):
+        raise UserError(f"seeds={text} names one twice")
     return seeds
 
 
-def _whole(name: str, text: str) -> int:
-    if not text.replace("_", "").isdecimal() or int(text) < 1:
-        raise UserError(f"{name}={text} must be a whole number of at least 1")
-    return int(text)
+def _folder(name: str) -> Path:
+    try:
+        if not folder_name(name):
+            raise ValueError("must be the name of a folder in runs/")
+    except ValueError as error:
+        raise UserError(f"folder={name} {error}") from error
+    return Path("runs") / name
 
 
 if __name__ == "__main__":

@@ -50,8 +50,13 @@ def report(paths: Sequence[Path], out: Path) -> list[str]:
     for part, name in zip(parts, names, strict=True):
         _write_section(page, part, name)
     for folder in paths:
-        if transfer.is_transfer(folder):
+        if not transfer.is_transfer(folder):
+            continue
+        try:
             transfer.write_section(page, folder)
+        except UserError as error:
+            said.append(f"{error}; its transfer section is left out.")
+            page.text(said[-1])
     page.heading("Where the numbers come from")
     page.table("runs", ["run", "scheme", "seed", "frames", "status", "version", "commit", "machine"], _provenance(runs))
     page.write()

@@ -81,13 +81,24 @@ def is_transfer(folder: Path) -> bool:
     return (folder / FILE).is_file()
 
 
+def _read_plan(path: Path) -> dict[str, Any]:
+    try:
+        plan: dict[str, Any] = json.loads(path.read_text())
+        notes = [prior.get("note", "") for prior in plan["priors"].values()]
+        if not all(isinstance(text, str) for text in (plan["target"], *notes)):
+            raise TypeError
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} is damaged; the same mtbench transfer writes it anew") from error
+    return plan
+
+
 def write_section(page: Page, folder: Path) -> list[str]:
     """Add the target of a folder of runs to a page: a table, a figure and a CSV file; return what is missing.
 
     Raises:
-        UserError: there are no runs to measure.
+        UserError: there are no runs to measure, or it is not known of what.
     """
-    plan = json.loads((folder / FILE).read_text())
+    plan = _read_plan(folder / FILE)
     runs, problems = read_runs([folder])
     by_prior: dict[str, list[Run]] = {}
     for prior in plan["priors"]:

@@ -123,6 +123,29 @@ def test_a_checkpoint_says_which_network_it_needs(tmp_path: Path) -> None:
     assert command.read_priors(f"[{hidden}]", target)[0].note == ""
 
 
+def test_a_run_of_another_prior_is_not_taken_for_this_one(tmp_path: Path) -> None:
+    run = tmp_path / "a_s1"
+    run.mkdir()
+    typed = ["task=MT50", "pretrained='runs/x/nn/last.pth'", "max_frames=100", "eval_interval=5", "experiment=a_s1"]
+    (run / "run.json").write_text(json.dumps({"schema": 1, "epochs": 3, "sessions": [{"overrides": typed}]}))
+    given = ["task=MT50", "pretrained=runs/x/nn/last.pth", "eval_interval=10", "max_frames=200"]
+    command.check_same(run, given)
+    command.check_same(tmp_path / "none_s1", given)
+    with pytest.raises(
+        UserError, match=r"other settings \(without, now pretrained_task=push\); choose another folder="
+    ):
+        command.check_same(run, [*given, "pretrained_task=push"])
+
+
+def test_a_report_goes_on_without_a_target_that_cannot_be_read(tmp_path: Path) -> None:
+    folder = tmp_path / "transfer_a"
+    write_run(folder / "scratch_s1", [0.0, 0.0, 0.2, 0.4], 1)
+    for content in ("[", "[1]", '{"target": "a", "priors": {"other": {}}}'):
+        (folder / "transfer.json").write_text(content)
+        assert "its transfer section is left out" in report([folder], tmp_path / "report")[-1]
+        assert "its transfer section is left out" in (tmp_path / "report" / "report.md").read_text()
+
+
 def test_targets_and_families() -> None:
     assert command.read_target("buttons").overrides == ["task=MT50", "task_id=[button_press_topdown_wall]"]
     assert command.read_target("ParkourEasy/staircase_spiral").overrides[0] == "task=ParkourEasy"
@@ -146,7 +169,14 @@ def test_families_name_tasks_that_exist(path: Path) -> None:
         (["target=reach"], "say which task is new"),
         (["reach"], "'reach' is not key=value"),
         (["target=buton", "from=[scratch]"], "target=buton: .*families are: buttons"),
-        (["target=reach", "from=[scratch]", "seeds=x"], "seeds=x must be a number of seeds"),
+        (["target=reach", "from=[scratch]", "seeds=x"], "seeds=x must be a whole number from 1 to 1000"),
+        (["target=reach", "from=[scratch]", "seeds=[1,1]"], "names one twice"),
+        (["target=reach", "from=[scratch]", "seeds=[1,-1]"], "seeds=-1 must be a whole number"),
+        (["target=reach", "from=[scratch]", "frames=1__0"], "frames=1__0 must be a whole number"),
+        (["target=reach", "from=[scratch]", "folder=../x"], "folder=../x must be the name of a folder in runs/"),
+        (["target=reach", "from=[scratch]", "seed=3"], "seed= is for mtbench transfer to say"),
+        (["target=reach", "from=[scratch]", "out=/dev/null/x"], "out=/dev/null/x cannot be written"),
+        (["target=reach", "from=[scratch=runs/x]"], "a label is of letters"),
         (["target=reach", "from=[scratch]", "frames=0"], "frames=0 must be a whole number"),
         (["target=reach", "from=[scratch,scratch]"], "names scratch twice"),
         (["target=reach", "from=[runs/nowhere]"], "there is no checkpoint"),
