@@ -32,7 +32,7 @@ def configured(tasks: Sequence[str], network: dict[str, Any], **settings: Any) -
 
 
 def state_of(model: torch.nn.Module, tasks: Sequence[str]) -> dict[str, Any]:
-    return {"model": model.state_dict(), "tasks": list(tasks)}
+    return {"algo": "mt_ppo", "model": model.state_dict(), "tasks": list(tasks)}
 
 
 def scatter(model: torch.nn.Module) -> None:
