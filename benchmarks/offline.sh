@@ -36,6 +36,7 @@ prior) data MT10_expert task=MT10 quality=expert n=60 ;;
 esac
 for seed in $seeds; do
   long="seed=$seed max_frames=4_000_000 eval_interval=2_000_000"
+  longer="seed=$seed max_frames=8_000_000 eval_interval=2_000_000" # for twice the tasks
   case $part in
   mt5)
     for train in MTBC MTDT PromptDT HarmoDT_R HarmoDT_M HarmoDT; do
@@ -52,7 +53,7 @@ for seed in $seeds; do
     for train in MTBC PromptDT; do
       for share in 1.0 0.5; do
         learn "mt10_${train}-${share}_s$seed" task=MT10 "train=$train" "train_name=$train-$share" data=datasets/MT10_replay \
-          "part=$share" $long "$@"
+          "part=$share" $longer "$@"
       done
     done
     ;;
@@ -64,7 +65,7 @@ for seed in $seeds; do
     learn "mt10_TOPPO-BC_s$seed" task=MT10 train=TOPPO_BC data=datasets/MT10_expert $from "$@"
     ;;
   prompt)
-    learn "mt10_PromptDT-1.0_s$seed" task=MT10 train=PromptDT train_name=PromptDT-1.0 data=datasets/MT10_replay $long "$@"
+    learn "mt10_PromptDT-1.0_s$seed" task=MT10 train=PromptDT train_name=PromptDT-1.0 data=datasets/MT10_replay $longer "$@"
     learn "wall_PromptDT_s$seed" task=MT1 task_name=button_press_topdown_wall train=PromptDT data=datasets/wall_replay \
       "pretrained=runs/offline_mt10_PromptDT-1.0_s$seed/nn/last.pth" "seed=$seed" max_frames=800_000 eval_interval=400_000 "$@"
     ;;
