@@ -175,6 +175,11 @@ class ParkourTask(Task):
 BENCHMARKS: dict[str, type[Task]] = {"metaworld": MetaWorldTask, "sawyer": SawyerTask, "parkour": ParkourTask}
 
 
+def other_robots(benchmark: object, task: Mapping[str, Any]) -> bool:
+    """Whether something of a ``benchmark`` is of other robots than the group ``task``; not where either is unknown."""
+    return benchmark in BENCHMARKS and task["benchmark"] in BENCHMARKS and benchmark != task["benchmark"]
+
+
 def check_task(task: Mapping[str, Any], partial: bool = False, others: bool = False) -> None:
     """Compare the group ``task`` of a configuration with what it may be.
 

@@ -207,14 +207,14 @@ def check_benchmark(checkpoint: str, task: dict[str, Any]) -> None:
     Raises:
         UserError: it was on others.
     """
-    from isaacgymenvs_tasks.settings import BENCHMARKS
+    from isaacgymenvs_tasks.settings import other_robots
 
     config = Path(checkpoint).resolve().parents[1] / "config.yaml"
     try:
         theirs = OmegaConf.select(OmegaConf.load(config), "task.benchmark")
     except Exception:  # none, or damaged: what it says is not needed
         return
-    if theirs in BENCHMARKS and task["benchmark"] in BENCHMARKS and theirs != task["benchmark"]:
+    if other_robots(theirs, task):
         raise UserError(
             f"checkpoint '{checkpoint}' is of a run on the benchmark {theirs}, and task={task['name']} is of "
             f"{task['benchmark']}, which has other robots; choose the task= of its config.yaml"

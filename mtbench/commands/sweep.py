@@ -14,7 +14,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -164,16 +164,23 @@ def run_name(cfg: DictConfig, overrides: Sequence[str]) -> str:
     return "_".join(part for part in (cfg.task.name, cfg.train_name, middle, f"s{cfg.seed}") if part)
 
 
-def _settings(overrides: Sequence[str]) -> set[str]:
-    return {item for item in overrides if item.split("=")[0] not in LIMITS}
+def _settings(overrides: Sequence[str], limits: Set[str] = LIMITS) -> set[str]:
+    return {item for item in overrides if item.split("=")[0] not in limits}
+
+
+def difference(record: Mapping[str, Any], overrides: Sequence[str], limits: Set[str] = LIMITS) -> str:
+    """What a run's last command line says otherwise than ``overrides``, besides ``limits``; empty: nothing."""
+    before, now = _settings(record["sessions"][-1]["overrides"], limits), _settings(overrides, limits)
+    if before == now:
+        return ""
+    return f"{', '.join(sorted(before - now)) or 'without'}, now {', '.join(sorted(now - before)) or 'without'}"
 
 
 def _check_same_settings(record: dict[str, Any] | None, name: str, overrides: Sequence[str]) -> None:
     if record is None or not record["sessions"]:
         return
-    before, now = _settings(record["sessions"][-1]["overrides"]), _settings(overrides)
-    if before != now and record.get("epochs"):
-        differ = f"{', '.join(sorted(before - now)) or 'without'}, now {', '.join(sorted(now - before)) or 'without'}"
+    differ = difference(record, overrides)
+    if differ and record.get("epochs"):
         raise UserError(
             f"run '{name}' has other settings ({differ}); leave experiment= out or name in it all that is swept, "
             "as experiment='${train_name}_s${seed}'"

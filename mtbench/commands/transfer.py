@@ -179,15 +179,9 @@ def check_same(folder: Path, overrides: Sequence[str]) -> None:
     begun = record is not None and (record.get("epochs") or sweep.newest_checkpoint(folder))
     if record is None or not begun or not record["sessions"]:
         return
-    own = sweep.LIMITS | {"eval_interval"}
-    before, now = (
-        {item for item in items if item.split("=")[0] not in own}
-        for items in (record["sessions"][-1]["overrides"], _quoted(overrides))
-    )
-    if before != now:
+    if differ := sweep.difference(record, _quoted(overrides), sweep.LIMITS | {"eval_interval"}):
         raise UserError(
-            f"{folder} was trained with other settings ({', '.join(sorted(before - now)) or 'without'}, now "
-            f"{', '.join(sorted(now - before)) or 'without'}); choose another folder=, or name the prior LABEL=RUN"
+            f"{folder} was trained with other settings ({differ}); choose another folder=, or name the prior LABEL=RUN"
         )
 
 

@@ -11,7 +11,7 @@ import torch
 from rl_games.common.ivecenv import IVecEnv
 from torch import Tensor
 
-from isaacgymenvs_tasks.settings import BENCHMARKS
+from isaacgymenvs_tasks.settings import other_robots
 from mtbench.data import DatasetError, Trajectories
 from mtbench.learning.errors import UserError
 from mtbench.learning.rl_games import env_configurations, vecenv
@@ -34,7 +34,7 @@ def read_data(path: str, task: Mapping[str, Any], part: float) -> Trajectories:
     except DatasetError as error:
         raise UserError(str(error)) from error
     known = data.about.get("benchmark", "metaworld" if data.about.get("policy") == "experts" else None)
-    if known in BENCHMARKS and task["benchmark"] in BENCHMARKS and known != task["benchmark"]:
+    if other_robots(known, task):
         raise UserError(
             f"dataset '{path}' is of the benchmark {known}, and task={task['name']} of {task['benchmark']}, which has other "
             "robots; collect one of the same benchmark"
