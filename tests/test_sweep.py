@@ -180,14 +180,18 @@ def test_a_record_is_never_overwritten(tmp_path: Path) -> None:
     record = run_record.RunRecord(run, ["seed=1"])
     record.begin(fresh=True)
     (run / "metrics.csv").write_text("first")
-    run_record.save_config({"seed": 1}, run / "config.yaml")
+    assert run_record.save_config({"seed": 1, "task": {"env": {"reward": "v2"}}}, run / "config.yaml") == []
     record.progress(100, 2)
     record.end("stopped", "SIGTERM")
     record = run_record.RunRecord(run, ["seed=1", "max_frames=5"])
     record.begin(fresh=True)
-    run_record.save_config({"seed": 2}, run / "config.yaml")
+    now = {"seed": 2, "task": {"env": {"reward": "v1"}}, "checkpoint": "nn/last.pth", "eval_first": True}
+    changed = ["eval_first: None -> True", "seed: 1 -> 2", "task.env.reward: v2 -> v1"]
+    assert run_record.save_config(now, run / "config.yaml") == changed
     assert (run / "metrics.1.csv").read_text() == "first" and not (run / "metrics.csv").exists()
     assert "seed: 1" in (run / "config.1.yaml").read_text() and "seed: 2" in (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text("{ no YAML")
+    assert run_record.save_config(now, run / "config.yaml") == [] and "no YAML" in (run / "config.2.yaml").read_text()
     content = run_record.read(run)
     assert content is not None and [s["status"] for s in content["sessions"]] == ["stopped", "running"]
     assert content["schema"] == run_record.SCHEMA and content["sessions"][0]["overrides"] == ["seed=1"]

@@ -121,7 +121,9 @@ def _run(config: dict[str, Any], overrides: Sequence[str]) -> None:
         record.begin(
             fresh=not config["checkpoint"]
         )  # only now: a configuration that does not work leaves nothing behind
-        save_config(config, run_dir / "config.yaml")
+        changed = save_config(config, run_dir / "config.yaml")
+        if config["checkpoint"] and changed:
+            print("continues with other settings than before:", *changed, sep="\n  ")
         _start_wandb(config, run_dir)
         return agent
 

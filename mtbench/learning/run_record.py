@@ -19,7 +19,7 @@ import os
 import platform
 import socket
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -131,14 +131,34 @@ def read(directory: Path) -> dict[str, Any] | None:
     return content
 
 
-def save_config(config: dict[str, Any], path: Path) -> None:
-    """Write the resolved configuration; one that differs from it is kept under another name (see :func:`keep`)."""
+def save_config(config: dict[str, Any], path: Path) -> list[str]:
+    """Write the resolved configuration; one that differs from it is kept under another name (see :func:`keep`).
+
+    Returns:
+        What differs, a line a setting, but for ``checkpoint``, which is how a run is continued, and the environment's copy.
+    """
     text = OmegaConf.to_yaml(OmegaConf.create(config)).encode()
     old = path.read_bytes() if path.exists() else text
     if old != text:
         write_atomically(_free(path), lambda file: file.write(old))
     if old != text or not path.exists():
         write_atomically(path, lambda file: file.write(text))
+    try:
+        before, now = (dict(flatten(OmegaConf.to_container(OmegaConf.create(yaml.decode())))) for yaml in (old, text))
+    except Exception:  # of the YAML parser, of OmegaConf, or of decoding: there is nothing to compare with
+        return []
+    keys = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
+    copies = "checkpoint", "train.params.config.env_config."
+    return [f"{key}: {before.get(key)} -> {now.get(key)}" for key in keys if not key.startswith(copies)]
+
+
+def flatten(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested settings as pairs of a dotted name and a value."""
+    if isinstance(node, dict) and node:
+        for key, value in node.items():
+            yield from flatten(value, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, node
 
 
 def keep(path: Path) -> None:

@@ -225,7 +225,7 @@ def _read_settings(config: Path) -> dict[str, Any]:
         raise UserError(f"its configuration {config.name} is not YAML that can be read") from error
     if not isinstance(content, dict) or not any(value is not None for value in content.values()):
         raise UserError(f"its configuration {config.name} holds no settings")
-    settings = dict(_flatten(content))
+    settings = dict(run_record.flatten(content))
     seed = settings.setdefault("seed", -1)
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise UserError(f"its seed in {config.name} is {seed!r}, which is not a whole number")
@@ -241,14 +241,6 @@ def _read_record(folder: Path) -> dict[str, Any]:
     if not isinstance(sessions, list) or not all(isinstance(session, dict) for session in sessions):
         raise UserError(f"{run_record.FILE} does not list the run's sessions")
     return record
-
-
-def _flatten(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(node, dict) and node:
-        for key, value in node.items():
-            yield from _flatten(value, f"{prefix}.{key}" if prefix else str(key))
-    else:
-        yield prefix, node
 
 
 def name_schemes(runs: Sequence[Run]) -> None:
@@ -274,7 +266,7 @@ def _defaults(task: str, train: str) -> dict[str, Any]:
         content = OmegaConf.to_container(composed(f"task={task}", f"train={train}"), resolve=True)
     except (HydraException, OmegaConfBaseException):
         return {}
-    return dict(_flatten(content))
+    return dict(run_record.flatten(content))
 
 
 def sections(runs: Sequence[Run]) -> tuple[list[Section], list[str]]:
