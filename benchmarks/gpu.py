@@ -24,7 +24,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from isaacgymenvs_tasks.options import read_options
+from isaacgymenvs_tasks.options import read_options, whole
 
 ROOT = Path(__file__).resolve().parents[1]
 OPTIONS = {
@@ -217,7 +217,7 @@ def main(arguments: list[str]) -> int:
         out.with_suffix(".md").write_text(tables(report))
 
     counts = [int(x) for x in options["num_envs"].split(",")]
-    tasks, steps = options["tasks"].split(","), int(options["steps"])
+    tasks, steps = options["tasks"].split(","), whole(options, "steps", 1)
     with tempfile.TemporaryDirectory() as cold, tempfile.TemporaryDirectory() as apart:
         warp = {"device": device, "engine": "warp", "steps": steps, "merge": True}
         plan = [(f"{tasks[-1]}, {counts[0]}, cold", warp | {"task": tasks[-1], "num_envs": counts[0]}, cold)]
@@ -246,7 +246,7 @@ def main(arguments: list[str]) -> int:
                 case = {"task": task, "train": scheme, "num_envs": count, "device": device, "engine": engine}
                 name = f"{task} {scheme}, {count}"
                 print(name, flush=True)
-                result = measure_training(case | {"epochs": int(options["epochs"])})
+                result = measure_training(case | {"epochs": whole(options, "epochs", 1)})
                 report["training"].append({"name": name, "case": case, "result": result})
                 save()
     print(tables(report))

@@ -20,7 +20,7 @@ from torch import Tensor
 from isaacgymenvs_tasks.metaworld.control import GRIPPER_FORCE
 from isaacgymenvs_tasks.metaworld.env import MetaWorld
 from isaacgymenvs_tasks.metaworld.experts import expert_policy, make_env
-from isaacgymenvs_tasks.options import read_options
+from isaacgymenvs_tasks.options import read_options, whole
 
 #: name -> N for an action of one, N at most, kg, N s/m
 LAWS = {
@@ -101,8 +101,8 @@ def main(arguments: list[str]) -> None:
     torch.set_num_threads(1)
     table = []
     for name, law in LAWS.items():
-        generator = torch.Generator().manual_seed(int(options["seed"]))
-        env = build(law, int(options["episodes"]), int(options["seed"]))
+        generator = torch.Generator().manual_seed(whole(options, "seed"))
+        env = build(law, whole(options, "episodes", 1), whole(options, "seed"))
         row = {"law": name, **dict(zip(("gain", "limit", "armature", "damping"), law, strict=True))}
         row["steps to close"] = closing_steps(env)
         for mean, sigma in ((1.0, 1.0), (0.5, 0.5), (0.3, 0.5)):

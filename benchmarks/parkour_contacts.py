@@ -18,7 +18,7 @@ import mujoco
 import torch
 
 import isaacgymenvs_tasks
-from isaacgymenvs_tasks.options import read_options
+from isaacgymenvs_tasks.options import read_options, whole
 from isaacgymenvs_tasks.parkour.env import Parkour
 from isaacgymenvs_tasks.parkour.terrain.tile import CELL
 from mtbench.learning.player import load_policy, mean_policy
@@ -78,7 +78,7 @@ def main(arguments: list[str]) -> None:
     torch.set_num_threads(1)
     rows = []
     for name, variant in VARIANTS.items():
-        speed, deep, fell, taken = walk(build(int(options["num_envs"]), *variant), int(options["steps"]))
+        speed, deep, fell, taken = walk(build(whole(options, "num_envs", 1), *variant), whole(options, "steps", 1))
         rows.append((name, round(speed, 3), round(deep, 4), fell, round(1e6 * taken)))
         print(
             f"{name:40}speed {speed:5.2f}  feet in the ground {100 * deep:6.2f} %  fell {fell:3d}  {1e6 * taken:4.0f} us",

@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 
 import isaacgymenvs_tasks
-from isaacgymenvs_tasks.options import read_options
+from isaacgymenvs_tasks.options import read_options, whole
 from isaacgymenvs_tasks.parkour.env import NUM_FEATURES, SCAN_LIFT, SCANDOTS, Parkour
 from mtbench.learning.player import load_policy
 
@@ -130,7 +130,7 @@ def main(arguments: list[str]) -> None:
     rows, walk = [], Walker()
     for form, advance_only in (("MTBench", False), ("advanceOnly", True)):
         ground, plane = (
-            build(int(options["robots"]), float(options["difficulty"]), advance_only, p) for p in (False, True)
+            build(whole(options, "robots", 1), float(options["difficulty"]), advance_only, p) for p in (False, True)
         )
         edge = edges(ground)
         found = {name: episode(plane if name == "crosses" else ground, name, edge, walk) for name in BEHAVIOURS}

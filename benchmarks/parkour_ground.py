@@ -19,7 +19,7 @@ import mujoco
 import numpy as np
 from scipy.ndimage import zoom
 
-from isaacgymenvs_tasks.options import read_options
+from isaacgymenvs_tasks.options import read_options, whole
 from isaacgymenvs_tasks.parkour.terrain import TERRAINS
 from isaacgymenvs_tasks.parkour.terrain.blocks import blocks
 from isaacgymenvs_tasks.parkour.terrain.grid import roughness
@@ -109,9 +109,9 @@ def main(arguments: list[str]) -> None:
         model, count = on_blocks(heights)
         variants[name, f"{count} boxes, smooth"] = model, start
     rates: dict[tuple[str, str], list[float]] = {key: [] for key in variants}
-    for _ in range(int(options["rounds"])):
+    for _ in range(whole(options, "rounds", 1)):
         for key, (model, start) in variants.items():
-            rates[key].append(rate(model, start, int(options["steps"])))
+            rates[key].append(rate(model, start, whole(options, "steps", 1)))
     rows = [(*key, round(statistics.median(values))) for key, values in rates.items()]
     for family, ground, median in rows:
         print(f"{family:30}{ground:40}{median:8d}")

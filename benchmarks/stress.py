@@ -18,17 +18,17 @@ import torch
 
 import isaacgymenvs_tasks
 from isaacgymenvs_tasks.metaworld.reading import FAR
-from isaacgymenvs_tasks.options import read_options
+from isaacgymenvs_tasks.options import read_options, whole
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def main(arguments: list[str]) -> int:
     options = read_options(arguments, {"steps": "10_000_000", "task": "MT50", "num_envs": "1000", "seed": "0"})
-    n, total = int(options["num_envs"]), int(options["steps"])
-    env = isaacgymenvs_tasks.make(options["task"], n, seed=int(options["seed"]))
+    n, total = whole(options, "num_envs", 1), whole(options, "steps", 1)
+    env = isaacgymenvs_tasks.make(options["task"], n, seed=whole(options, "seed"))
     low, high = torch.from_numpy(env.observation_space.low), torch.from_numpy(env.observation_space.high)
-    generator = torch.Generator().manual_seed(int(options["seed"]))
+    generator = torch.Generator().manual_seed(whole(options, "seed"))
     env.reset()
     task = env.task_index
     outside, diverged, clamped, rewarded, solved = (torch.zeros(env.num_tasks) for _ in range(5))

@@ -28,7 +28,7 @@ import torch
 from mujoco import rollout
 
 import isaacgymenvs_tasks
-from isaacgymenvs_tasks.options import read_options
+from isaacgymenvs_tasks.options import read_options, whole
 
 METAWORLD = """
 import time, gymnasium as gym, metaworld, numpy as np
@@ -122,7 +122,7 @@ def main(arguments: list[str]) -> None:
     options = read_options(
         arguments, {"num_envs": "512", "task": "MT10", "rounds": "7", "steps": "30", "metaworld": ""}
     )
-    num_envs, steps = int(options["num_envs"]), int(options["steps"])
+    num_envs, steps = whole(options, "num_envs", 1), whole(options, "steps", 1)
     task = isaacgymenvs_tasks.configure(options["task"])
     before = rounds.resident()
     env = isaacgymenvs_tasks.make(task, num_envs=num_envs)
@@ -144,7 +144,7 @@ def main(arguments: list[str]) -> None:
             plane.step(action())
     threads = len(os.sched_getaffinity(0))
     rows = []
-    for round_ in range(int(options["rounds"])):
+    for round_ in range(whole(options, "rounds", 1)):
         replay = Replay(env, threads)
 
         def step(replay: Replay = replay) -> None:
@@ -152,9 +152,9 @@ def main(arguments: list[str]) -> None:
             replay.record()
 
         stepped = rate(env, steps, step)
-        whole, single = replay.rates()
+        several, single = replay.rates()
         row = {
-            "mujoco.rollout": whole,
+            "mujoco.rollout": several,
             "mujoco.rollout, a step a call": single,
             "physics (gym.simulate)": rate(env, steps, lambda: simulate(env)),
             "env.step": stepped,
