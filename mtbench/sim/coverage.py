@@ -75,8 +75,10 @@ NOTES = """
 - **Asset options that act**: `fix_base_link`, `disable_gravity`, `armature`, `density`, `linear_damping`,
   `angular_damping` (of a floating root), `collapse_fixed_joints`, `default_dof_drive_mode`, `override_inertia`,
   `replace_cylinder_with_capsule`. The others describe PhysX or rendering and have no effect.
-- **Friction** of a contact is the larger of the two shapes' (MuJoCo), not their average (PhysX). Restitution has no
-  effect and warns. Contact and rest offsets and `thickness` have no effect.
+- **Friction** of a contact between the ground and the only actor of an environment is the mean of the two, as in PhysX
+  (its parts meet each other with that, too). In an environment of several actors it is the larger of the two shapes'
+  (MuJoCo), and a negative one, which warns, acts as 0. Restitution has no effect and warns. Contact and
+  rest offsets and `thickness` have no effect.
 - **Collision**: groups and filters as in Isaac Gym, on top of an MJCF file's own contype and conaffinity. Parent and
   child bodies, and two static shapes, never collide.
 - **URDF** files are loaded as they are found. An inertial without inertia gets that of the link's shapes (without shapes,

@@ -66,6 +66,14 @@ class Ground:
     plane: PlaneParams | None = None
     maps: list[HeightMap] = field(default_factory=list)
 
+    @property
+    def friction(self) -> float | None:
+        """Coefficient of all of it; None where its parts differ, or there is none."""
+        found = {height_map.friction for height_map in self.maps}
+        if self.plane is not None:
+            found.add(self.plane.static_friction)
+        return found.pop() if len(found) == 1 else None
+
     def add_to(self, spec: mujoco.MjSpec, window: Window | None) -> list[mujoco.MjsGeom]:
         """Add the geoms to a model under construction; :meth:`fill` writes the heights once it is compiled."""
         geoms = []

@@ -8,6 +8,7 @@ distinct set of values. The base of a fixed actor is a mocap body, so its pose b
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -82,6 +83,7 @@ class Env:
     actors: list[Actor] = field(default_factory=list)
     in_aggregate: bool = False
     window: Window | None = None  #: the part of the ground it holds; None: all
+    ground_friction: float | None = None  #: with which the shapes' is averaged; None: where it is not
     attractors: list[AttractorProperties] = field(default_factory=list)
     colors: dict[tuple[int, int], tuple[float, float, float]] = field(default_factory=dict)  #: of (actor, body)
     segmentation: dict[tuple[int, int], int] = field(default_factory=dict)  #: ids of (actor, body)
@@ -152,6 +154,9 @@ def build_groups(envs: Sequence[Env], params: SimParams, ground: Ground, contact
     """Sort environments into groups and compile one model a group, plus one per distinct set of properties."""
     by_structure: dict[tuple, list[Env]] = {}
     for env in envs:
+        # Of two frictions MuJoCo takes the larger, PhysX the mean. Where an actor meets the ground and nobody else, its
+        # shapes are given the mean, and the ground none. Among several actors a shape has one value for all it meets.
+        env.ground_friction = ground.friction if len(env.actors) == 1 else None
         by_structure.setdefault(env.structure(), []).append(env)
     changed = changed_inertias(envs)
     groups = []
@@ -227,6 +232,8 @@ def build_model(
     classes = _CollisionClasses()
     for geom in ground.add_to(spec, env.window):
         classes.add(geom, -1, 0, True)
+        if env.ground_friction is not None:
+            geom.friction[0] = 0.0
     if ground.maps:
         # A height field is a row of prisms. The least way out of one, which the exact routine finds, may lead through a wall
         # between two of them, that is under the ground; the other one searches from the prism's middle, so upwards.
@@ -286,7 +293,13 @@ def with_properties(
     collides = (m.geom_contype | m.geom_conaffinity).astype(bool) & (m.geom_bodyid > 0)
     shapes = [p for actor in env.actors for p in actor.shape_props]
     if shapes:
-        m.geom_friction[collides] = [(max(p.friction, 0.0), p.torsion_friction, p.rolling_friction) for p in shapes]
+        friction = np.array([(p.friction, p.torsion_friction, p.rolling_friction) for p in shapes])
+        if env.ground_friction is not None:
+            friction[:, 0] = 0.5 * (friction[:, 0] + env.ground_friction)
+        elif (friction[:, 0] < 0.0).any():  # drawn by clients who reckon with PhysX's mean
+            several = "a negative friction acts as 0 in an environment of several actors"
+            warnings.warn(f"{several}: of two shapes' MuJoCo takes the larger, PhysX their mean", stacklevel=2)
+        m.geom_friction[collides] = np.maximum(friction, [0.0, -np.inf, -np.inf])
     for actor in env.actors:
         own, last = actor.asset.model, body + len(actor.asset.body_names)
         for name in ("body_mass", "body_ipos", "body_iquat", "body_inertia"):

@@ -25,7 +25,7 @@ def ranges(asset: Asset) -> list[IndexRange]:
 
 
 def checked(props: list[RigidShapeProperties], expected: int) -> list[RigidShapeProperties]:
-    """A copy of properties of ``expected`` shapes. A negative friction stays what it is, and acts as none.
+    """A copy of properties of ``expected`` shapes. A negative friction stays what it is; what acts is never negative.
 
     Raises:
         ValueError: there are more or fewer, or no shape can be like that.
@@ -35,10 +35,6 @@ def checked(props: list[RigidShapeProperties], expected: int) -> list[RigidShape
     for p in props:
         if not np.isfinite(p.friction) or np.isnan(p.restitution):
             raise ValueError(f"{call()}: a shape cannot have friction {p.friction} and restitution {p.restitution}")
-    if any(p.friction < 0.0 for p in props):  # drawn by clients who reckon with PhysX's mean of it and the ground's
-        warnings.warn(
-            "a negative friction acts as 0: of two shapes' MuJoCo takes the larger, PhysX their average", stacklevel=3
-        )
     warn_restitution(max((p.restitution for p in props), default=0.0), "a shape")
     return [twin(p) for p in props]
 

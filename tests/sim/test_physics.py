@@ -95,28 +95,44 @@ def test_sliding_block_stops_where_coulomb_says(make_world):
     assert distance == pytest.approx(1.5**2 / (2 * 0.3 * 9.81), rel=0.05)
 
 
-def test_a_negative_friction_is_none(make_world):
-    """Clients draw it for PhysX's mean of two; it reads back as it was set, and a block of it slides as one of zero does."""
+def test_friction_of_a_pair(make_world):
+    """An actor alone meets the ground with the mean of their frictions, as PhysX has it, negative ones too; among several
+    actors it is the larger of the two. Blocks slide as Coulomb says, with what is set before and after ``prepare_sim``."""
     w = make_world(dt=0.005)
-    w.ground(friction=0.1)
+    w.ground(friction=0.2)
     box = w.gym.create_box(w.sim, 0.2, 0.2, 0.1, w.options())
-    envs = [w.env((box, (0, 0, 0.05))) for _ in range(2)]
-    for env, friction in zip(envs, (0.0, -0.5), strict=True):
-        props = w.gym.get_actor_rigid_shape_properties(env, 0)
-        props[0].friction = friction
+    alone = {0.6: 0.4, 0.1: 0.15, -0.1: 0.05, -0.5: 0.0}
+    envs = [w.env((box, (0, 0, 0.05))) for _ in alone]
+    shared = w.env((box, (0, 0, 0.05)), (box, (0, 2, 0.05)))
+    actors = [*((env, 0) for env in envs), (shared, 0), (shared, 1)]
+    given, acts = [*alone, 0.6, -0.1], [*alone.values(), 0.6, 0.2]
+
+    def give(frictions: list[float]) -> list[str]:
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
-            w.gym.set_actor_rigid_shape_properties(env, 0, props)
-        assert ["negative friction" in str(s.message) for s in said] == [True] * (friction < 0)
-    assert w.gym.get_actor_rigid_shape_properties(envs[1], 0)[0].friction == -0.5
-    w.prepare()
-    w.step(100)
-    start = w.root.clone()
-    start[:, 7] = 1.0
-    w.set_roots(start)
-    w.step(40)
-    assert w.root[1, 7].item() == pytest.approx(1.0 - 0.1 * 9.81 * 40 * w.dt, rel=0.05)
-    assert torch.equal(w.root[0], w.root[1])
+            for (env, handle), friction in zip(actors, frictions, strict=True):
+                props = w.gym.get_actor_rigid_shape_properties(env, handle)
+                props[0].friction = friction
+                w.gym.set_actor_rigid_shape_properties(env, handle, props)
+            if w.sim.prepared:
+                w.step(1)
+            else:
+                w.prepare()
+        return [str(warning.message) for warning in said]
+
+    def slow_down() -> torch.Tensor:
+        w.step(100)
+        start = w.root.clone()
+        start[:, 7] = 1.0
+        w.set_roots(start)
+        w.step(20)
+        return (1.0 - w.root[:, 7]) / (9.81 * 20 * w.dt)
+
+    assert ["several actors" in message for message in give(given)] == [True]
+    assert slow_down().tolist() == pytest.approx(acts, rel=0.06, abs=2e-3)
+    assert not give(given[::-1])
+    assert slow_down().tolist() == pytest.approx([0.05, 0.4, 0.0, 0.05, 0.2, 0.6], rel=0.06, abs=2e-3)
+    assert w.gym.get_actor_rigid_shape_properties(envs[0], 0)[0].friction == pytest.approx(-0.1)
 
 
 def test_a_box_without_a_length_is_a_plate(make_world):
