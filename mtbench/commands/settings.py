@@ -11,7 +11,7 @@ from pydantic import AfterValidator
 from isaacgymenvs_tasks.settings import Environments
 from mtbench.errors import UserError
 from mtbench.learning.agents.settings import Device, Passes, Steps
-from mtbench.schema import Count, FilePath, Name, Seed, Settings, Some, check, show
+from mtbench.schema import Count, FilePath, Name, NotNegative, Seed, Settings, Share, Some, check, show
 
 LONGEST = 200  #: bytes of one folder's name
 
@@ -41,6 +41,8 @@ class Schedule(Settings):
     num_minibatches: Count | None
     recompute_advantages: bool | None
     clip_value: bool | None
+    gamma: Share | None = None
+    entropy_coef: NotNegative | None = None
 
 
 class Run(Settings):
