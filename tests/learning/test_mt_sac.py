@@ -214,14 +214,36 @@ def test_ars_learns_all_scales(make_agent) -> None:  # type: ignore[no-untyped-d
     assert after.mean_success > 0.7
 
 
-@pytest.mark.parametrize("critic", ["fairgrad", "famo", "pcgrad"])
-def test_any_scheme_trains_on_either_side(make_agent, critic: str) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize(
+    ("critic", "actor"),
+    [
+        ("fairgrad", "pcgrad"),
+        ("famo", "cagrad"),
+        ("uncertainty", "fairgrad"),
+        ("dwa", "nash_mtl"),
+        ("gradnorm", "mean"),
+    ],
+)
+def test_any_scheme_trains_on_either_side(make_agent, critic: str, actor: str) -> None:  # type: ignore[no-untyped-def]
     plain = make_agent(*FILLED, "max_iterations=2", name="a")
-    agent = make_agent(*FILLED, f"balancing.critic={critic}", "balancing.actor=pcgrad", "max_iterations=2", name="b")
+    agent = make_agent(*FILLED, f"balancing.critic={critic}", f"balancing.actor={actor}", "max_iterations=2", name="b")
     plain.train()
     agent.train()
     assert not same(weights(plain), weights(agent))
     assert all(torch.isfinite(value).all() for value in weights(agent))
+    agent.gradient_steps.counts.zero_()
+    for _ in range(3):
+        agent.update(agent.replay.sample(64, agent.generators["minibatches"]))
+    assert agent.gradient_steps.counts.tolist() == [9, 0]  # of critic, actor and temperatures; none was left out
+
+
+@pytest.mark.parametrize("scheme", ["famo", "uncertainty", "dwa", "gradnorm", "{name: famo, lr: 0.01}"])
+def test_the_actor_refuses_schemes_that_weigh_losses(make_agent, scheme: str) -> None:  # type: ignore[no-untyped-def]
+    """Its losses may be negative, and FAMO takes their logarithm."""
+    with pytest.raises(
+        UserError, match=rf"^balancing.actor={scheme} weighs losses.* mt_sac's actor may be negative; choose"
+    ):
+        make_agent(*FILLED, f"balancing.actor={scheme}")
 
 
 @pytest.mark.parametrize("network", ["multihead", "simbav2", "soft_modularization"])

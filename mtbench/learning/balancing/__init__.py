@@ -16,7 +16,7 @@ from .nash_mtl import NashMTL
 from .pcgrad import PCGrad
 from .popart import PopArt
 from .uncertainty import UncertaintyWeighting
-from .weighting import REGISTRY, LossWeighting, Weighting, check_scheme, make_weighting, register
+from .weighting import REGISTRY, LossWeighting, Weighting, check_scheme, make_weighting, register, weighs_losses
 
 __all__ = [
     "DWA",
@@ -39,4 +39,5 @@ __all__ = [
     "make_weighting",
     "register",
     "torchjd",
+    "weighs_losses",
 ]

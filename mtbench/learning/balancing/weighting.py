@@ -65,9 +65,10 @@ class Weighting(Scheme, ABC):
 class LossWeighting(Scheme, ABC):
     """Chooses how much each task's gradient counts from the losses alone: one plain backward pass, no Gram matrix.
 
-    The agent calls it once an optimizer step with the task losses ``(K,)``, detached, each at least 0 (the actor's and
-    the critic's are: :mod:`mtbench.learning.agents.losses`), and steps along ``d = sum_i w_i g_i``. Ours are on the scale
-    of the mean: weights add up to about 1, so that the shared clip and learning rate mean the same under each scheme.
+    The agent calls it once an optimizer step with the task losses ``(K,)``, detached, each at least 0 (those of
+    :mod:`mtbench.learning.agents.losses` are; a side whose losses are not refuses such schemes), and steps along
+    ``d = sum_i w_i g_i``. Ours are on the scale of the mean: weights add up to about 1, so that the shared clip and
+    learning rate mean the same under each scheme.
 
     Attributes:
         wants_step: the agent is to call :meth:`after_step`, at the price of one more forward pass without gradients.
@@ -117,6 +118,12 @@ def check_scheme(scheme: object, place: str) -> None:
         )
     own = {key: kind for key, kind in REGISTRY[name].parameters().items() if key not in CONTEXT}
     check(of_parameters(name, own), given, place)
+
+
+def weighs_losses(scheme: object) -> bool:
+    """Whether a scheme that exists looks at the losses, which then have to be at least 0, and not at gradients alone."""
+    cls = REGISTRY[str(dict(scheme)["name"] if isinstance(scheme, Mapping) else scheme)]
+    return issubclass(cls, LossWeighting) or (issubclass(cls, Weighting) and cls.wants_losses)
 
 
 def make_weighting(scheme: str | Mapping[str, Any], **params: Any) -> Weighting | LossWeighting:

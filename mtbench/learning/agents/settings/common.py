@@ -9,7 +9,7 @@ from annotated_types import Ge, Le
 from pydantic import AfterValidator, model_validator
 
 from mtbench.errors import UserError
-from mtbench.learning.balancing import check_scheme
+from mtbench.learning.balancing import check_scheme, weighs_losses
 from mtbench.learning.networks import check_side
 from mtbench.learning.networks.model import check_value_norm
 from mtbench.schema import (
@@ -96,10 +96,12 @@ class Learner(Settings):
 
     Attributes:
         sides: what is balanced.
+        signed: those of them whose losses may be negative.
         network: what ``params["network"]`` may be.
     """
 
     sides: ClassVar[type[Settings]] = Both
+    signed: ClassVar[tuple[str, ...]] = ()
     network: ClassVar[type[Settings]] = Network
 
     name: Name
@@ -172,6 +174,12 @@ def check_params(settings: type[Learner], params: Mapping[str, Any]) -> None:
     check(settings, config, f"{place}.config")
     for side, scheme in config["balancing"].items():
         check_scheme(scheme, f"balancing.{side}")
+        if side in settings.signed and weighs_losses(scheme):
+            raise UserError(
+                f"balancing.{side}={show(scheme)} weighs losses, which have to be at least 0, and those of "
+                f"{params['algo']['name']}'s {side} may be negative; choose one that weighs gradients alone, such as pcgrad, "
+                "cagrad or fairgrad"
+            )
     if "value_norm" in config:
         check_value_norm(config["value_norm"])
     network = params["network"]

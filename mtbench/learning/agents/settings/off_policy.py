@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from annotated_types import Ge, Le
 from pydantic import model_validator
@@ -54,6 +54,8 @@ class OffPolicy(Learner):
 
 class MTSAC(OffPolicy):
     """Of MT-SAC and ARS."""
+
+    signed: ClassVar[tuple[str, ...]] = ("actor",)
 
     alpha_lr: Some
     adam_eps: NotNegative
