@@ -182,6 +182,18 @@ def test_ars_scales_the_stored_rewards_of_every_task_to_the_target(make_agent) -
     assert agent.reward_scale[2] > 1000 * agent.reward_scale[1]
 
 
+@pytest.mark.parametrize("resets", [0, 1])
+def test_ars_scales_follow_rewards_until_the_first_reset(make_agent, resets: int) -> None:  # type: ignore[no-untyped-def]
+    """What random steps met at first would misjudge a policy that earns a hundred times as much for the next million."""
+    agent = make_agent(*FILLED, "train=ARS", "max_iterations=2", f"{CONFIG}.reset_interval=100_000", name=f"r{resets}")
+    agent.train()
+    agent.before_updates()
+    before, agent.resets = agent.reward_scale.clone(), resets
+    agent.replay._data["rewards"].mul_(100.0)
+    agent.before_updates()
+    torch.testing.assert_close(agent.reward_scale, before if resets else before / 100.0)
+
+
 def test_a_reset_starts_the_networks_anew_and_keeps_the_rest(make_agent) -> None:  # type: ignore[no-untyped-def]
     agent = make_agent(*FILLED, "max_iterations=3", f"{CONFIG}.reset_interval=400")
     agent.train()  # 450 frames: the third epoch began at 300

@@ -74,20 +74,16 @@ class MTSAC(OffPolicy):
         return 1.0 / self.reward_scale
 
     def before_updates(self) -> None:
-        """Reset the networks if it is time, and scale rewards anew: with resets only then, so that the critic's units
-        change when it starts anew, and otherwise in every epoch."""
+        """Reset the networks if it is time, and scale rewards anew: up to the first reset in every epoch, since what is
+        met at first says little about later rewards, and with later ones only then, when the critic starts anew."""
         interval = self.config["reset_interval"]
         passed = self.frame // int(interval) if interval else 0
         due = passed > self.resets
         if due:
             self.resets = passed
             self._reset_networks()
-        if self.config["reward_scaling"] == "ars" and (due or not interval or not self._scaled):
+        if self.config["reward_scaling"] == "ars" and (due or not self.resets):
             self._scale_rewards()
-
-    @property
-    def _scaled(self) -> bool:
-        return bool((self.reward_scale != 1.0).any())
 
     def _scale_rewards(self) -> None:
         magnitude = distributed.average(self.replay.mean_absolute_reward().to(self._device))

@@ -85,7 +85,8 @@ class OffPolicy(Agent):
 
     @property
     def value_scale(self) -> Tensor:
-        """What the rewards of each task are divided by when they are learned from, (K,)."""
+        """What the rewards of each task are divided by when they are learned from, (K,); ones where gradients do not grow
+        with them, as those of a cross-entropy."""
         return torch.ones(self.num_tasks)
 
     def before_training(self) -> None:
