@@ -28,7 +28,8 @@ class FastTD3(OffPolicy):
     Differs from MTBench: a window ends with its episode and a time limit bootstraps, the discounts of the window and of
     the bootstrap are the same gamma, rewards are normalized by a discounted return of each environment, SimBa-V2
     weights are put back to length one after every step, and task embeddings are as long as they grow (MTBench's at most 1,
-    with which a toy problem of four tasks took longer than the test of it allows). ``cfg/train/FastTD3.yaml`` lists the parameters.
+    with which a toy problem of four tasks took longer than the test of it allows). ``cfg/train/FastTD3.yaml`` lists the
+    parameters.
     """
 
     name = "fast_td3"
