@@ -2,13 +2,13 @@
 
     .venv-oracle/bin/python benchmarks/official_package.py act < requests > replies
     .venv-oracle/bin/python benchmarks/official_package.py speed MT10 sync|async < steps > rates
-    .venv-oracle/bin/python benchmarks/official_package.py success 1 3
+    .venv-oracle/bin/python benchmarks/official_package.py success MT50 1 3
 
 ``act`` answers each pickled ``{task: observations (n, 39)}`` with the scripted policies' ``{task: actions (n, 4)}``.
 ``speed`` makes its vector environment, an environment a task, in one process (sync) or a process each (async), prints
 "ready", and for each number of steps that it is sent environment steps per second, by the clock and by the processor.
 ``success`` prints the share of episodes that the scripted policies win in its own environments, a task a line, at the first
-goals of MT50 with this seed.
+goals of the benchmark with this seed.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ def processor_time(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def success(seed: int, goals: int) -> None:
-    suite = metaworld.MT50(seed=seed)
+def success(benchmark: str, seed: int, goals: int) -> None:
+    suite = getattr(metaworld, benchmark)(seed=seed)
     for name, cls in suite.train_classes.items():
         env, won = cls(), 0
         for task in [task for task in suite.train_tasks if task.env_name == name][:goals]:
@@ -94,7 +94,7 @@ def main(arguments: list[str]) -> None:
     elif arguments[:1] == ["speed"]:
         speed(arguments[1], arguments[2])
     elif arguments[:1] == ["success"]:
-        success(int(arguments[1]), int(arguments[2]))
+        success(arguments[1], int(arguments[2]), int(arguments[3]))
     else:
         raise SystemExit(__doc__)
 

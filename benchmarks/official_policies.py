@@ -1,11 +1,13 @@
 """The official scripted policies, closed loop, in our environments: success by task beside the package's own.
 
     make oracle
-    python benchmarks/official_policies.py [goals=10] [seed=1] [package=0] [engine=mujoco] [python=.venv-oracle/bin/python]
+    python benchmarks/official_policies.py [task=MetaWorldMT50] [goals=10] [seed=1] [package=0] [engine=mujoco]
+        [python=.venv-oracle/bin/python]
 
 The policies run in a process of the package's Python, which answers observations with actions. ``package=N`` also runs them
 in the package's own environments, N goals a task, which takes minutes. ``engine=warp`` steps ours on MuJoCo Warp. Writes
-benchmarks/results/official_policies.csv, with ``_warp`` in its name for that engine, as results come.
+benchmarks/results/official_policies.csv, with the task's name in its own unless it is MetaWorldMT50 and ``_warp`` for that
+engine, as results come.
 """
 
 from __future__ import annotations
@@ -30,10 +32,11 @@ def package_name(task: str) -> str:
     return f"{task.replace('_', '-')}-v3"
 
 
-def ours(python: str, goals: int, seed: int, engine: str) -> dict[str, tuple[float, float]]:
+def ours(python: str, task: str, goals: int, seed: int, engine: str) -> dict[str, tuple[float, float]]:
     """By task: share of successes, and the mean step of the first success."""
     settings = {"task.env.randomInitialProgress": False, "physics_engine": engine}
-    env = isaacgymenvs_tasks.make("MetaWorldMT50", 50 * goals, seed, **settings)
+    tasks = len(isaacgymenvs_tasks.configure(task)["env"]["tasks"])
+    env = isaacgymenvs_tasks.make(task, tasks * goals, seed, **settings)
     obs = env.reset()["obs"]
     first = torch.full((env.num_envs,), torch.nan)
     with subprocess.Popen([python, PROGRAM, "act"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as policies:
@@ -56,13 +59,18 @@ def ours(python: str, goals: int, seed: int, engine: str) -> dict[str, tuple[flo
 
 
 def main(arguments: list[str]) -> None:
-    defaults = {"goals": "10", "seed": "1", "package": "0", "engine": "mujoco"}
+    defaults = {"task": "MetaWorldMT50", "goals": "10", "seed": "1", "package": "0", "engine": "mujoco"}
     options = read_options(arguments, {**defaults, "python": str(ROOT / ".venv-oracle/bin/python")})
     goals, seed, package = whole(options, "goals", 1, 50), whole(options, "seed"), whole(options, "package", 0, 50)
-    result = ours(options["python"], goals, seed, options["engine"])
+    task = options["task"]
+    result = ours(options["python"], task, goals, seed, options["engine"])
     own: dict[str, float] = {}
-    name = "official_policies_warp.csv" if options["engine"] == "warp" else "official_policies.csv"
-    path = ROOT / "benchmarks" / "results" / name
+    parts = [
+        "official_policies",
+        *([task] if task != "MetaWorldMT50" else []),
+        *(["warp"] if options["engine"] == "warp" else []),
+    ]
+    path = ROOT / "benchmarks" / "results" / f"{'_'.join(parts)}.csv"
 
     def write() -> None:
         with path.open("w", newline="") as file:
@@ -74,7 +82,7 @@ def main(arguments: list[str]) -> None:
 
     write()
     if package:
-        command = [options["python"], PROGRAM, "success", str(seed), str(package)]
+        command = [options["python"], PROGRAM, "success", task.removeprefix("MetaWorld"), str(seed), str(package)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout
             for line in process.stdout:

@@ -34,7 +34,7 @@ class GymnasiumVectorEnv(VectorEnv):
         self.single_action_space = self.env.action_space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._names = np.array(self.env.task_names)[self.env.task_index.numpy()]
+        self._names = np.array(self.env.task_names)[self.env.task_index.cpu().numpy()]
 
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
@@ -47,18 +47,22 @@ class GymnasiumVectorEnv(VectorEnv):
         if seed is not None:
             self.env.close()
             self.env = isaacgymenvs_tasks.make(seed=seed, **self._arguments)
-        return self.env.reset()["obs"].numpy(), {"task": self._names}
+        return _array(self.env.reset()["obs"]), {"task": self._names}
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Actions (num_envs, numbers) in [-1, 1] -> observations, rewards, terminations, truncations, infos."""
         obs, reward, done, extras = self.env.step(torch.as_tensor(actions, dtype=torch.float32))
         truncated = extras["time_outs"]
-        infos = {"task": self._names, "success": self.env.success_buf.numpy().copy()}
+        infos = {"task": self._names, "success": _array(self.env.success_buf).copy()}
         if bool(done.any()):
-            infos |= {"final_obs": extras["final_obs"].numpy(), "_final_obs": done.numpy()}
-            infos["final_success"] = extras["finished"]["success"].numpy()
-        return obs["obs"].numpy(), reward.numpy(), (done & ~truncated).numpy(), truncated.numpy(), infos
+            infos |= {"final_obs": _array(extras["final_obs"]), "_final_obs": _array(done)}
+            infos["final_success"] = _array(extras["finished"]["success"])
+        return _array(obs["obs"]), _array(reward), _array(done & ~truncated), _array(truncated), infos
 
     def close_extras(self, **kwargs: Any) -> None:
         """Free the simulation."""
         self.env.close()
+
+
+def _array(x: torch.Tensor) -> np.ndarray:
+    return x.cpu().numpy()

@@ -16,6 +16,7 @@ Differences from the original that a task writer notices:
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -317,8 +318,12 @@ class VecTask(Env):
         if self._recorder is None:
             part()
         else:
-            with torch.inference_mode():
+            with self.writing():
                 self._recorder.run(part, self.carriers())
+
+    def writing(self) -> contextlib.AbstractContextManager[Any]:
+        """In which tensors that a recorded part has made may be written in place."""
+        return contextlib.nullcontext() if self._recorder is None else torch.inference_mode()
 
     def _act(self) -> None:
         self.pre_physics_step(self._action_buf.clamp(-1.0, 1.0))

@@ -82,7 +82,7 @@ class MetaWorld(MultiTask[TaskSpec]):
         self._v1 = V1Reward(self.specs, self.task_index)
         specs = self.specs
         self._caging = Caging([s.cage for s in specs], [s.finger_axis for s in specs], self.task_index)
-        target = torch.stack([_hand_quat(spec.finger_axis) for spec in self.specs])[self.task_index].to(device)
+        target = torch.stack([_hand_quat(spec.finger_axis) for spec in self.specs]).to(device)[self.task_index]
         low, high = (torch.tensor(box, device=device).expand(n, 3) for box in (WORKSPACE_LOW, WORKSPACE_HIGH))
         scale = float(self.cfg["env"].get("actionScale", 0.01))
         self.control = EndEffectorControl(target, self.resets.start, low, high, scale)
@@ -225,7 +225,8 @@ class MetaWorld(MultiTask[TaskSpec]):
         self._begun = True
         self._done = torch.ones_like(self._done)
         arm = self.resets.dofs[self.index.dofs[:, :7], 0]
-        self._place(Rows(self._all), self.reset_vector[source], arm[source])
+        with self.writing():
+            self._place(Rows(self._all), self.reset_vector[source], arm[source])
         if self.masked:
             self.simulator.settle()
         self._run(self._observe)

@@ -66,7 +66,7 @@ class Camera:
         _, data = self.env.sim.inspect(self.index)
         self.renderer.update_scene(data, self.camera, self.option)
         scene = self.renderer.scene
-        goal = self.env.goal[self.index].double().numpy() + np.array((0.0, 0.0, TABLE_TOP))
+        goal = self.env.goal[self.index].double().cpu().numpy() + np.array((0.0, 0.0, TABLE_TOP))
         add_ball(scene, goal, 0.02, GOAL_COLOUR)
         picture = self.renderer.render().copy()
         self.renderer.enable_depth_rendering()
@@ -87,7 +87,7 @@ def reached(env: MetaWorld, index: int) -> float:
 
 def goals(env: MetaWorld, index: int) -> np.ndarray:
     """(1, 3) m, the goal of an environment."""
-    return np.array((0.0, 0.0, TABLE_TOP)) + env.goal[index : index + 1].double().numpy()
+    return np.array((0.0, 0.0, TABLE_TOP)) + env.goal[index : index + 1].double().cpu().numpy()
 
 
 def view(env: MetaWorld, index: int) -> tuple[np.ndarray, np.ndarray]:

@@ -66,12 +66,12 @@ def reached(env: Parkour, index: int) -> float:
 
 def goals(env: Parkour, index: int) -> np.ndarray:
     """(n, 3) m, what a robot is to reach, the next one first."""
-    return env.goals[index, int(env.goal_index[index]) :].double().numpy()
+    return env.goals[index, int(env.goal_index[index]) :].double().cpu().numpy()
 
 
 def view(env: Parkour, index: int) -> tuple[np.ndarray, np.ndarray]:
     """(3,) m, where to look from and at what: after the robot."""
-    at = env.root_states[index, :3].double().numpy()
+    at = env.root_states[index, :3].double().cpu().numpy()
     return at + np.array((-1.2, -2.2, 1.3)), at
 
 

@@ -229,7 +229,8 @@ class OfficialMetaWorld(MultiTask[SawyerTask]):
         self.check_source(source)
         self._begun = True
         self._done = torch.ones_like(self._done)
-        self._begin(Rows(self._all), self.goal_index[source])
+        with self.writing():
+            self._begin(Rows(self._all), self.goal_index[source])
         if self.masked:
             self.simulator.settle()
         self._run(self._observe)

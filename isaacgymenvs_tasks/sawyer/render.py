@@ -65,7 +65,7 @@ def reached(env: OfficialMetaWorld, index: int) -> float:
 
 def goals(env: OfficialMetaWorld, index: int) -> np.ndarray:
     """(1, 3) m, the goal of an environment."""
-    return env.goal[index : index + 1].double().numpy()
+    return env.goal[index : index + 1].double().cpu().numpy()
 
 
 def view(env: OfficialMetaWorld, index: int) -> tuple[np.ndarray, np.ndarray]:

@@ -60,8 +60,9 @@ class WindowSampler:
     def draw(self, per_task: int, context: int, generator: torch.Generator) -> tuple[Windows, Tensor]:
         """K slices of ``per_task`` windows, B = K per_task, and the episode of each, (B,), counted within its task."""
         steps = self._ends[:, -1:]
-        drawn = torch.rand((self.num_tasks, per_task), generator=generator, dtype=torch.float64)
-        position = (drawn * steps).long().clamp_max(steps - 1)
+        shape = self.num_tasks, per_task
+        drawn = torch.rand(shape, generator=generator, dtype=torch.float64, device=generator.device)
+        position = (drawn.cpu() * steps).long().clamp_max(steps - 1)
         episode = torch.searchsorted(self._ends, position, right=True)
         last = position - (self._ends - self.lengths).gather(1, episode)
         task = torch.arange(self.num_tasks).repeat_interleave(per_task)

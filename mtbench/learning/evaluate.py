@@ -100,7 +100,7 @@ class Evaluator:
             self._start = self._env.get_env_state()
         env = self._env
         began = env.reset() if self.fresh_goals else env.set_env_state(self._start)
-        obs, task = (self._first_obs if began is None else began["obs"]), env.task_index
+        obs, task = (self._first_obs if began is None else began["obs"]), env.task_index.to(self._first_obs.device)
         finished = torch.zeros(env.num_envs, dtype=torch.bool, device=obs.device)
         rewards, begun = torch.zeros_like(finished, dtype=torch.float32), torch.ones_like(finished)
         success, returns = torch.zeros(2, env.num_envs, dtype=torch.float64, device=obs.device)

@@ -43,7 +43,7 @@ def mean_policy(model: PolicyModel) -> Policy:
     @torch.no_grad()
     def act(env: Any) -> torch.Tensor:
         model.observe(env.rew_buf.to(env.rl_device), env.progress_buf.to(env.rl_device) == 0)
-        return model.act(env.obs_buf.to(env.rl_device), env.task_index)
+        return model.act(env.obs_buf.to(env.rl_device), env.task_index.to(env.rl_device))
 
     return act
 

@@ -103,24 +103,27 @@ class Articulations:
                 a.jacobian[..., :6] = base
 
     def refresh_mass_matrices(self) -> None:
-        """Joint-space inertia of each articulation; a floating base's angular rows are in world axes."""
+        """Joint-space inertia of each articulation; a floating base's angular rows are in world axes. Computed on the CPU,
+        one environment after the other.
+        """
         sim, layout = self._sim, self._sim.layout
         engine = sim._engine
         engine.forward()
-        base_of = layout.env_rank
+        ranks, dof_qvel, root_qvel = (x.cpu() for x in (layout.env_rank, layout.dof_qvel, layout.root_qvel))
+        quats = engine.xquat[layout.body_row[layout.root_body]].cpu()[:, [1, 2, 3, 0]]
         for name, a in self._named.items():
+            dofs, blocks = a.dofs.cpu(), []
             for k, i in enumerate(i for i, actor in enumerate(sim.actors) if actor.name == name):
-                env = sim.actor_env[i]
-                dense = torch.as_tensor(engine.mass_matrix(int(base_of[env.index])))
-                first = engine.first_qvel(int(base_of[env.index]))
-                columns = layout.dof_qvel[a.dofs[k]] - first
+                rank = int(ranks[sim.actor_env[i].index])
+                dense = torch.as_tensor(engine.mass_matrix(rank))
+                columns = dof_qvel[dofs[k]]
                 if not a.fixed:
-                    columns = torch.cat([layout.root_qvel[i] - first, columns])
+                    columns = torch.cat([root_qvel[i], columns])
+                columns = columns - engine.first_qvel(rank)
                 block = dense[columns][:, columns].float()
                 if not a.fixed:  # MuJoCo's free joint turns in body axes
                     turn = torch.eye(len(columns))
-                    body = layout.body_row[layout.root_body[i]]
-                    quat = engine.xquat[body][[1, 2, 3, 0]]
-                    turn[3:6, 3:6] = rotate(quat.expand(3, 4), torch.eye(3)).T
+                    turn[3:6, 3:6] = rotate(quats[i].expand(3, 4), torch.eye(3)).T
                     block = turn @ block @ turn.T
-                a.mass_matrix[k] = block
+                blocks.append(block)
+            a.mass_matrix.copy_(torch.stack(blocks))

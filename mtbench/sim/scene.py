@@ -34,6 +34,7 @@ CONES = {"elliptic": (mujoco.mjtCone.mjCONE_ELLIPTIC, 10.0), "pyramidal": (mujoc
 #: Bytes of MuJoCo's arena for each environment. MT10's scenes use 15 kB of it; its own guess, 14 MB each, adds up.
 ARENA = 4 << 20
 NONE, POSITION, VELOCITY, EFFORT = (mode.value for mode in DofDriveMode)
+LEAST_FRICTION = 1e-5  # as MuJoCo has it
 MAX_CLASSES = 31  # collision classes are bits of a signed 32-bit mask
 
 
@@ -233,7 +234,7 @@ def build_model(
     for geom in ground.add_to(spec, env.window):
         classes.add(geom, -1, 0, True)
         if env.ground_friction is not None:
-            geom.friction[0] = 0.0
+            geom.friction[0] = LEAST_FRICTION
     if ground.maps:
         # A height field is a row of prisms. The least way out of one, which the exact routine finds, may lead through a wall
         # between two of them, that is under the ground; the other one searches from the prism's middle, so upwards.
@@ -299,7 +300,7 @@ def with_properties(
         elif (friction[:, 0] < 0.0).any():  # drawn by clients who reckon with PhysX's mean
             several = "a negative friction acts as 0 in an environment of several actors"
             warnings.warn(f"{several}: of two shapes' MuJoCo takes the larger, PhysX their mean", stacklevel=2)
-        m.geom_friction[collides] = np.maximum(friction, [0.0, -np.inf, -np.inf])
+        m.geom_friction[collides] = np.maximum(friction, [LEAST_FRICTION, -np.inf, -np.inf])
     for actor in env.actors:
         own, last = actor.asset.model, body + len(actor.asset.body_names)
         for name in ("body_mass", "body_ipos", "body_iquat", "body_inertia"):

@@ -181,7 +181,7 @@ class Simulation:
 
     def _set_initial_state(self) -> None:
         rows = [root_state(actor) for actor in self.actors]
-        self.set_roots(torch.tensor(rows).reshape(-1, 13), None)
+        self.set_roots(torch.tensor(rows, device=self.device).reshape(-1, 13), None)
         begun = [(k, actor.start) for k, actor in enumerate(self.actors) if actor.start is not None]
         if not begun:
             return

@@ -348,7 +348,6 @@ TASKS = (
         35, "peg_insert_side", "sawyer_peg_insertion_side.xml", (Point("site:pegGrasp", "site:pegGrasp"),),
         (0.0, 0.5, 0.02, -0.35, 0.4, -0.001), (0.2, 0.7, 0.02, -0.25, 0.7, 0.001),
         peg_insert_reset, peg_insert, peg_insert_v1, 0.1, points=(HEAD,),
-        dead_v1="it asks the grasped end of the peg, not its head, to be within 0.07 m of the hole",
     ),
     SawyerTask(
         36, "peg_unplug_side", "sawyer_peg_unplug_side.xml", (Point("site:pegEnd", "body:plug1", False),),

@@ -137,7 +137,16 @@ class Continuing(BaseAlgorithm):
         """Read a checkpoint; :class:`UserError` when it does not fit."""
         state = load_checkpoint(fn)
         check_compatible(state, fn, self.name, self.task_names, self.model_config, self.num_actors, self.task_counts)
-        self.set_full_state_weights(state, set_epoch)
+        try:
+            self.set_full_state_weights(state, set_epoch)
+        except UserError:
+            raise
+        except (RuntimeError, ValueError) as error:  # states of generators and of the physics are those of a device
+            raise UserError(
+                f"checkpoint '{fn}' does not fit these environments or devices ({' '.join(str(error).split())}); continue it "
+                "with the physics_engine, sim_device and rl_device of its config.yaml, or begin with its networks: "
+                f"pretrained={fn}"
+            ) from error
 
     # -- rl-games' access -----------------------------------------------------------------------------------------------
 

@@ -60,7 +60,8 @@ class DecisionTransformerAgent(Offline):
         generator = self.generators["minibatches"]
         task, width = self.task.cpu(), self.pool.shape[1]
         own = self.pool[task] == episode[:, None]
-        keys = torch.rand(own.shape, generator=generator) + 2.0 * own if width > 1 else torch.zeros(own.shape)
+        drawn = torch.rand(own.shape, generator=generator, device=generator.device).cpu()
+        keys = drawn + 2.0 * own if width > 1 else torch.zeros(own.shape)
         prompt = self.pool[task, keys.argmin(1)]
         return windows, episode, self._prompts(task, prompt)
 

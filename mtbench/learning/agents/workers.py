@@ -44,8 +44,8 @@ class Worker:
 
     def info(self) -> dict[str, Any]:
         """What :meth:`~mtbench.learning.vec_env.VecEnv.get_env_info` says."""
-        names = ("observation_space", "action_space", "task_names", "task_index")
-        return {name: getattr(self.env, name) for name in names}
+        names = ("observation_space", "action_space", "task_names")
+        return {name: getattr(self.env, name) for name in names} | {"task_index": self.env.task_index.cpu()}
 
     def build(self, model_config: Mapping[str, Any]) -> None:
         """Make the network that acts."""
@@ -71,7 +71,7 @@ class Worker:
             return obs.nan_to_num(0.0, 0.0, 0.0), rewards.clone(), dones.clone(), extras
 
         def act(obs: Tensor) -> tuple[Tensor, Tensor]:
-            return self.model.sample(obs, self.env.task_index, self.generator)
+            return self.model.sample(obs, self.env.task_index.cpu(), self.generator)
 
         steps = record(step, act, self.obs, horizon)
         self.obs = steps.last_obs

@@ -29,14 +29,15 @@ class GradNorm(Weighting):
     Args:
         alpha: how strongly training rates are to be balanced; 0 makes all weighted norms equal. Meta-World+'s 0.12.
         lr: Adam's, of the weights.
+        device: of losses and Gram matrices.
     """
 
     wants_losses = True
 
-    def __init__(self, alpha: NotNegative = 0.12, lr: Positive = 0.025) -> None:
+    def __init__(self, alpha: NotNegative = 0.12, lr: Positive = 0.025, device: torch.device | str = "cpu") -> None:
         if not alpha >= 0 or not lr > 0:
             raise ValueError(f"GradNorm needs alpha >= 0 and lr > 0, got alpha={alpha} and lr={lr}.")
-        self.alpha, self.lr = alpha, lr
+        self.alpha, self.lr, self.device = alpha, lr, device
         self.first: Tensor | None = None  #: L(0)
         self.losses: Tensor | None = None
         self.values = torch.empty(0)  #: w, made when the number of tasks is seen
@@ -79,6 +80,6 @@ class GradNorm(Weighting):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         if state:
-            self._start(state["values"].clone())
+            self._start(state["values"].clone().to(self.device))
             self.optimizer.load_state_dict(state["optimizer"])
-            self.first = state["first"]
+            self.first = None if state["first"] is None else state["first"].to(self.device)
