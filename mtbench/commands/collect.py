@@ -77,7 +77,7 @@ def main(arguments: Sequence[str]) -> None:
 def record(options: Mapping[str, str]) -> None:
     """Collect, and say how fast."""
     per_round = whole(options, "per_round", 1)
-    about: dict[str, Any] = {"per_round": per_round, "policy": options["from"] or "experts"}
+    about: dict[str, Any] = {"policy": options["from"] or "experts"}
     if options["from"]:
         make, policy, about["task"] = _of_checkpoint(options)
     else:

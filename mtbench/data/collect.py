@@ -97,7 +97,10 @@ def collect(
     tasks, length, features = list(env.task_names), int(env.max_episode_length), int(env.num_obs) - env.num_tasks
     lengths = np.full((len(tasks), n), length)
     description = {"benchmark": benchmark(env), "quality": quality, "seed": seed, "episode_length": length}
-    writer = Writer(path, tasks, lengths, features, int(env.num_actions), description | (about or {}))
+    if reward := getattr(env, "reward", None):
+        description["reward"] = reward
+    description |= (about or {}) | {"per_round": per_round}
+    writer = Writer(path, tasks, lengths, features, int(env.num_actions), description)
     shape = (len(tasks), n, length)
     arrays = [
         array.reshape(*shape, *array.shape[1:]) for array in (writer.observations, writer.actions, writer.rewards)

@@ -75,7 +75,8 @@ def replay(data: Trajectories, make_env: Callable[[int], Any]) -> list[tuple[str
     chosen = [int(np.flatnonzero(rows)[-1]) for rows in last[:SHOWN]]
     seed = int(data.episodes["seed"][chosen[0]])
     env = make_env(int(data.about["seed"]))
-    env.generator.manual_seed(seed)
+    if seed != int(data.about["seed"]):  # of another round than the first
+        env.generator.manual_seed(seed)
     env.reset()
     watched = [int(data.episodes["row"][index]) for index in chosen]
     module = drawing(env)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,6 +46,37 @@ def test_what_is_in_a_dataset_is_drawn(tmp_path: Path, capsys: pytest.CaptureFix
     assert (out / "overview.png").stat().st_size > 10_000
     strips = replay(Trajectories.read(out), lambda seed: make_env(["reach", "push"], 4, seed))
     assert not strips or [(name, len(pictures)) for name, pictures in strips] == [("reach", 5), ("push", 5)]
+
+
+@pytest.mark.parametrize(("n", "per_round"), [(2, 20), (3, 2)])
+def test_what_is_drawn_is_what_was_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n: int, per_round: int
+) -> None:
+    """Of either round, and with fewer trajectories than environments were asked for."""
+
+    class Camera:
+        """Takes the hand's and the first object's position for a picture."""
+
+        def __init__(self, env: Any, row: int) -> None:
+            self.seen = env.obs_buf[row, :7]
+
+        def __enter__(self) -> Camera:
+            return self
+
+        def __exit__(self, *error: object) -> None: ...
+
+        def shoot(self) -> Any:
+            return self.seen.clone()
+
+    monkeypatch.setattr("isaacgymenvs_tasks.metaworld.render.Camera", Camera)
+    out, tasks = tmp_path / "set", ["reach", "push"]
+    assert run_command(main, ["tasks=reach,push", f"n={n}", f"per_round={per_round}", f"out={out}"]) == 0
+    data = Trajectories.read(out)
+    assert data.about["per_round"] == 2 and data.about["reward"] == "v2"
+    for name, pictures in replay(data, lambda seed: make_env(tasks, 4, seed)):
+        steps = data.observations[data.steps(int(data.episodes["task"].searchsorted(tasks.index(name), "right")) - 1)]
+        moments = np.linspace(0, len(steps) - 2, len(pictures)).round().astype(int)
+        np.testing.assert_array_equal(np.stack(pictures), steps[moments, :7])
 
 
 @pytest.mark.parametrize(

@@ -254,6 +254,21 @@ def test_mistakes_are_told_in_one_sentence(make_agent: Any, settings: list[str],
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("about", "named"), [({"reward": "v1"}, "reward=v1"), ({"episode_length": 9}, "episodeLength=9")]
+)
+def test_returns_of_other_rewards_are_refused(
+    make_agent: Any, tmp_path: Path, about: dict[str, Any], named: str
+) -> None:
+    """A decision transformer asks for returns of its data; a clone knows none."""
+    data = record(tmp_path / "set", n=2, about=about)
+    settings = [*SEQUENCE, f"data={data.path}", "schedule=cpu"]
+    with pytest.raises(
+        UserError, match=f"has returns of {named}.* evaluated with .*; choose the dataset's, or train=MTBC"
+    ):
+        make_agent("train=MTDT", *settings)
+
+
 def test_a_dataset_of_another_robot_is_refused(tmp_path: Path) -> None:
     """The official tasks have the names, and as many observations and actions, of ours."""
     record(tmp_path / "set", n=2, about={"benchmark": "metaworld"})

@@ -11,6 +11,7 @@ from mtbench.data.windows import Windows
 from mtbench.learning.agents import settings as schema
 from mtbench.learning.agents.gradients import PerTaskTape
 from mtbench.learning.agents.offline import Offline
+from mtbench.learning.errors import UserError
 from mtbench.learning.networks.masked import get_masks, masked_layers, put_masks, set_masking
 from mtbench.learning.networks.sequence_model import SequenceModel
 from mtbench.learning.offline import harmony
@@ -41,6 +42,13 @@ class DecisionTransformerAgent(Offline):
         """Make sampler, optimizer, targets and prompts."""
         self.context = self.model.context
         super().build()
+        here, data = self.config["env_config"]["task"]["env"], self.data.about
+        for key, name in (("reward", "reward"), ("episode_length", "episodeLength")):
+            if key in data and here.get(name, data[key]) != data[key]:
+                raise UserError(
+                    f"dataset '{self.config['data']}' has returns of {name}={data[key]}, and what is asked for them would be "
+                    f"evaluated with {name}={here[name]}; choose the dataset's, or train=MTBC, which learns without returns"
+                )
         quantile, factor = float(self.config["target_quantile"]), float(self.config["target_factor"])
         for k, name in enumerate(self.task_names):
             returns = torch.from_numpy(self.data.of_task(name)["return"].copy())
@@ -60,8 +68,9 @@ class DecisionTransformerAgent(Offline):
         generator = self.generators["minibatches"]
         task, width = self.task.cpu(), self.pool.shape[1]
         own = self.pool[task] == episode[:, None]
-        drawn = torch.rand(own.shape, generator=generator, device=generator.device).cpu()
-        keys = drawn + 2.0 * own if width > 1 else torch.zeros(own.shape)
+        keys = torch.zeros(own.shape)
+        if width > 1:
+            keys = torch.rand(own.shape, generator=generator, device=generator.device).cpu() + 2.0 * own
         prompt = self.pool[task, keys.argmin(1)]
         return windows, episode, self._prompts(task, prompt)
 
