@@ -90,7 +90,7 @@ def build_agent(
     vec_env.register()
     torch.manual_seed(config["seed"])
     params = config["train"]["params"]
-    devices = {"sim_device": "cpu", "rl_device": "cpu"}
+    devices = {name: config[name] for name in ("sim_device", "rl_device")}
     seed = config["seed"] if env_seed is None else env_seed
     params["config"] |= {
         "env_config": {"task": config["task"], "seed": seed, **devices},

@@ -110,7 +110,7 @@ class PointMass:
         return {**{k: v.clone() for k, v in self.buffers.items()}, "generator": self.generator.get_state()}
 
     def set_env_state(self, state: dict[str, Any]) -> None:
-        self.buffers = {name: state[name].clone() for name in self.buffers}
+        self.buffers = {name: state[name].clone().to(self.device) for name in self.buffers}
         self.generator.set_state(state["generator"])
 
 
