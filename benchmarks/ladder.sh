@@ -12,10 +12,11 @@ out=$1 frames=$2 seeds=${3:-1 2}
 shift $(($# < 3 ? $# : 3))
 mkdir -p "$out/log"
 
-# The paper's baseline, with its loss coefficient for raw returns and its value clip; PopArt's targets have unit scale, and so a
-# coefficient of 1, and no value is clipped where advantages are not recomputed.
+# Every rung clips values and computes advantages anew before each pass, as the paper's. The paper's baseline has its loss
+# coefficient for raw returns; PopArt's targets have unit scale, and so a coefficient of 1.
 raw="train=MTPPO_paper"
-popart="train=MTPPO critic.layer_norm=true value_norm=popart"
+as_paper="schedule.clip_value=true schedule.recompute_advantages=true"
+popart="train=MTPPO $as_paper critic.layer_norm=true value_norm=popart"
 rungs=(
   "0_vanilla   $raw"
   "1_LN-c      $raw critic.layer_norm=true"
@@ -23,7 +24,7 @@ rungs=(
   "3_FG-c      $popart balancing.critic=fairgrad"
   "4_PCGrad-a  $popart balancing.critic=fairgrad balancing.actor=pcgrad"
   # Not a rung: PopArt without LayerNorm, which is where the paper takes its cosines without LN-c from (its section D.2).
-  "x_PopArt-alone train=MTPPO value_norm=popart"
+  "x_PopArt-alone train=MTPPO $as_paper value_norm=popart"
 )
 
 climb() { # name, overrides of train.py
