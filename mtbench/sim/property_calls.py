@@ -78,7 +78,8 @@ class PropertyCalls:
         props: list[RigidBodyProperties],
         recomputeInertia: bool = False,  # noqa: N803
     ) -> bool:
-        """Masses, centres of mass and inertias. ``recomputeInertia`` scales each inertia as its mass has changed."""
+        """Masses, centres of mass, inertias and flags, of which ``RIGID_BODY_DISABLE_GRAVITY`` takes gravity from a body.
+        ``recomputeInertia`` scales each inertia as its mass has changed."""
         actor = actor_of(env, actorHandle)
         own, whose = actor.asset.body_props, f"actor {actor.name!r}"
         if len(props) != len(own):
