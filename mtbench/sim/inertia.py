@@ -51,6 +51,21 @@ def copied(p: RigidBodyProperties) -> RigidBodyProperties:
     return copy
 
 
+def scaled(p: RigidBodyProperties, times: float) -> RigidBodyProperties:
+    """Those of a body with ``times`` the lengths and the same density."""
+    inertia, inverse = (
+        [row * by for row in (m.x, m.y, m.z)] for m, by in ((p.inertia, times**5), (p.invInertia, times**-5))
+    )
+    return RigidBodyProperties(
+        com=p.com * times,
+        flags=p.flags,
+        inertia=Mat33(*inertia),
+        invInertia=Mat33(*inverse),
+        invMass=p.invMass / times**3,
+        mass=p.mass * times**3,
+    )
+
+
 def _rows(m: Mat33) -> Mat33:
     return Mat33(twin(m.x), twin(m.y), twin(m.z))
 
@@ -133,8 +148,8 @@ def tilt(spec: mujoco.MjSpec, own: mujoco.MjModel) -> None:
 def _check_flags(flags: int, whose: str) -> None:
     if flags & RIGID_BODY_DISABLE_SIMULATION:
         raise NotImplementedError(
-            f"{whose} cannot have the flag RIGID_BODY_DISABLE_SIMULATION: every body is simulated; leave it out of the asset, "
-            "or hold it with fix_base_link"
+            f"{whose} cannot have the flag RIGID_BODY_DISABLE_SIMULATION: every body is simulated; "
+            "leave it out of the asset, or hold it with fix_base_link"
         )
     if flags & ~FLAGS:
         raise ValueError(f"{whose} cannot have the flags {flags}; they are a sum of RIGID_BODY_*, at most {FLAGS}")
