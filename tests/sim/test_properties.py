@@ -248,6 +248,36 @@ def test_flags_that_cannot_be(make_world):
     assert w.gym.get_actor_rigid_body_properties(env, 0)[0].flags == gymapi.RIGID_BODY_NONE
 
 
+@pytest.mark.parametrize("first", ["properties", "scale"])
+def test_scale_and_masses_in_either_order(make_world, first):
+    """Lengths times 2: masses times 8, inertias times 32; a force and a torque meet them."""
+    w = make_world(gravity=0.0)
+    env = w.env((SHAPES["brick"](w), (0, 0, 1)))
+    inertia = np.diag([0.2, 0.3, 0.4])
+
+    def change(times: float) -> None:
+        props = w.gym.get_actor_rigid_body_properties(env, 0)
+        props[0].mass, props[0].com = 5.0 * times**3, gymapi.Vec3(0.01 * times, 0, 0)
+        props[0].inertia = _inertia(inertia * times**5)
+        w.gym.set_actor_rigid_body_properties(env, 0, props)
+
+    if first == "properties":
+        change(1.0)
+        assert w.gym.set_actor_scale(env, 0, 2.0)
+    else:
+        assert w.gym.set_actor_scale(env, 0, 2.0)
+        change(2.0)
+    w.prepare()
+    read = w.gym.get_actor_rigid_body_properties(env, 0)[0]
+    assert (read.mass, read.invMass) == (pytest.approx(40.0), pytest.approx(1 / 40.0))
+    assert read.com.x == pytest.approx(0.02)
+    np.testing.assert_allclose(_matrix(read.inertia), 32 * inertia, rtol=1e-12)
+    np.testing.assert_allclose(_matrix(read.invInertia) @ _matrix(read.inertia), np.eye(3), atol=1e-12)
+    linear, angular = _push(w, np.array([0.0, 0.0, 80.0]), np.array([6.4, 0.0, 0.0]))
+    np.testing.assert_allclose(angular, [6.4 / 6.4 * w.dt, 0.0, 0.0], rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(linear, [0.0, 0.0, 80.0 / 40.0 * w.dt], rtol=1e-3, atol=1e-6)
+
+
 def test_objects_are_copied_when_they_are_handed_over(make_world):
     w = make_world()
     box, pose = SHAPES["cube"](w), gymapi.Transform()
