@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from .arguments import checked
+from .checks import check_pose, check_unprepared
 from .datatypes import INVALID_HANDLE, IndexDomain
 from .handles import actor_of, find, first_of, index_of, indices, joints, simulation, within
 from .numbers import number
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from .simulation import Simulation as Sim
 
 
+@checked
 class ActorCalls:
     """Environments and actors. Handles of actors count within their environment, in creation order."""
 
     def create_env(self, sim: Sim, lower: Vec3, upper: Vec3, num_per_row: int) -> Env:
         """A new world. The bounds, which place environments on a grid in a viewer, do not shift its frame."""
-        if sim.prepared:
-            raise RuntimeError("environments cannot be added after prepare_sim")
+        check_unprepared(sim, "environments cannot be added")
         env = Env(len(sim.envs))
         env.sim = sim  # type: ignore[attr-defined]
         sim.envs.append(env)
@@ -82,16 +82,14 @@ class ActorCalls:
         and filter 0 lets an actor collide with itself.
         """
         sim = simulation(env)
-        if sim.prepared:
-            raise RuntimeError("gym.create_actor: actors cannot be added after prepare_sim")
-        place = [pose.p.x, pose.p.y, pose.p.z, pose.r.x, pose.r.y, pose.r.z, pose.r.w]
-        if not np.isfinite(place).all() or not any(place[3:]):
-            raise ValueError(f"gym.create_actor: no actor can be placed at {pose.p}, {pose.r}")
+        check_unprepared(sim, "actors cannot be added")
+        check_pose(pose, "an actor's pose")
         handle = len(env.actors)
         given = {"group": group, "filter": filter, "segmentationId": segmentationId}
-        numbers = (number(value, int, f"create_actor's {key}") for key, value in given.items())
+        numbers = (number(value, int, f"gym.create_actor: {key}") for key, value in given.items())
         pose = Transform(pose.p, pose.r * asset.turn)
         env.actors.append(Actor(asset, pose, name or f"actor_{handle}", *numbers))
+        asset.sizes[1.0].simulations.add(sim)
         sim.actor_created(env)
         return handle
 

@@ -10,10 +10,12 @@ import mujoco
 import numpy as np
 
 from . import shapes
+from .arguments import checked
 from .assets import Asset, load, primitive
+from .checks import shown
 from .coverage import PAGE
 from .datatypes import ActuatorProperties, AssetOptions, DofType, IndexRange, JointType, RigidShapeProperties
-from .handles import find, indices, joints, within
+from .handles import call, find, indices, joints, within
 from .mesh_files import PLATE
 from .numbers import twin
 
@@ -21,12 +23,17 @@ if TYPE_CHECKING:
     from .simulation import Simulation as Sim
 
 
+@checked
 class AssetCalls:
     """Assets. Parts count within the asset; the index of what is not found is ``INVALID_HANDLE``."""
 
     def load_asset(self, sim: Sim, rootpath: str, filename: str, options: AssetOptions | None = None) -> Asset:
         """A URDF (``.urdf``) or MJCF (``.xml``, ``.mjcf``) file."""
-        path = Path(rootpath) / filename
+        try:
+            path = Path(rootpath) / filename
+        except TypeError as error:
+            given = f"{shown(rootpath)} and {shown(filename)}"
+            raise TypeError(f"{call()}: rootpath and filename are the parts of a path, not {given}") from error
         if path.suffix.lower() not in (".urdf", ".xml", ".mjcf"):
             raise NotImplementedError(f"gym.load_asset reads URDF and MJCF, not {path.suffix!r} ({path}); see {PAGE}")
         return load(path, options or AssetOptions())

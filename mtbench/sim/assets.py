@@ -7,31 +7,38 @@ later (drives, limits, friction, masses) is read out as properties here and writ
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+from weakref import WeakSet
 from xml.etree import ElementTree
 
 import mujoco
 import numpy as np
 
 from . import inertia, mesh_files, mjcf, tendons, urdf
+from .checks import NOT_NEGATIVE, check_fields, warn
 from .datatypes import (
     DOF_PROPERTIES,
     FLT_MAX,
     ActuatorProperties,
     AssetOptions,
+    DofDriveMode,
     DofType,
     RigidBodyProperties,
     RigidShapeProperties,
 )
 from .force_sensors import AssetSensor
+from .handles import call
 from .numbers import number
 from .pose_types import Quat
 from .tendons import Tendon
 from .urdf_repair import UrdfRepair
+
+if TYPE_CHECKING:
+    from .simulation import Simulation
 
 _ids = itertools.count()
 
@@ -59,6 +66,7 @@ class Asset:
     tendons: list[Tendon] = field(init=False)  #: the fixed ones
     force_sensors: list[AssetSensor] = field(default_factory=list)
     sizes: dict[float, Asset] = field(init=False)  #: the same at other scales, shared by all of them
+    simulations: WeakSet[Simulation] = field(init=False, default_factory=WeakSet)  #: with actors of any of ``sizes``
     uid: int = field(default_factory=new_id)
     model: mujoco.MjModel = field(init=False)  #: the asset alone, its root fixed to the world
     turn: Quat = field(init=False)  #: the rotation that an MJCF file gives the root; an actor's pose comes on top of it
@@ -145,8 +153,9 @@ def load(path: Path, options: AssetOptions) -> Asset:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: the file does not parse, or has no or several root bodies.
+        ValueError: the file does not parse, or has no or several root bodies; an option that cannot be.
     """
+    _check(options)
     if not path.is_file():
         raise FileNotFoundError(f"asset file {path} does not exist")
     notes = None
@@ -155,7 +164,7 @@ def load(path: Path, options: AssetOptions) -> Asset:
     except ElementTree.ParseError as error:
         raise ValueError(f"asset file {path} is not XML: {error}") from error
     if options.vhacd_enabled:
-        warnings.warn("AssetOptions.vhacd_enabled has no effect: meshes collide as their convex hulls", stacklevel=3)
+        warn("AssetOptions.vhacd_enabled has no effect: meshes collide as their convex hulls")
     repair = UrdfRepair(root, path, options) if path.suffix.lower() == ".urdf" else None
     try:
         if repair is None:
@@ -187,14 +196,21 @@ def primitive(geom_type: mujoco.mjtGeom, size: list[float], name: str, options: 
     size = [number(x, float, f"the size of a {name}") for x in size]
     if not all(0.0 < x < np.inf for x in size):
         raise ValueError(f"gym.create_{name}: the size of a {name} is positive and finite (metres), not {size}")
-    if not 0.0 <= options.density < np.inf:
-        raise ValueError(f"gym.create_{name}: a density is finite and not negative (kg/m^3), not {options.density}")
+    _check(options)
     spec = mujoco.MjSpec()
     body = spec.worldbody.add_body(name=name)
     geom = body.add_geom(type=geom_type, size=size + [0.0] * (3 - len(size)))
     if geom_type == mujoco.mjtGeom.mjGEOM_CAPSULE:
         geom.quat = [np.sqrt(0.5), 0.0, np.sqrt(0.5), 0.0]  # Isaac Gym's capsules lie along x
     return _finish(spec, options, name)
+
+
+def _check(options: AssetOptions) -> None:
+    check_fields(options, NOT_NEGATIVE, "density", "armature", "linear_damping", "angular_damping")
+    modes = {int(mode): mode.name for mode in DofDriveMode}
+    if options.default_dof_drive_mode not in modes:
+        known, given = ", ".join(modes.values()), options.default_dof_drive_mode
+        raise ValueError(f"{call()}: AssetOptions.default_dof_drive_mode is one of {known}, not {given}")
 
 
 def _finish(spec: mujoco.MjSpec, options: AssetOptions, source: str, notes: urdf.Notes | None = None) -> Asset:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import mujoco
 
+from .checks import NOT_NEGATIVE, check_fields, check_pose
 from .component_types import AXIS_ALL, AXIS_TRANSLATION, AttractorProperties
+from .handles import call
 from .soft_constraints import spring
 
 if TYPE_CHECKING:
@@ -65,13 +67,14 @@ def check(props: AttractorProperties, env: Env) -> None:
 
     Raises:
         NotImplementedError: axes other than all three of translation, or all six.
-        ValueError: no such body, or a negative stiffness or damping.
+        ValueError: no such body, a stiffness or damping that is negative or not finite, or such a pose.
     """
     if props.axes not in (AXIS_TRANSLATION, AXIS_ALL):
-        raise NotImplementedError(f"an attractor's axes are AXIS_TRANSLATION or AXIS_ALL, not {props.axes}")
+        raise NotImplementedError(f"{call()}: an attractor's axes are AXIS_TRANSLATION or AXIS_ALL, not {props.axes}")
     if not 0 <= props.rigid_handle < env.num_bodies:
-        raise ValueError(f"environment {env.index} has bodies 0..{env.num_bodies - 1}, not {props.rigid_handle}")
-    if not (props.stiffness >= 0.0 and props.damping >= 0.0):
         raise ValueError(
-            f"an attractor has stiffness {props.stiffness} and damping {props.damping}; neither is negative"
+            f"{call()}: environment {env.index} has bodies 0..{env.num_bodies - 1}, not {props.rigid_handle}"
         )
+    check_fields(props, NOT_NEGATIVE, "stiffness", "damping")
+    check_pose(props.target, "an attractor's target")
+    check_pose(props.offset, "an attractor's offset")

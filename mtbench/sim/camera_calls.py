@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from .arguments import checked
 from .cameras import Camera, looking_at
+from .checks import check_pose, check_vector
 from .datatypes import UpAxis
 from .gymtorch import Tensor
-from .handles import actor_of, body_of, index_of, simulation
+from .handles import actor_of, body_of, call, index_of, simulation, within
 from .pose_types import Transform, Vec3
 from .viewer_types import CameraFollowMode, CameraProperties, ImageType
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from .simulation import Simulation as Sim
 
 
+@checked
 class CameraCalls:
     """Cameras, on the CPU engine. Handles count within the environment."""
 
@@ -30,6 +33,9 @@ class CameraCalls:
                 "gym.create_camera_sensor: a camera has pixels, and a field of view between 0 and 180 degrees, not "
                 f"{properties.width} x {properties.height} and {properties.horizontal_fov}"
             )
+        if not properties.near_plane < properties.far_plane:
+            planes = f"{properties.near_plane} and {properties.far_plane}"
+            raise ValueError(f"gym.create_camera_sensor: the near plane is nearer than the far plane, not {planes} m")
         simulation(env).studio()  # says at once where there are no cameras
         env.cameras.append(Camera(env, copy.copy(properties)))
         return len(env.cameras) - 1
@@ -41,12 +47,15 @@ class CameraCalls:
     def set_camera_location(self, handle: int, env: Env, position: Vec3, target: Vec3) -> None:
         """Put the camera at a position of the environment, looking at another. It leaves the body it was on."""
         camera = _camera(env, handle)
+        check_vector(position, "a camera's position")
+        check_vector(target, "a camera's target")
         z_up = simulation(env).params.up_axis == UpAxis.UP_AXIS_Z
         camera.pose, camera.body = looking_at(position, target, Vec3(0, 0, 1) if z_up else Vec3(0, 1, 0)), None
 
     def set_camera_transform(self, handle: int, env: Env, pose: Transform) -> None:
         """Put the camera at a pose of the environment: it looks along x, z is up. It leaves the body it was on."""
         camera = _camera(env, handle)
+        check_pose(pose, "a camera's pose")
         camera.pose, camera.body = copy.deepcopy(pose), None
 
     def attach_camera_to_body(
@@ -56,6 +65,7 @@ class CameraCalls:
         turn with it."""
         camera = _camera(env, handle)
         body_of(env, body)
+        check_pose(local_pose, "a camera's pose on a body")
         camera.pose, camera.body = copy.deepcopy(local_pose), index_of(body)
         camera.follow = CameraFollowMode(index_of(follow))
 
@@ -107,15 +117,17 @@ class CameraCalls:
     def get_rigid_body_segmentation_id(self, env: Env, handle: int, body: int) -> int:
         """The body's own, or its actor's."""
         actor = actor_of(env, handle)
-        return env.segmentation.get((index_of(handle), index_of(body)), actor.segmentation_id)
+        body = within(body, len(actor.asset.body_names), f"rigid bodies of actor {actor.name!r}")
+        return env.segmentation.get((index_of(handle), body), actor.segmentation_id)
 
     def set_rigid_body_segmentation_id(self, env: Env, handle: int, body: int, segmentation_id: int) -> None:
-        actor_of(env, handle)
-        env.segmentation[index_of(handle), index_of(body)] = index_of(segmentation_id)
+        actor = actor_of(env, handle)
+        body = within(body, len(actor.asset.body_names), f"rigid bodies of actor {actor.name!r}")
+        env.segmentation[index_of(handle), body] = index_of(segmentation_id)
 
 
 def _camera(env: Env, handle: int) -> Camera:
     camera = env.cameras[index_of(handle)] if 0 <= index_of(handle) < len(env.cameras) else None
     if camera is None:
-        raise ValueError(f"environment {env.index} has no camera with handle {handle}")
+        raise ValueError(f"{call()}: environment {env.index} has no camera with handle {handle}")
     return camera

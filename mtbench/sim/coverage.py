@@ -71,7 +71,9 @@ NOTES = """
 - **Parameters**: `set_sim_params` after `prepare_sim` changes gravity alone (CPU engine); settings of PhysX have no effect.
 - **Before `prepare_sim`** states and targets of DOFs and roots can be set and read as environments are created.
 - **Masses** and inertias: `recomputeInertia` scales the inertia with the mass. The first change to bodies of an asset after
-  `prepare_sim` compiles the models again; later ones do not.
+  `prepare_sim` compiles the models again; later ones do not. Of the flags `RIGID_BODY_DISABLE_GRAVITY` acts, at any time;
+  an asset with `disable_gravity` has it, and `RIGID_BODY_NONE` brings gravity back. `RIGID_BODY_DISABLE_SIMULATION` is
+  refused.
 - **Asset options that act**: `fix_base_link`, `disable_gravity`, `armature`, `density`, `linear_damping`,
   `angular_damping` (of a floating root), `collapse_fixed_joints`, `default_dof_drive_mode`, `override_inertia`,
   `replace_cylinder_with_capsule`. The others describe PhysX or rendering and have no effect.
@@ -102,7 +104,8 @@ NOTES = """
   `limit_stiffness` of its own, which then acts as an implicit spring.
 - **Attractors** are implicit springs of any stiffness, for `AXIS_TRANSLATION` and `AXIS_ALL`, made before `prepare_sim`.
   CPU engine.
-- **Scale.** `set_actor_scale` comes before `prepare_sim`; masses grow by its cube, and each scale is a structure of its own.
+- **Scale.** `set_actor_scale` comes before `prepare_sim`; masses, also those that a client gave, grow by its cube, and each
+  scale is a structure of its own.
 - **Cameras** are drawn by MuJoCo's renderer (EGL, or OSMesa with `MUJOCO_GL=osmesa`) from an asset's shapes, with the colours
   of the file or of `set_rigid_body_color`; textures and lights that a client sets are not drawn. Image tensors are on the
   CPU. CPU engine.

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import mujoco
 import numpy as np
 
+from .checks import shown
 from .datatypes import PlaneParams
+from .handles import call
 from .pose_types import Transform
 
 #: Corner x and y, and extent along x and y (metres), of the part of the ground that an environment holds.
 Window = tuple[float, float, float, float]
 BASE = 0.5  #: m of solid below the lowest point of a height map
 MESH_CELL = 0.05  #: m between the points at which a triangle mesh is measured
+MOST_POINTS = 100_000_000  #: of a triangle mesh: 500 m x 500 m, 1.2 GB
 MESH_BLOCK = 1 << 14  #: triangles that are measured at a time
 
 
@@ -107,6 +111,25 @@ class Ground:
             model.geom_pos[geoms[k]] = x + rx, y + ry, height_map.corner[2] + low
 
 
+def array(values: Any, what: str) -> np.ndarray:
+    """Finite numbers from whatever is an array of them.
+
+    Raises:
+        TypeError, ValueError: it is not.
+    """
+    try:
+        out = np.asarray(values)
+    except (TypeError, ValueError) as error:  # rows of different lengths, or on a GPU
+        raise TypeError(f"{call()}: {what} is an array of numbers, not {shown(values)}") from error
+    if out.dtype.kind not in "biuf":
+        raise TypeError(f"{call()}: {what} is an array of numbers, not {shown(values)}")
+    if not np.isfinite(out).all():
+        raise ValueError(
+            f"{call()}: {what} must be finite, and {(~np.isfinite(out)).sum()} of {out.size} numbers are not"
+        )
+    return out
+
+
 def from_samples(
     samples: np.ndarray, rows: int, columns: int, scale: tuple[float, float, float], pose: Transform, friction: float
 ) -> HeightMap:
@@ -120,7 +143,10 @@ def from_samples(
         ValueError: another number of samples, fewer than two along an axis, or a pose that turns.
     """
     if samples.size != rows * columns or min(rows, columns) < 2:
-        raise ValueError(f"a height field of {columns} columns and {rows} rows cannot have {samples.size} samples")
+        size = f"{columns} columns and {rows} rows"
+        raise ValueError(
+            f"{call()}: a height field of {size} cannot have {samples.size} samples; it has 2 x 2 at least"
+        )
     heights = samples.reshape(columns, rows).astype(np.float32) * np.float32(scale[2])
     return HeightMap(heights, _level(pose), scale[:2], friction)
 
@@ -129,26 +155,39 @@ def from_triangles(vertices: np.ndarray, triangles: np.ndarray, pose: Transform,
     """The upper surface of a triangle mesh, measured every ``MESH_CELL``; where there is none, the mesh's lowest height.
 
     Args:
-        vertices: (n, 3) metres.
-        triangles: (m, 3) indices of vertices.
+        vertices: (n, 3) metres, or flat.
+        triangles: (m, 3) indices of vertices, or flat.
 
     Raises:
-        ValueError: no triangle that can be seen from above, or a pose that turns.
+        TypeError, ValueError: other shapes, numbers that cannot be, no triangle that can be seen from above, a mesh of more
+            than ``MOST_POINTS``, or a pose that turns.
     """
-    points, faces = vertices.reshape(-1, 3).astype(np.float64), triangles.reshape(-1, 3).astype(np.int64)
+    given = array(vertices, "vertices"), array(triangles, "triangles")
+    for values, what in zip(given, ("vertices", "triangles"), strict=True):
+        if values.size % 3:
+            raise ValueError(f"{call()}: {what} are three numbers each, and {values.size} are given")
+    if (given[1] % 1 != 0).any():
+        raise ValueError(f"{call()}: triangles are indices of vertices, integers")
+    points, faces = given[0].reshape(-1, 3).astype(np.float64), given[1].reshape(-1, 3).astype(np.int64)
     if not len(faces) or faces.min() < 0 or faces.max() >= len(points):
-        raise ValueError(f"add_triangle_mesh: triangles must name vertices 0..{len(points) - 1}")
+        raise ValueError(f"{call()}: triangles must name vertices 0..{len(points) - 1}")
     used = np.zeros(len(points), dtype=bool)
     used[faces.ravel()] = True
     low, high = (np.array([bound(points[used, k]) for k in range(3)]) for bound in (np.min, np.max))
     size = np.ceil((high - low)[:2] / MESH_CELL).astype(int) + 1
+    if size.prod(dtype=float) > MOST_POINTS:
+        extent = f"{high[0] - low[0]:g} m x {high[1] - low[1]:g} m"
+        raise ValueError(
+            f"{call()}: the mesh extends over {extent}, more than {MOST_POINTS:,} points {MESH_CELL} m apart; "
+            "is a vertex astray?"
+        )
     points[:, :2] = (points[:, :2] - low[:2]) / MESH_CELL
     heights = np.full(size, low[2])
     # Blocks whose numbers fit into a processor's cache take a third of the time of all at once.
     blocks = range(0, len(faces), MESH_BLOCK)
     seen = [_measure(heights, points[faces[k : k + MESH_BLOCK]]) for k in blocks] if size.min() > 1 else []
     if not any(seen):
-        raise ValueError("add_triangle_mesh: the mesh has no triangle that can be seen from above")
+        raise ValueError(f"{call()}: the mesh has no triangle that can be seen from above")
     x, y, z = _level(pose)
     corner = float(low[0]) + x, float(low[1]) + y, z
     return HeightMap(heights.astype(np.float32), corner, (MESH_CELL, MESH_CELL), friction)
@@ -192,5 +231,5 @@ def _measure(heights: np.ndarray, corners: np.ndarray) -> bool:
 def _level(pose: Transform) -> tuple[float, float, float]:
     r = pose.r.normalize()
     if abs(r.w) < 1.0 - 1e-6:
-        raise ValueError("the ground's transform may move it, not turn it")
+        raise ValueError(f"{call()}: the ground's transform may move it, not turn it")
     return pose.p.x, pose.p.y, pose.p.z

@@ -28,7 +28,7 @@ def index_of(value: Any) -> int:
     Raises:
         TypeError: it is not.
     """
-    return number(value, int, "a handle or an index")
+    return value if type(value) is int else number(value, int, f"{call()}: a handle or an index")
 
 
 def call() -> str:

@@ -1,4 +1,5 @@
-"""Masses, centres of mass and inertias of bodies: read from a model, changed by a client, and written into models.
+"""Masses, centres of mass and inertias of bodies, and whether they fall: read from a model, changed by a client, and written
+into models.
 
 kg, metres and kg m^2; the inertia is about the centre of mass, in the body's axes.
 """
@@ -10,12 +11,20 @@ from collections.abc import Mapping, Sequence
 import mujoco
 import numpy as np
 
+from .component_types import (
+    RIGID_BODY_DISABLE_GRAVITY,
+    RIGID_BODY_DISABLE_SIMULATION,
+    RIGID_BODY_ENABLE_GYROSCOPIC_FORCES,
+    RIGID_BODY_NONE,
+)
 from .datatypes import Mat33, RigidBodyProperties
 from .numbers import twin
 from .pose_types import Vec3
 
 #: Metres and wxyz: a frame that is neither the body's nor parallel to it.
 TILTED_POS, TILTED_QUAT = [1e-6, 2e-6, 3e-6], [0.5, 0.5, 0.5, 0.5]
+#: Of ``RigidBodyProperties.flags``. Gyroscopic forces always act.
+FLAGS = RIGID_BODY_DISABLE_GRAVITY | RIGID_BODY_DISABLE_SIMULATION | RIGID_BODY_ENABLE_GYROSCOPIC_FORCES
 
 
 def read(m: mujoco.MjModel) -> list[RigidBodyProperties]:
@@ -28,6 +37,7 @@ def read(m: mujoco.MjModel) -> list[RigidBodyProperties]:
         matrix = rotation @ np.diag(m.body_inertia[b]) @ rotation.T
         mass = float(m.body_mass[b])
         props = RigidBodyProperties(com=Vec3(*map(float, m.body_ipos[b])), mass=mass, inertia=_mat33(matrix))
+        props.flags = RIGID_BODY_DISABLE_GRAVITY if m.body_gravcomp[b] == 1.0 else RIGID_BODY_NONE
         if mass:
             props.invMass, props.invInertia = 1.0 / mass, _mat33(np.linalg.pinv(matrix))
         out.append(props)
@@ -39,6 +49,21 @@ def copied(p: RigidBodyProperties) -> RigidBodyProperties:
     copy = twin(p)
     copy.com, copy.inertia, copy.invInertia = twin(p.com), _rows(p.inertia), _rows(p.invInertia)
     return copy
+
+
+def scaled(p: RigidBodyProperties, times: float) -> RigidBodyProperties:
+    """Those of a body with ``times`` the lengths and the same density."""
+    inertia, inverse = (
+        [row * by for row in (m.x, m.y, m.z)] for m, by in ((p.inertia, times**5), (p.invInertia, times**-5))
+    )
+    return RigidBodyProperties(
+        com=p.com * times,
+        flags=p.flags,
+        inertia=Mat33(*inertia),
+        invInertia=Mat33(*inverse),
+        invMass=p.invMass / times**3,
+        mass=p.mass * times**3,
+    )
 
 
 def _rows(m: Mat33) -> Mat33:
@@ -57,7 +82,8 @@ def changes(
     With ``scale_inertia`` inertias are those of before, times what the mass has grown by, whatever ``props`` say of them.
 
     Raises:
-        ValueError: a number that is not finite, or a mass or principal inertia that is not positive.
+        NotImplementedError: the flag ``RIGID_BODY_DISABLE_SIMULATION``.
+        ValueError: a number that is not finite, a mass or principal inertia that is not positive, or an unknown flag.
     """
     after = {}
     for k, (new, asset) in enumerate(zip(props, own, strict=True)):
@@ -70,6 +96,11 @@ def changes(
             continue
         if value == (old.mass, old.com, old.inertia, old.flags):
             after[k] = old
+            continue
+        _check_flags(new.flags, f"body {k} of {whose}")
+        if value[:3] == (asset.mass, asset.com, asset.inertia):  # also of a body without mass
+            after[k] = copied(asset)
+            after[k].flags = new.flags
             continue
         matrix = _checked(new.mass, new.com, inertia, f"body {k} of {whose}")
         after[k] = RigidBodyProperties(
@@ -84,11 +115,15 @@ def changes(
 
 
 def write(m: mujoco.MjModel, body: int, props: RigidBodyProperties) -> None:
-    """Write one body's into a model that was compiled with :func:`tilt`."""
+    """Write one body's into a model that was compiled with :func:`tilt` and has the asset's compensation of gravity."""
     values, vectors = np.linalg.eigh(_matrix(props.inertia))
     if np.linalg.det(vectors) < 0:
         vectors[:, 0] *= -1
     m.body_mass[body] = props.mass
+    if props.flags & RIGID_BODY_DISABLE_GRAVITY:
+        m.body_gravcomp[body] = 1.0
+    elif m.body_gravcomp[body] == 1.0:  # a part of it, which an MJCF file may give, is no flag
+        m.body_gravcomp[body] = 0.0
     m.body_ipos[body] = _xyz(props.com)
     m.body_inertia[body] = values
     mujoco.mju_mat2Quat(m.body_iquat[body], np.ascontiguousarray(vectors).ravel())
@@ -108,6 +143,16 @@ def tilt(spec: mujoco.MjSpec, own: mujoco.MjModel) -> None:
         body.mass = own.body_mass[b]
         body.ipos, body.iquat = own.body_ipos[b] + TILTED_POS, TILTED_QUAT
         body.inertia = [own.body_inertia[b].max()] * 3
+
+
+def _check_flags(flags: int, whose: str) -> None:
+    if flags & RIGID_BODY_DISABLE_SIMULATION:
+        raise NotImplementedError(
+            f"{whose} cannot have the flag RIGID_BODY_DISABLE_SIMULATION: every body is simulated; "
+            "leave it out of the asset, or hold it with fix_base_link"
+        )
+    if flags & ~FLAGS:
+        raise ValueError(f"{whose} cannot have the flags {flags}; they are a sum of RIGID_BODY_*, at most {FLAGS}")
 
 
 def _checked(mass: float, com: Vec3, inertia: Mat33, whose: str) -> np.ndarray:

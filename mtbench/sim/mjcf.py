@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-import warnings
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
@@ -16,10 +15,13 @@ from xml.etree.ElementTree import Element
 import mujoco
 
 from . import mesh_files
+from .checks import warn
 
 #: Bodies that ``<replicate>`` may make in all.
 MOST_REPLICATES = 10_000
 _MOST_REPAIRS = 200
+#: Elements within each other, from the outermost on.
+DEEPEST = 300
 #: MuJoCo's own name for the world's body.
 RESERVED = "world"
 #: Between limits that are equal, in the file's units.
@@ -33,6 +35,7 @@ def read(root: Element, path: Path) -> mujoco.MjSpec:
         ValueError: what cannot be loaded.
     """
     repaired = _expand(root, path, (path,))
+    _check_depth(root, path)
     repaired |= _check_numbers(root, path)
     repaired |= _name(root, path)
     repaired |= _drop_looks(root, path)
@@ -84,10 +87,10 @@ def _parse(root: Element, path: Path) -> mujoco.MjSpec:
                 raise
             continue
         if bad:
-            warnings.warn(f"asset file {path}: {', '.join(dict.fromkeys(bad))}", stacklevel=5)
+            warn(f"asset file {path}: {', '.join(dict.fromkeys(bad))}")
         if unknown:
             names = ", ".join(dict.fromkeys(unknown))
-            warnings.warn(f"asset file {path}: MuJoCo does not know {names}; left out", stacklevel=5)
+            warn(f"asset file {path}: MuJoCo does not know {names}; left out")
         return spec
     raise ValueError(f"more than {_MOST_REPAIRS} elements and attributes are not MuJoCo's")
 
@@ -146,6 +149,16 @@ def _expand(root: Element, path: Path, open_files: tuple[Path, ...]) -> bool:
                 parent.insert(at + k, element)
             changed = True
     return changed
+
+
+def _check_depth(root: Element, path: Path) -> None:
+    level, depth = [root], 0
+    while level:
+        level, depth = [child for element in level for child in element], depth + 1
+    if depth > DEEPEST:
+        raise ValueError(
+            f"asset file {path}: <{root.tag}>: its elements are nested {depth} deep; at most {DEEPEST} are possible"
+        )
 
 
 def _check_numbers(root: Element, path: Path) -> bool:
@@ -218,9 +231,7 @@ def _name(root: Element, path: Path) -> bool:
                     seen.add(name)
     if repeated:
         names = ", ".join(dict.fromkeys(repeated))
-        warnings.warn(
-            f"asset file {path}: {names} is there more than once; later ones have a number added", stacklevel=5
-        )
+        warn(f"asset file {path}: {names} is there more than once; later ones have a number added")
     return changed
 
 
@@ -279,9 +290,7 @@ def _take_meshes(root: Element, path: Path) -> tuple[dict[str, Path], bool]:
             mesh.set("name", mesh.get("name") or Path(filename).stem)
             if file is None and _drop_visuals(root, mesh.get("name", "")):
                 asset.remove(mesh)
-                warnings.warn(
-                    f"asset file {path}: {filename!r} is not there; it is looks alone and left out", stacklevel=5
-                )
+                warn(f"asset file {path}: {filename!r} is not there; it is looks alone and left out")
                 gone = True
                 continue
             if file is None:

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import inertia, shapes
-from .datatypes import ActuatorProperties, DofType, IndexRange, RigidBodyProperties, RigidShapeProperties
+from .arguments import checked
+from .checks import check_unprepared, shown
+from .datatypes import (
+    DOF_PROPERTIES,
+    ActuatorProperties,
+    DofDriveMode,
+    DofType,
+    IndexRange,
+    RigidBodyProperties,
+    RigidShapeProperties,
+)
 from .handles import actor_of, call, find, simulation, within
 from .numbers import number, twin
 from .scaling import scaled
@@ -20,6 +30,7 @@ if TYPE_CHECKING:
     from .scene import Env
 
 
+@checked
 class PropertyCalls:
     """Properties of one actor."""
 
@@ -35,6 +46,8 @@ class PropertyCalls:
         counterpart in MuJoCo.
         """
         actor = actor_of(env, handle)
+        if not set(DOF_PROPERTIES.names or ()) <= set(getattr(getattr(props, "dtype", None), "names", None) or ()):
+            raise TypeError(f"{call()}: props are as get_actor_dof_properties gives them, not {shown(props)}")
         if len(props) != len(actor.dof_props):
             raise ValueError(f"{call()}: actor {actor.name!r} has {len(actor.dof_props)} DOFs, not {len(props)}")
         for name in ("stiffness", "damping", "friction", "armature"):
@@ -44,6 +57,14 @@ class PropertyCalls:
         for name in ("effort", "velocity", "lower", "upper"):  # limits, of which infinity is none
             if np.isnan(props[name]).any() or (name in ("effort", "velocity") and (props[name] < 0.0).any()):
                 raise ValueError(f"{call()}: {name} of actor {actor.name!r} is {props[name]}, which is no limit")
+        modes = {int(mode): mode.name for mode in DofDriveMode}
+        if not np.isin(props["driveMode"], list(modes)).all():
+            given = f"{call()}: driveMode of actor {actor.name!r} is {props['driveMode']}"
+            raise ValueError(f"{given}, but each is one of {', '.join(modes.values())}")
+        crossed = (props["lower"] > props["upper"]) | (props["lower"] == np.inf) | (props["upper"] == -np.inf)
+        if (crossed & props["hasLimits"]).any():
+            given = f"{call()}: actor {actor.name!r} has lower limits {props['lower']} and upper ones {props['upper']}"
+            raise ValueError(f"{given}, and no position is between; swap them, or set hasLimits to False")
         for field in actor.dof_props.dtype.names or ():
             actor.dof_props[field] = props[field]
         simulation(env).properties_changed(env)
@@ -78,7 +99,8 @@ class PropertyCalls:
         props: list[RigidBodyProperties],
         recomputeInertia: bool = False,  # noqa: N803
     ) -> bool:
-        """Masses, centres of mass and inertias. ``recomputeInertia`` scales each inertia as its mass has changed."""
+        """Masses, centres of mass, inertias and flags, of which ``RIGID_BODY_DISABLE_GRAVITY`` takes gravity from a body.
+        ``recomputeInertia`` scales each inertia as its mass has changed."""
         actor = actor_of(env, actorHandle)
         own, whose = actor.asset.body_props, f"actor {actor.name!r}"
         if len(props) != len(own):
@@ -118,8 +140,7 @@ class PropertyCalls:
             raise ValueError(f"gym.set_actor_scale: a scale is positive and finite, not {scale}")
         if scale == actor.scale:
             return True
-        if simulation(env).prepared:
-            raise RuntimeError("gym.set_actor_scale comes before prepare_sim: sizes are compiled into the models")
+        check_unprepared(simulation(env), "sizes cannot change")
         sizes = actor.asset.sizes
         if scale not in sizes:
             sizes[scale] = scaled(sizes[1.0], scale)
@@ -129,6 +150,8 @@ class PropertyCalls:
         )
         for key in ("lower", "upper"):
             actor.dof_props[key][limits] *= scale / actor.scale
+        times = scale / actor.scale
+        actor.body_props = {k: inertia.scaled(p, times) for k, p in actor.body_props.items()}
         actor.asset, actor.scale = sizes[scale], scale
         return True
 

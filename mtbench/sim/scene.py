@@ -178,7 +178,7 @@ def build_groups(envs: Sequence[Env], params: SimParams, ground: Ground, contact
 
 
 def changed_inertias(envs: Iterable[Env]) -> set[int]:
-    """``uid`` of the assets of which an actor has masses, centres of mass or inertias of its own."""
+    """``uid`` of the assets of which an actor has masses, centres of mass, inertias or flags of its own."""
     return {actor.asset.uid for env in envs for actor in env.actors if actor.body_props}
 
 
@@ -303,7 +303,7 @@ def with_properties(
         m.geom_friction[collides] = np.maximum(friction, [LEAST_FRICTION, -np.inf, -np.inf])
     for actor in env.actors:
         own, last = actor.asset.model, body + len(actor.asset.body_names)
-        for name in ("body_mass", "body_ipos", "body_iquat", "body_inertia"):
+        for name in ("body_mass", "body_ipos", "body_iquat", "body_inertia", "body_gravcomp"):
             getattr(m, name)[body:last] = getattr(own, name)[1:]
         for k, props in actor.body_props.items():
             inertia.write(m, body + k, props)

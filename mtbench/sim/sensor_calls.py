@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
+from .arguments import checked
+from .checks import check_pose
 from .component_types import ForceSensorProperties
 from .datatypes import INVALID_HANDLE
 from .force_sensors import AssetSensor, ForceSensor
 from .gymtorch import Tensor
-from .handles import actor_of, index_of, simulation
+from .handles import actor_of, call, index_of, simulation
 from .pose_types import Transform
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from .simulation import Simulation as Sim
 
 
+@checked
 class SensorCalls:
     """Force sensors, on the CPU engine."""
 
@@ -25,8 +28,12 @@ class SensorCalls:
         self, asset: Asset, body_idx: int, local_pose: Transform, props: ForceSensorProperties | None = None
     ) -> int:
         """Give a body of an asset a sensor, before ``prepare_sim``; its index, or -1 where there is no such body."""
+        if any(sim.prepared for sim in asset.sizes[1.0].simulations):
+            late = "an actor of the asset is in a simulation that is prepared"
+            raise RuntimeError(f"{call()}: {late}; give assets their sensors before prepare_sim and the first simulate")
         if not 0 <= index_of(body_idx) < len(asset.body_names):
             return INVALID_HANDLE
+        check_pose(local_pose, "a sensor's pose")
         sensor = AssetSensor(index_of(body_idx), copy.deepcopy(local_pose), copy.copy(props or ForceSensorProperties()))
         asset.force_sensors.append(sensor)
         return len(asset.force_sensors) - 1

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .checks import FINITE, check_fields, warn
 from .datatypes import IndexRange, RigidShapeProperties
 from .handles import call
 from .numbers import twin
@@ -35,12 +35,11 @@ def checked(props: list[RigidShapeProperties], expected: int) -> list[RigidShape
     for p in props:
         if not np.isfinite(p.friction) or np.isnan(p.restitution):
             raise ValueError(f"{call()}: a shape cannot have friction {p.friction} and restitution {p.restitution}")
+        check_fields(p, FINITE, "torsion_friction", "rolling_friction")
     warn_restitution(max((p.restitution for p in props), default=0.0), "a shape")
     return [twin(p) for p in props]
 
 
 def warn_restitution(restitution: float, where: str) -> None:
     if restitution:
-        warnings.warn(
-            f"restitution {restitution} of {where} has no effect: MuJoCo contacts do not bounce", stacklevel=3
-        )
+        warn(f"restitution {restitution} of {where} has no effect: MuJoCo contacts do not bounce")

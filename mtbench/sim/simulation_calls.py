@@ -10,10 +10,12 @@ import numpy as np
 import torch
 
 from . import shapes
+from .arguments import checked
+from .checks import FINITE, NOT_NEGATIVE, POSITIVE, check_fields, check_pose, check_unprepared, check_vector
 from .coverage import PAGE
 from .datatypes import HeightFieldParams, PlaneParams, SimParams, SimType, TriangleMeshParams, Version
-from .ground import from_samples, from_triangles
-from .handles import index_of, simulation
+from .ground import array, from_samples, from_triangles
+from .handles import call, index_of, simulation
 from .numbers import number
 from .simulation import Simulation as Sim
 
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
     from .scene import Env
 
 
+#: Seconds: a step is between these. PhysX and MuJoCo are made for hundredths.
+SHORTEST, LONGEST = 1e-6, 1.0
+
+
+@checked
 class SimulationCalls:
     """From ``create_sim`` to ``destroy_sim``."""
 
@@ -41,8 +48,7 @@ class SimulationCalls:
             )
         if params.use_gpu_pipeline and not torch.cuda.is_available():
             raise ValueError("gym.create_sim: use_gpu_pipeline needs a CUDA device that PyTorch can use")
-        if params.dt <= 0 or params.substeps < 1:
-            raise ValueError(f"dt must be positive and substeps at least 1, not {params.dt} and {params.substeps}")
+        _check(params)
         return Sim(params, f"cuda:{index_of(compute_device)}" if params.use_gpu_pipeline else "cpu")
 
     def destroy_sim(self, sim: Sim) -> None:
@@ -55,6 +61,7 @@ class SimulationCalls:
 
     def set_sim_params(self, sim: Sim, params: SimParams) -> None:
         """After ``prepare_sim`` gravity can change, and what has no effect; the rest is compiled into the models."""
+        _check(params)
         if sim.prepared:
             sim.change_params(params)
         sim.params = deepcopy(params)
@@ -62,17 +69,22 @@ class SimulationCalls:
     # -- ground -------------------------------------------------------------------------------------------------
 
     def add_ground(self, sim: Sim, params: PlaneParams) -> None:
-        shapes.warn_restitution(params.restitution, "the ground")
+        _check_ground(sim, params)
+        check_vector(params.normal, "PlaneParams.normal", some=True)
+        check_fields(params, FINITE, "distance")
         sim.ground.plane = deepcopy(params)
 
     def add_heightfield(self, sim: Sim, heightSamples: np.ndarray, params: HeightFieldParams) -> None:  # noqa: N803
         """A ground of integer heights, ``nbColumns`` (along x) times ``nbRows`` (along y, fastest) of them, for all
         environments; the first stands at ``params.transform``, which may not turn. MuJoCo sees slopes between neighbouring
         samples, never walls."""
-        shapes.warn_restitution(params.restitution, "the ground")
+        _check_ground(sim, params)
+        check_pose(params.transform, "HeightFieldParams.transform")
+        check_fields(params, POSITIVE, "column_scale", "row_scale")
+        check_fields(params, FINITE, "vertical_scale")
         scale = params.column_scale, params.row_scale, params.vertical_scale
         sizes = params.nbRows, params.nbColumns
-        samples = np.asarray(heightSamples)
+        samples = array(heightSamples, "heightSamples")
         sim.ground.maps.append(from_samples(samples, *sizes, scale, params.transform, params.static_friction))
 
     def add_triangle_mesh(
@@ -84,7 +96,8 @@ class SimulationCalls:
     ) -> None:
         """A ground of triangles, for all environments. It becomes a height field of its upper surface, measured every 5 cm:
         walls become slopes that steep, and what is below something else is lost."""
-        shapes.warn_restitution(params.restitution, "the ground")
+        _check_ground(sim, params)
+        check_pose(params.transform, "TriangleMeshParams.transform")
         sim.ground.maps.append(from_triangles(vertices, triangles, params.transform, params.static_friction))
 
     def set_env_ground(self, env: Env, x: float, y: float, length: float, width: float) -> None:
@@ -93,10 +106,12 @@ class SimulationCalls:
         copy. Environments with windows of the same size still share one structure. MuJoCo Warp keeps one ground for all
         worlds, so a GPU ignores windows."""
         sim = simulation(env)
-        if sim.prepared:
-            raise RuntimeError("the ground cannot change after prepare_sim")
+        check_unprepared(sim, "the ground cannot change")
         if sim.device.type == "cpu" and not sim.params.warp.enabled:
-            x, y, length, width = (number(v, float, "an edge of a window") for v in (x, y, length, width))
+            given = {"x": x, "y": y, "length": length, "width": width}
+            x, y, length, width = (number(v, float, f"{call()}: {key}") for key, v in given.items())
+            if not (x in FINITE and y in FINITE and length in POSITIVE and width in POSITIVE):
+                raise ValueError(f"{call()}: a window is finite and its sizes positive, not {list(given.values())}")
             env.window = x, y, length, width
 
     # -- steps --------------------------------------------------------------------------------------------------
@@ -160,3 +175,17 @@ class SimulationCalls:
     def set_state(self, sim: Sim, state: dict[str, torch.Tensor]) -> None:
         """The inverse of :meth:`get_state`, on a simulation with the same environments."""
         sim.set_state(state)
+
+
+def _check(params: SimParams) -> None:
+    if not SHORTEST <= params.dt <= LONGEST:
+        raise ValueError(f"{call()}: SimParams.dt is from {SHORTEST:g} to {LONGEST:g} s, not {params.dt}")
+    if params.substeps < 1:
+        raise ValueError(f"{call()}: SimParams.substeps is at least 1, not {params.substeps}")
+    check_vector(params.gravity, "SimParams.gravity")
+
+
+def _check_ground(sim: Sim, params: PlaneParams | HeightFieldParams | TriangleMeshParams) -> None:
+    check_unprepared(sim, "the ground cannot change")
+    check_fields(params, NOT_NEGATIVE, "static_friction", "dynamic_friction")
+    shapes.warn_restitution(params.restitution, "the ground")

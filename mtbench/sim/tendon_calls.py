@@ -6,6 +6,7 @@ import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .arguments import checked
 from .component_types import TendonProperties
 from .datatypes import FLT_MAX
 from .handles import actor_of, find, index_of, simulation, within
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from .tendons import Tendon
 
 
+@checked
 class TendonCalls:
     """Fixed tendons of MJCF assets. An actor starts with its asset's properties."""
 

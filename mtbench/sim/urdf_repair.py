@@ -7,7 +7,6 @@ the element and the reason.
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement
@@ -16,6 +15,7 @@ import mujoco
 import numpy as np
 
 from . import mesh_files
+from .checks import warn
 from .datatypes import AssetOptions
 
 #: MuJoCo keeps this name for itself.
@@ -24,6 +24,11 @@ RESERVED = "world"
 JOINTS = "revolute", "continuous", "prismatic", "planar", "fixed"
 #: A joint whose limits are equal has this much room (rad or m): MuJoCo wants some.
 PLAY = 1e-6
+#: Links that may hang on each other in a row.
+DEEPEST = 300
+
+
+_AMOUNT = {0: "some numbers", 1: "a number"}
 
 
 @dataclass(frozen=True)
@@ -64,10 +69,9 @@ class UrdfRepair:
             self._inertial(link)
             self._shapes(link)
         if self._balanced:
-            warnings.warn(
+            warn(
                 f"asset file {path}: no body can have the inertia of link {', '.join(map(repr, self._balanced))} (one moment "
                 "is larger than the sum of the others, or negative); the smaller moments are raised",
-                stacklevel=5,
             )
         for element in list(robot):  # what MuJoCo's parser stumbles over and physics does not need
             if element.tag not in ("link", "joint"):
@@ -110,7 +114,7 @@ class UrdfRepair:
             if repeated:
                 done = "the first of each is taken" if kind == "link" else "later ones have a number added"
                 names = ", ".join(map(repr, dict.fromkeys(repeated)))
-                warnings.warn(f"asset file {self.path}: {kind} {names} is defined more than once; {done}", stacklevel=6)
+                warn(f"asset file {self.path}: {kind} {names} is defined more than once; {done}")
         links = {link.get("name") for link in self.robot.findall("link")}
         if RESERVED in links:
             name = next(n for i in range(1, len(links) + 2) if (n := f"{RESERVED}_{i}") not in links)
@@ -146,6 +150,8 @@ class UrdfRepair:
                 if name in seen:
                     raise self.error(f"link {name!r}", "its joints form a ring")
                 seen.add(name)
+            if len(seen) > DEEPEST:
+                raise self.error("<robot>", f"more than {DEEPEST} links hang on each other in a row")
 
     def _joint(self, joint: Element) -> None:
         """Limits that MuJoCo accepts: some room, in order."""
@@ -155,9 +161,16 @@ class UrdfRepair:
         axis = joint.find("axis")
         if axis is not None and joint.get("type") != "fixed" and not np.any(self._numbers(axis, "xyz", where, 3)):
             raise self.error(where, "its axis is zero")
+        dynamics = joint.find("dynamics")
+        if dynamics is not None:
+            for key in ("damping", "friction"):
+                if (value := self._numbers(dynamics, key, where, 1, "0")[0]) < 0.0:
+                    raise self.error(where, f"the {key} of <dynamics> is {value:g}, and cannot be negative")
+        if limit is not None:
+            self._numbers(limit, "velocity", where, 1, "0")
         if limit is None or joint.get("type") not in ("revolute", "prismatic"):
             return
-        lower, upper = (float(limit.get(key, 0.0)) for key in ("lower", "upper"))
+        lower, upper, _ = (self._numbers(limit, key, where, 1, "0")[0] for key in ("lower", "upper", "effort"))
         if "lower" in limit.attrib or "upper" in limit.attrib:
             if lower > upper:
                 raise self.error(where, f"its lower limit {lower:g} is above its upper limit {upper:g}")
@@ -233,7 +246,9 @@ class UrdfRepair:
         except ValueError:
             values = []
         if not values or (count and len(values) != count):
-            raise self.error(where, f"the {key} of <{element.tag}> is {text!r}, not {count or 'some'} numbers")
+            raise self.error(
+                where, f"the {key} of <{element.tag}> is {text!r}, not {_AMOUNT.get(count, f'{count} numbers')}"
+            )
         return values
 
     def finish(self, spec: mujoco.MjSpec) -> None:

@@ -3,13 +3,14 @@ without a display, and the others do nothing when they are given it."""
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .arguments import checked
+from .checks import check_vector, warn
 from .datatypes import INVALID_HANDLE
-from .handles import index_of
+from .handles import actor_of, index_of, within
 from .pose_types import Transform, Vec3
 from .viewer_types import ActionEvent, CameraProperties, Int2, KeyboardInput, MeshType, MouseInput, Vec2, Viewer
 
@@ -18,15 +19,15 @@ if TYPE_CHECKING:
     from .simulation import Simulation as Sim
 
 
+@checked
 class ViewerCalls:
     """Windows, lines and colours."""
 
     def create_viewer(self, sim: Sim, properties: CameraProperties) -> Viewer | None:
         """None, with a warning: there is no window. ``create_camera_sensor`` renders images."""
-        warnings.warn(
+        warn(
             "gym.create_viewer: there is no window, so there is no viewer (None); run the client headless, "
-            "or render images with create_camera_sensor",
-            stacklevel=2,
+            "or render images with create_camera_sensor"
         )
         return None
 
@@ -107,10 +108,10 @@ class ViewerCalls:
 
     def set_rigid_body_texture(self, env: Env, handle: int, body: int, mesh_type: MeshType, texture: int) -> None:
         """Textures are not drawn."""
-        env.textures[index_of(handle), index_of(body)] = index_of(texture)
+        env.textures[_body(env, handle, body)] = index_of(texture)
 
     def get_rigid_body_texture(self, env: Env, handle: int, body: int, mesh_type: MeshType) -> int:
-        return env.textures.get((index_of(handle), index_of(body)), INVALID_HANDLE)
+        return env.textures.get(_body(env, handle, body), INVALID_HANDLE)
 
     def reset_actor_materials(self, env: Env, handle: int, mesh_type: MeshType) -> None:
         """Forget colours that ``set_rigid_body_color`` gave."""
@@ -119,14 +120,21 @@ class ViewerCalls:
 
     def set_rigid_body_color(self, env: Env, handle: int, body: int, mesh_type: Any, color: Vec3) -> None:
         """The colour of a body's shapes in images of cameras."""
-        env.colors[index_of(handle), index_of(body)] = float(color.x), float(color.y), float(color.z)
+        check_vector(color, "a colour")
+        env.colors[_body(env, handle, body)] = float(color.x), float(color.y), float(color.z)
 
     def get_rigid_body_color(self, env: Env, handle: int, body: int, mesh_type: Any) -> Vec3:
         """The colour that was set, or white."""
-        return Vec3(*env.colors.get((index_of(handle), index_of(body)), (1.0, 1.0, 1.0)))
+        return Vec3(*env.colors.get(_body(env, handle, body), (1.0, 1.0, 1.0)))
+
+
+def _body(env: Env, handle: int, body: int) -> tuple[int, int]:
+    """(actor, body within it), which are there."""
+    actor = actor_of(env, handle)
+    return index_of(handle), within(body, len(actor.asset.body_names), f"rigid bodies of actor {actor.name!r}")
 
 
 def _new_texture(sim: Sim) -> int:
-    warnings.warn("textures are not drawn: images show colours alone", stacklevel=3)
+    warn("textures are not drawn: images show colours alone")
     sim.textures += 1
     return sim.textures - 1

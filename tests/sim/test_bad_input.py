@@ -119,13 +119,13 @@ def test_what_is_made(make_world):
     g, box = w.gym, w.gym.create_box(w.sim, 0.1, 0.1, 0.1, w.options())
     for bad in NO_NUMBER:
         for pose in (gymapi.Transform(gymapi.Vec3(0, bad, 0)), gymapi.Transform(r=gymapi.Quat(0, 0, bad, 1))):
-            with pytest.raises(ValueError, match=r"gym.create_actor: no actor can be placed"):
+            with pytest.raises(ValueError, match=r"gym.create_actor: an actor.s pose is finite"):
                 g.create_actor(envs[0], box, pose, "x", 0, 0)
-        with pytest.raises(ValueError, match=r"gym.create_sphere: a density"):
+        with pytest.raises(ValueError, match=r"gym.create_sphere: AssetOptions.density"):
             g.create_sphere(w.sim, 0.1, w.options(density=bad))
         with pytest.raises(ValueError, match=r"gym.create_box: the size"):
             g.create_box(w.sim, 0.1, bad, 0.1, w.options())
-    with pytest.raises(ValueError, match=r"gym.create_actor: no actor"):
+    with pytest.raises(ValueError, match=r"gym.create_actor: an actor.s pose"):
         g.create_actor(envs[0], box, gymapi.Transform(r=gymapi.Quat(0, 0, 0, 0)), "x", 0, 0)
     assert g.get_actor_count(envs[0]) == 2
     w.prepare()

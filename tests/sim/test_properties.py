@@ -189,6 +189,95 @@ def test_bodies_that_cannot_be_are_refused(make_world):
     assert w.gym.get_actor_rigid_body_properties(env, 0)[0].mass == pytest.approx(1.0)
 
 
+def _give_flags(w, env, handle: int, *flags: int) -> None:
+    props = w.gym.get_actor_rigid_body_properties(env, handle)
+    for body, given in zip(props, flags, strict=True):
+        body.flags = given
+    assert w.gym.set_actor_rigid_body_properties(env, handle, props)
+    assert [p.flags for p in w.gym.get_actor_rigid_body_properties(env, handle)] == list(flags)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_gravity_is_taken_from_a_body_and_given_back(make_world, after):
+    """Bodies fall by g t^2 / 2, or stay; each environment, and each body of an actor, for itself."""
+    w = make_world(dt=0.01)
+    on, off = gymapi.RIGID_BODY_NONE, gymapi.RIGID_BODY_DISABLE_GRAVITY
+    sliders = """<mujoco><worldbody><body name="base"><geom size=".02"/>
+      <body name="a"><joint name="ja" type="slide" axis="0 0 1"/><inertial pos="0 0 0" mass="2" diaginertia="1 1 1"/></body>
+      <body name="b"><joint name="jb" type="slide" axis="0 0 1"/><inertial pos="0 0 0" mass="1" diaginertia="1 1 1"/></body>
+    </body></worldbody></mujoco>"""
+    rail = w.mjcf(sliders, fix_base_link=True)
+    heavy = w.gym.create_box(w.sim, *BRICK, w.options())
+    light = w.gym.create_sphere(w.sim, 0.1, w.options(disable_gravity=True))
+    envs = [w.env((heavy, (0, 0, 1)), (light, (2, 0, 1)), (rail, (4, 0, 1))) for _ in range(3)]
+    flags = [p.flags for handle in range(3) for p in w.gym.get_actor_rigid_body_properties(envs[0], handle)]
+    assert flags == [on, off, on, on, on]
+    if after:
+        w.prepare()
+    _give_flags(w, envs[1], 0, off)
+    _give_flags(w, envs[1], 1, on)
+    _give_flags(w, envs[1], 2, on, on, off)
+    if not after:
+        w.prepare()
+    w.step(40)
+    falls = -9.81 * 0.01**2 * 40 * 41 / 2
+    down = torch.tensor([falls, 0.0])
+    expected = torch.stack([down, down.flip(0), down])
+    torch.testing.assert_close(w.root[:, 2].view(3, 3)[:, :2] - 1.0, expected, atol=1e-5, rtol=1e-4)
+    rails = torch.tensor([[falls, falls], [falls, 0.0], [falls, falls]])
+    torch.testing.assert_close(w.dof[:, 0].view(3, 2), rails, atol=1e-5, rtol=1e-4)
+    for handle, given in ((0, (on,)), (1, (off,)), (2, (on, on, on))):  # as in the beginning
+        _give_flags(w, envs[1], handle, *given)
+    before = w.root[:, 9].view(3, 3)[1, :2].clone()
+    w.step(1)
+    torch.testing.assert_close(w.root[:, 9].view(3, 3)[1, :2] - before, torch.tensor([-0.0981, 0.0]), atol=1e-5, rtol=0)
+
+
+def test_flags_that_cannot_be(make_world):
+    w = make_world()
+    env = w.env((SHAPES["cube"](w), (0, 0, 1)))
+    props = w.gym.get_actor_rigid_body_properties(env, 0)
+    props[0].flags = gymapi.RIGID_BODY_DISABLE_SIMULATION
+    with pytest.raises(
+        NotImplementedError, match=r"gym\.set_actor_rigid_body_properties.*RIGID_BODY_DISABLE_SIMULATION"
+    ):
+        w.gym.set_actor_rigid_body_properties(env, 0, props)
+    props[0].flags = 8
+    with pytest.raises(ValueError, match=r"gym\.set_actor_rigid_body_properties.*flags 8"):
+        w.gym.set_actor_rigid_body_properties(env, 0, props)
+    assert w.gym.get_actor_rigid_body_properties(env, 0)[0].flags == gymapi.RIGID_BODY_NONE
+
+
+@pytest.mark.parametrize("first", ["properties", "scale"])
+def test_scale_and_masses_in_either_order(make_world, first):
+    """Lengths times 2: masses times 8, inertias times 32; a force and a torque meet them."""
+    w = make_world(gravity=0.0)
+    env = w.env((SHAPES["brick"](w), (0, 0, 1)))
+    inertia = np.diag([0.2, 0.3, 0.4])
+
+    def change(times: float) -> None:
+        props = w.gym.get_actor_rigid_body_properties(env, 0)
+        props[0].mass, props[0].com = 5.0 * times**3, gymapi.Vec3(0.01 * times, 0, 0)
+        props[0].inertia = _inertia(inertia * times**5)
+        w.gym.set_actor_rigid_body_properties(env, 0, props)
+
+    if first == "properties":
+        change(1.0)
+        assert w.gym.set_actor_scale(env, 0, 2.0)
+    else:
+        assert w.gym.set_actor_scale(env, 0, 2.0)
+        change(2.0)
+    w.prepare()
+    read = w.gym.get_actor_rigid_body_properties(env, 0)[0]
+    assert (read.mass, read.invMass) == (pytest.approx(40.0), pytest.approx(1 / 40.0))
+    assert read.com.x == pytest.approx(0.02)
+    np.testing.assert_allclose(_matrix(read.inertia), 32 * inertia, rtol=1e-12)
+    np.testing.assert_allclose(_matrix(read.invInertia) @ _matrix(read.inertia), np.eye(3), atol=1e-12)
+    linear, angular = _push(w, np.array([0.0, 0.0, 80.0]), np.array([6.4, 0.0, 0.0]))
+    np.testing.assert_allclose(angular, [6.4 / 6.4 * w.dt, 0.0, 0.0], rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(linear, [0.0, 0.0, 80.0 / 40.0 * w.dt], rtol=1e-3, atol=1e-6)
+
+
 def test_objects_are_copied_when_they_are_handed_over(make_world):
     w = make_world()
     box, pose = SHAPES["cube"](w), gymapi.Transform()
