@@ -36,6 +36,16 @@ class Tensor:
     def data_address(self) -> int:
         return self.values.data_ptr()
 
+    @property
+    def data_ptr(self) -> int:
+        """The address again; a capsule of C in Isaac Gym."""
+        return self.values.data_ptr()
+
+    @property
+    def own_data(self) -> bool:
+        """Whether the memory goes with the handle; here it is a torch tensor's."""
+        return False
+
 
 def wrap_tensor(
     gym_tensor: Tensor, offsets: Sequence[int] | None = None, counts: Sequence[int] | None = None
