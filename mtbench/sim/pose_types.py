@@ -15,6 +15,8 @@ from .array_math import QUAT, TRANSFORM, VEC3, records, rows, turned
 from .numbers import number
 from .structs import Record
 
+__all__ = ["DofState", "Quat", "RigidBodyState", "Transform", "Vec3", "Velocity"]
+
 
 @dataclass(slots=True)
 class Vec3(Record):
