@@ -12,7 +12,9 @@ import numpy as np
 from .numbers import number
 
 _NUMBERS = (float, int, bool)
+#: The fields of a class: each with its type if it converts; and those that are copied as they are, and the structs.
 _types: dict[type, dict[str, type | None]] = {}
+_parts: dict[type, tuple[list[str], list[tuple[str, type[Struct]]]]] = {}
 _Struct = TypeVar("_Struct", bound="Struct")
 
 
@@ -79,6 +81,8 @@ def _read_types(cls: type) -> dict[str, type | None]:
     owner = next(base for base in cls.__mro__ if "__dataclass_fields__" in vars(base))  # a client may derive classes
     hints = get_type_hints(owner)
     kinds = {f.name: hints[f.name] for f in fields(owner)}
+    structs = [(name, k) for name, k in kinds.items() if issubclass(k, Struct)]
+    _parts[cls] = [name for name in kinds if name not in dict(structs)], structs
     _types[cls] = {name: k if k in _NUMBERS or issubclass(k, Struct) else None for name, k in kinds.items()}
     return _types[cls]
 
@@ -102,9 +106,13 @@ def _copied(struct: Struct, cls: type[_Struct]) -> _Struct:
     """A struct of the given class with the values of another."""
     out = object.__new__(cls)
     put = object.__setattr__
-    for name, kind in (_types.get(cls) or _read_types(cls)).items():
-        value = getattr(struct, name)
-        put(out, name, value if kind is None or kind in _NUMBERS else _copied(value, kind))
+    if cls not in _parts:
+        _read_types(cls)
+    plain, structs = _parts[cls]
+    for name in plain:
+        put(out, name, getattr(struct, name))
+    for name, kind in structs:
+        put(out, name, _copied(getattr(struct, name), kind))
     return out
 
 
