@@ -88,8 +88,8 @@ def _read_types(cls: type) -> dict[str, type | None]:
 
 
 def _refuse_field(cls: type, name: str) -> None:
-    if "__dataclass_fields__" not in vars(cls):  # a client's class, which has what it likes
-        return
+    if "__dataclass_fields__" not in vars(cls) or name.startswith("__"):
+        return  # a client's class, which has what it likes; or Python's own, as __class__
     near = nearest(name, _types[cls])
     hint = f"did you mean {near!r}?" if near else f"it has {', '.join(sorted(_types[cls]))}"
     raise AttributeError(f"{cls.__name__} has no field {name!r}; {hint}")

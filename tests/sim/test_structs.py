@@ -189,6 +189,10 @@ def test_a_clients_own_class():
     props.target = mine
     mine.p.x = 5.0
     assert mine.label == "grasp" and props.target == gymapi.Transform(gymapi.Vec3(1, 2, 3))
+    options = gymapi.AssetOptions()
+    options.__class__ = type("Options", (gymapi.AssetOptions,), {})
+    options.source = "file"
+    assert options.source == "file"
     with pytest.raises(TypeError, match="takes a Vec3"):
         mine.p = 1
 
