@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import ClassVar
 
 import numpy as np
 
 from .datatypes import FLT_MAX
-from .numbers import Numbers
 from .pose_types import Quat, Transform, Vec3
+from .structs import Record, Struct
 
 AXIS_NONE, AXIS_X, AXIS_Y, AXIS_Z, AXIS_TRANSLATION = 0, 1, 2, 4, 7
 AXIS_TWIST, AXIS_SWING_1, AXIS_SWING_2, AXIS_ROTATION, AXIS_ALL = 8, 16, 32, 56, 63
@@ -23,7 +24,7 @@ class TendonType(IntEnum):
 
 
 @dataclass
-class AttractorProperties(Numbers):
+class AttractorProperties(Struct):
     """A spring-damper that pulls a rigid body (its handle in the environment) towards a pose.
 
     ``axes``: which of x, y, z and the rotations about them (a sum of ``AXIS_*``) are pulled, along the axes of ``target``.
@@ -39,7 +40,7 @@ class AttractorProperties(Numbers):
 
 
 @dataclass
-class ForceSensorProperties(Numbers):
+class ForceSensorProperties(Struct):
     """What a force sensor counts: forces of forward dynamics (gravity, drives, forces that a client applies, inertia of other
     bodies) and of the constraint solver (contacts), in the sensor's frame or along world axes."""
 
@@ -49,7 +50,7 @@ class ForceSensorProperties(Numbers):
 
 
 @dataclass
-class SpatialForce:
+class SpatialForce(Struct):
     """A force (N) and a torque (N m)."""
 
     force: Vec3 = field(default_factory=Vec3)
@@ -57,7 +58,7 @@ class SpatialForce:
 
 
 @dataclass
-class TendonProperties(Numbers):
+class TendonProperties(Struct):
     """A fixed tendon: its length is the sum of coefficient times joint position.
 
     ``stiffness`` and ``damping`` pull towards the rest length; with ``is_fixed_limited`` the length stays between the limits.
@@ -76,17 +77,17 @@ class TendonProperties(Numbers):
 
 
 @dataclass
-class DofFrame:
+class DofFrame(Record):
     """Where a DOF acts: a point and an axis."""
 
     origin: Vec3 = field(default_factory=Vec3)
     axis: Vec3 = field(default_factory=Vec3)
 
-    dtype = np.dtype([("origin", Vec3.dtype), ("axis", Vec3.dtype)])  # type: ignore[attr-defined]
+    dtype: ClassVar[np.dtype] = np.dtype([("origin", Vec3.dtype), ("axis", Vec3.dtype)])
 
 
 @dataclass
-class Mat44:
+class Mat44(Struct):
     """A 4x4 matrix by rows, each as (x, y, z, w)."""
 
     x: Quat = field(default_factory=lambda: Quat(1.0, 0.0, 0.0, 0.0))
@@ -96,7 +97,7 @@ class Mat44:
 
 
 @dataclass
-class PerformanceTimers:
+class PerformanceTimers(Struct):
     """Seconds since the last step spent in each part."""
 
     frame_idling: float = 0.0

@@ -46,6 +46,10 @@ TYPES_BY_REASON = {
 }
 MISSING_TYPES = {name: reason for reason, names in TYPES_BY_REASON.items() for name in names.split()}
 
+#: Members of classes that are here, by the reason for which they are not.
+MEMBERS_BY_REASON = {"Isaac Gym does not say what it holds": "ActuatorProperties.type"}
+MISSING_MEMBERS = {name: reason for reason, names in MEMBERS_BY_REASON.items() for name in names.split()}
+
 #: What acts differently from PhysX, or not at all.
 NOTES = """
 - **Frames.** States are in each environment's own frame; `create_env`'s bounds do not shift it. Quaternions are xyzw.
@@ -68,6 +72,8 @@ NOTES = """
   tenth of their joint's inertia, and all on MuJoCo Warp, are limited in what they begin a substep with, so they are at most
   a tenth slower (on Warp as if the joint were heavier by h (kd + h kp)). Without implicit contacts the mean over a step is
   limited. The `velocity` limit of a URDF file is read, and has no effect.
+- **Value types** act as C++ structs: a field that is a struct is read by reference and assigned by value (`a.p = b.p`
+  copies), a record of a structured array is taken for one, and fields that there are not cannot be set.
 - **Parameters**: `set_sim_params` after `prepare_sim` changes gravity alone (CPU engine); settings of PhysX have no effect.
 - **Before `prepare_sim`** states and targets of DOFs and roots can be set and read as environments are created.
 - **Masses** and inertias: `recomputeInertia` scales the inertia with the mass. The first change to bodies of an asset after

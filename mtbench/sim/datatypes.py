@@ -10,8 +10,8 @@ from enum import IntEnum
 
 import numpy as np
 
-from .numbers import Numbers
 from .pose_types import Transform, Vec3
+from .structs import Struct
 
 FLT_MAX = float(np.finfo(np.float32).max)
 
@@ -96,7 +96,7 @@ INVALID_HANDLE = -1
 
 
 @dataclass
-class PhysXParams(Numbers):
+class PhysXParams(Struct):
     """Solver settings. On MuJoCo only ``num_threads`` has a meaning (0: every core); the rest describe PhysX's solver."""
 
     always_use_articulations: bool = False
@@ -118,7 +118,7 @@ class PhysXParams(Numbers):
 
 
 @dataclass
-class FlexParams(Numbers):
+class FlexParams(Struct):
     """Settings of FleX, another engine, which ``create_sim`` refuses; clients fill them in all the same."""
 
     contact_regularization: float = 1.0e-6
@@ -141,7 +141,7 @@ class FlexParams(Numbers):
 
 
 @dataclass
-class WarpParams(Numbers):
+class WarpParams(Struct):
     """Settings of MuJoCo Warp, which steps every simulation with ``use_gpu_pipeline``. Not in Isaac Gym.
 
     ``enabled``: use it on the CPU too (slow; for tests). ``merge``: run different scenes as one model. ``contacts``: room
@@ -157,7 +157,7 @@ class WarpParams(Numbers):
 
 
 @dataclass
-class SimParams(Numbers):
+class SimParams(Struct):
     """``dt`` (seconds) is divided into ``substeps`` physics steps.
 
     Not in Isaac Gym: ``friction_cone``, of which ``elliptic`` holds what is grasped and ``pyramidal`` is quicker and does for
@@ -186,7 +186,7 @@ class SimParams(Numbers):
 
 
 @dataclass
-class PlaneParams(Numbers):
+class PlaneParams(Struct):
     """A ground plane: points x with ``normal . x = -distance`` (metres, PhysX's sign) bound the half space of bodies."""
 
     distance: float = 0.0
@@ -198,7 +198,7 @@ class PlaneParams(Numbers):
 
 
 @dataclass
-class HeightFieldParams(Numbers):
+class HeightFieldParams(Struct):
     """A ground of integer heights, ``column_scale`` and ``row_scale`` metres apart; columns go along x, rows along y."""
 
     column_scale: float = 1.0
@@ -214,7 +214,7 @@ class HeightFieldParams(Numbers):
 
 
 @dataclass
-class TriangleMeshParams(Numbers):
+class TriangleMeshParams(Struct):
     """A ground of triangles."""
 
     dynamic_friction: float = 1.0
@@ -227,7 +227,7 @@ class TriangleMeshParams(Numbers):
 
 
 @dataclass
-class VhacdParams(Numbers):
+class VhacdParams(Struct):
     """Settings of V-HACD. MuJoCo collides with the convex hull of each mesh; nothing is decomposed."""
 
     alpha: float = 0.05
@@ -247,7 +247,7 @@ class VhacdParams(Numbers):
 
 
 @dataclass
-class AssetOptions(Numbers):
+class AssetOptions(Struct):
     """How an asset is imported; ``docs/tensor_api.md`` says which options act on MuJoCo."""
 
     angular_damping: float = 0.5
@@ -278,7 +278,7 @@ class AssetOptions(Numbers):
 
 
 @dataclass
-class Mat33:
+class Mat33(Struct):
     """A 3x3 matrix by rows."""
 
     x: Vec3 = field(default_factory=Vec3)
@@ -287,7 +287,7 @@ class Mat33:
 
 
 @dataclass
-class RigidBodyProperties(Numbers):
+class RigidBodyProperties(Struct):
     """Mass (kg), centre of mass (m, body frame) and inertia about it (kg m^2, body axes)."""
 
     com: Vec3 = field(default_factory=Vec3)
@@ -299,7 +299,7 @@ class RigidBodyProperties(Numbers):
 
 
 @dataclass
-class RigidShapeProperties(Numbers):
+class RigidShapeProperties(Struct):
     """Contact properties of one collision shape; ``filter``: shapes whose filters share a bit do not collide."""
 
     compliance: float = 0.0
@@ -314,13 +314,13 @@ class RigidShapeProperties(Numbers):
 
 
 @dataclass
-class IndexRange:
+class IndexRange(Struct):
     start: int = 0
     count: int = 0
 
 
 @dataclass
-class ActuatorProperties:
+class ActuatorProperties(Struct):
     """An actuator as its MJCF describes it; ``motor_effort`` is the largest force it may exert (N or N m)."""
 
     control_limited: bool = False
@@ -335,6 +335,6 @@ class ActuatorProperties:
 
 
 @dataclass
-class Version:
+class Version(Struct):
     major: int = 1
     minor: int = 0

@@ -14,6 +14,7 @@ from typing import Any
 
 from . import component_types, datatypes, viewer_types
 from .actor_calls import ActorCalls
+from .array_math import *  # noqa: F403
 from .asset_calls import AssetCalls
 from .assets import Asset  # noqa: F401 (Isaac Gym has it here, and what is so marked below)
 from .attractor_calls import AttractorCalls
@@ -54,6 +55,11 @@ def __getattr__(name: str) -> Any:
 def acquire_gym(*args: Any) -> Gym:
     """The gym. Arguments are accepted for compatibility and have no meaning, as in Isaac Gym."""
     return Gym()
+
+
+def carb_init(config_str: str = "") -> bool:
+    """Isaac Gym starts its plug-ins so. There are none here, and it is done."""
+    return True
 
 
 class Gym(

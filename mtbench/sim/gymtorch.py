@@ -36,6 +36,16 @@ class Tensor:
     def data_address(self) -> int:
         return self.values.data_ptr()
 
+    @property
+    def data_ptr(self) -> int:
+        """The address again; a capsule of C in Isaac Gym."""
+        return self.values.data_ptr()
+
+    @property
+    def own_data(self) -> bool:
+        """Whether the memory goes with the handle; here it is a torch tensor's."""
+        return False
+
 
 def wrap_tensor(
     gym_tensor: Tensor, offsets: Sequence[int] | None = None, counts: Sequence[int] | None = None
@@ -47,7 +57,12 @@ def wrap_tensor(
     Args:
         offsets: where to begin along each dimension; None: at 0.
         counts: how many entries to take along each dimension; None: all that follow.
+
+    Raises:
+        TypeError: it is not a handle.
     """
+    if not isinstance(gym_tensor, Tensor):
+        raise TypeError(f"wrap_tensor takes what gym.acquire_*_tensor returns, not a {type(gym_tensor).__name__}")
     values = gym_tensor.values
     if not values.numel():
         return None  # type: ignore[return-value]
@@ -57,9 +72,16 @@ def wrap_tensor(
 
 
 def unwrap_tensor(tensor: torch.Tensor | Tensor) -> Tensor:
-    """A handle over a torch tensor's memory, which must be contiguous."""
+    """A handle over a torch tensor's memory, which must be contiguous.
+
+    Raises:
+        TypeError: it is not a torch tensor.
+        ValueError: it is not contiguous.
+    """
     if isinstance(tensor, Tensor):
         return tensor
+    if not isinstance(tensor, torch.Tensor):
+        raise TypeError(f"unwrap_tensor takes a torch tensor, not a {type(tensor).__name__}")
     if not tensor.is_contiguous():
         raise ValueError("unwrap_tensor takes a contiguous tensor; call .contiguous() first")
     return Tensor(tensor)

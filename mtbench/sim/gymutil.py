@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 
+from .array_math import records
 from .datatypes import SimParams, SimType
 from .pose_types import Transform, Vec3
 from .randomization import (  # noqa: F401 (Isaac Gym has them here)
@@ -21,6 +24,7 @@ from .randomization import (  # noqa: F401 (Isaac Gym has them here)
     get_property_getter_map,
     get_property_setter_map,
 )
+from .structs import Struct, nearest
 
 
 def parse_device_str(device: str) -> tuple[str, int]:
@@ -78,7 +82,11 @@ def parse_arguments(
     args.pipeline = "cpu" if pipeline == "cpu" else "gpu"
     args.use_gpu_pipeline = args.pipeline == "gpu"
     if args.use_gpu_pipeline and args.sim_device_type != "cuda":
-        parser.error(f"--pipeline gpu needs physics on a GPU, not --sim_device {args.sim_device}")
+        warnings.warn(
+            f"--pipeline {args.pipeline} needs physics on a GPU, not --sim_device {args.sim_device}; the pipeline is cpu",
+            stacklevel=2,
+        )
+        args.pipeline, args.use_gpu_pipeline = "cpu", False
     args.use_gpu = args.sim_device_type == "cuda"
     args.physics_engine = SimType.SIM_FLEX if args.flex else SimType.SIM_PHYSX
     args.slices = args.subscenes if args.slices is None else args.slices
@@ -87,46 +95,53 @@ def parse_arguments(
     return args
 
 
-def parse_sim_config(config: dict[str, Any], params: SimParams) -> None:
+def parse_sim_config(config: Mapping[str, Any], params: SimParams) -> None:
     """Write the entries of ``config`` (dt, substeps, gravity, physx, ...) into ``params``.
 
-    Raises:
-        ValueError: an entry that SimParams does not have.
+    Entries of other names are left out, with a warning, as in Isaac Gym: clients keep settings of their own there.
     """
-    for key, value in config.items():
-        if key == "gravity":
-            params.gravity = Vec3(*(float(v) for v in value))
-        elif key in ("physx", "flex"):
-            _write(getattr(params, key), value)
-        else:
-            _write(params, {key: value})
+    unknown: list[str] = []
+    _write(params, config, unknown)
+    if unknown:
+        warnings.warn(f"parse_sim_config leaves out what Isaac Gym does not have: {', '.join(unknown)}", stacklevel=2)
 
 
-class LineGeometry:
-    """Line segments with colours, as ``gym.add_lines`` takes them."""
+class LineGeometry(ABC):
+    """Line segments with colours, as :func:`draw_lines` takes them; clients derive their own."""
 
-    def __init__(self, segments: np.ndarray, colors: np.ndarray, pose: Transform | None = None) -> None:
-        """``segments`` (n, 2, 3) metres, moved by ``pose``; ``colors`` (n, 3) from 0 to 1."""
-        self._segments = _moved(np.asarray(segments, dtype=np.float32).reshape(-1, 2, 3), pose)
-        self._colors = np.asarray(colors, dtype=np.float32).reshape(-1, 3)
-
+    @abstractmethod
     def vertices(self) -> np.ndarray:
-        """(2 n,) points, a structured array of ``Vec3``: two a segment."""
-        return _structured(self._segments.reshape(-1, 3))
+        """(n, 2) ends of the segments (metres), a structured array of ``Vec3``."""
 
+    @abstractmethod
     def colors(self) -> np.ndarray:
-        """(n,) colours, a structured array of ``Vec3``."""
-        return _structured(self._colors)
+        """(n,) colours, from 0 to 1, a structured array of ``Vec3``."""
 
     def num_lines(self) -> int:
-        return len(self._segments)
+        return len(self.vertices())
 
     def instance_verts(self, pose: Transform | None = None) -> np.ndarray:
         """:meth:`vertices` of the geometry at a pose."""
-        return _structured(_moved(self._segments, pose).reshape(-1, 3))
+        return np.copy(self.vertices()) if pose is None else pose.transform_points(self.vertices())
 
 
-class AxesGeometry(LineGeometry):
+class _Segments(LineGeometry):
+    """Given segments."""
+
+    def __init__(self, segments: np.ndarray, colors: np.ndarray, pose: Transform | None) -> None:
+        """``segments`` (n, 2, 3) metres, moved by ``pose``; ``colors`` (n, 3) from 0 to 1."""
+        verts = records(segments, Vec3.dtype)
+        self.verts = verts if pose is None else pose.transform_points(verts)
+        self._colors = records(colors, Vec3.dtype)
+
+    def vertices(self) -> np.ndarray:
+        return self.verts
+
+    def colors(self) -> np.ndarray:
+        return self._colors
+
+
+class AxesGeometry(_Segments):
     """The axes of a frame, ``scale`` metres long: x red, y green, z blue."""
 
     def __init__(self, scale: float = 1.0, pose: Transform | None = None) -> None:
@@ -134,7 +149,7 @@ class AxesGeometry(LineGeometry):
         super().__init__(segments, np.eye(3), pose)
 
 
-class WireframeBoxGeometry(LineGeometry):
+class WireframeBoxGeometry(_Segments):
     """The twelve edges of a box around the origin; full lengths in metres."""
 
     def __init__(
@@ -149,7 +164,7 @@ class WireframeBoxGeometry(LineGeometry):
         super().__init__(_box_edges(-half, half), np.tile(_color(color, (1, 0, 0)), (12, 1)), pose)
 
 
-class WireframeBBoxGeometry(LineGeometry):
+class WireframeBBoxGeometry(_Segments):
     """The twelve edges of a box between two corners, ``bbox`` (2, 3) metres."""
 
     def __init__(self, bbox: np.ndarray, pose: Transform | None = None, color: Sequence[float] | None = None) -> None:
@@ -157,7 +172,7 @@ class WireframeBBoxGeometry(LineGeometry):
         super().__init__(_box_edges(low, high), np.tile(_color(color, (1, 0, 0)), (12, 1)), pose)
 
 
-class WireframeSphereGeometry(LineGeometry):
+class WireframeSphereGeometry(_Segments):
     """Circles of latitude and longitude on a sphere around the origin; ``color2`` is that of the latitudes."""
 
     def __init__(
@@ -189,8 +204,10 @@ def draw_lines(geom: LineGeometry, gym: Any, viewer: Any, env: Any, pose: Transf
 
 def draw_line(p1: Vec3, p2: Vec3, color: Vec3, gym: Any, viewer: Any, env: Any) -> None:
     """Add one line to the viewer."""
-    points = np.array([[p1.x, p1.y, p1.z], [p2.x, p2.y, p2.z]], dtype=np.float32)
-    gym.add_lines(viewer, env, 1, _structured(points), _structured(np.array([[color.x, color.y, color.z]])))
+    points = np.array([[[p1.x, p1.y, p1.z], [p2.x, p2.y, p2.z]]])
+    gym.add_lines(
+        viewer, env, 1, records(points, Vec3.dtype), records(np.array([[color.x, color.y, color.z]]), Vec3.dtype)
+    )
 
 
 def _box_edges(low: np.ndarray, high: np.ndarray) -> np.ndarray:
@@ -203,28 +220,23 @@ def _color(color: Sequence[float] | None, default: Sequence[float] | np.ndarray)
     return np.array(default if color is None else color, dtype=np.float32)
 
 
-def _moved(points: np.ndarray, pose: Transform | None) -> np.ndarray:
-    """Points (..., 3) at a pose."""
-    if pose is None:
-        return points
-    u, w = np.array([pose.r.x, pose.r.y, pose.r.z]), pose.r.w
-    t = 2.0 * np.cross(u, points)
-    turned = points + w * t + np.cross(u, t)
-    return (turned + np.array([pose.p.x, pose.p.y, pose.p.z])).astype(np.float32)
-
-
-def _structured(rows: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(rows, dtype=np.float32).view(Vec3.dtype)[:, 0]  # type: ignore[attr-defined]
-
-
 def _indent_xml(element: ElementTree.Element, level: int = 0) -> None:
     """Indent the text of an XML tree; tasks that write their own MJCF call it."""
     ElementTree.indent(element, level=level)
 
 
-def _write(target: Any, values: dict[str, Any]) -> None:
-    known = {f.name: f for f in fields(target)}
+def _write(target: Struct, values: Mapping[str, Any], unknown: list[str]) -> None:
+    """``unknown`` gets the names that are not the target's, each with the nearest that is."""
+    known = [f.name for f in fields(target)]  # type: ignore[arg-type]
     for key, value in values.items():
-        if key not in known:
-            raise ValueError(f"{type(target).__name__} has no parameter {key!r}; it has {', '.join(sorted(known))}")
-        setattr(target, key, type(getattr(target, key))(value))
+        if key in known:
+            current = getattr(target, key)
+            if isinstance(current, Vec3):
+                setattr(target, key, Vec3(*(float(v) for v in value)))
+            elif isinstance(current, Struct):
+                _write(current, value if isinstance(value, Mapping) else vars(value), unknown)
+            else:
+                setattr(target, key, type(current)(value))
+        elif not str(key).startswith("__"):  # the vars of a class have names of Python's
+            near = nearest(str(key), known)
+            unknown.append(f"{key} (did you mean {near}?)" if near else str(key))

@@ -1,34 +1,10 @@
-"""Fields of value types that hold numbers: they take whatever is one number, as the C++ classes of Isaac Gym do."""
+"""One number from whatever holds one, as the C++ classes of Isaac Gym take it."""
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any, TypeVar
 
-_KINDS = {"float": float, "int": int, "bool": bool}
-_fields: dict[type, dict[str, type]] = {}
 _Value = TypeVar("_Value")
-
-
-class Numbers:
-    """Base of a dataclass whose ``float``, ``int`` and ``bool`` fields convert numpy scalars, and arrays and tensors of one
-    element, when they are assigned.
-
-    Raises:
-        TypeError: what is assigned is not one number.
-    """
-
-    __slots__ = ()
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        kinds = _fields.get(type(self))
-        if kinds is None:
-            kinds = {f.name: _KINDS[f.type] for f in fields(self) if f.type in _KINDS}  # type: ignore[arg-type, index]
-            _fields[type(self)] = kinds
-        kind = kinds.get(name)
-        if kind is not None and type(value) is not kind:
-            value = number(value, kind, f"{type(self).__name__}.{name}")
-        object.__setattr__(self, name, value)
 
 
 def twin(value: _Value) -> _Value:

@@ -1,4 +1,4 @@
-"""Vectors, rotations and poses of Isaac Gym's ``gymapi``, and the numpy layouts of states that consist of them.
+"""Vectors, rotations, poses and states of Isaac Gym's ``gymapi``. ``dtype`` of each is its layout in a structured array.
 
 Names and fields follow Isaac Gym Preview 4. Quaternions are xyzw. Units are SI.
 """
@@ -7,29 +7,35 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
-from .numbers import Numbers, number
+from .array_math import QUAT, TRANSFORM, VEC3, records, rows, turned
+from .numbers import number
+from .structs import Record
 
-_VEC3 = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4")])
-_QUAT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("w", "<f4")])
-_TRANSFORM = np.dtype([("p", _VEC3), ("r", _QUAT)])
-_VELOCITY = np.dtype([("linear", _VEC3), ("angular", _VEC3)])
+__all__ = ["DofState", "Quat", "RigidBodyState", "Transform", "Vec3", "Velocity"]
 
 
 @dataclass(slots=True)
-class Vec3(Numbers):
+class Vec3(Record):
     """A vector of three numbers."""
 
     x: float = 0.0
     y: float = 0.0
     z: float = 0.0
 
+    dtype: ClassVar[np.dtype] = VEC3
+
     def __add__(self, other: Vec3) -> Vec3:
+        if not isinstance(other, Vec3):
+            return NotImplemented
         return Vec3(self.x + other.x, self.y + other.y, self.z + other.z)
 
     def __sub__(self, other: Vec3) -> Vec3:
+        if not isinstance(other, Vec3):
+            return NotImplemented
         return Vec3(self.x - other.x, self.y - other.y, self.z - other.z)
 
     def __mul__(self, scale: float) -> Vec3:
@@ -62,7 +68,7 @@ class Vec3(Numbers):
 
 
 @dataclass(slots=True)
-class Quat(Numbers):
+class Quat(Record):
     """A rotation as a quaternion, xyzw."""
 
     x: float = 0.0
@@ -70,7 +76,11 @@ class Quat(Numbers):
     z: float = 0.0
     w: float = 1.0
 
+    dtype: ClassVar[np.dtype] = QUAT
+
     def __mul__(self, o: Quat) -> Quat:
+        if not isinstance(o, Quat):
+            return NotImplemented
         a, b = Vec3(self.x, self.y, self.z), Vec3(o.x, o.y, o.z)
         v = b * self.w + a * o.w + a.cross(b)
         return Quat(v.x, v.y, v.z, self.w * o.w - a.dot(b))
@@ -110,13 +120,17 @@ class Quat(Numbers):
 
 
 @dataclass(slots=True)
-class Transform:
+class Transform(Record):
     """A pose: position ``p`` and rotation ``r``."""
 
     p: Vec3 = field(default_factory=Vec3)
     r: Quat = field(default_factory=Quat)
 
+    dtype: ClassVar[np.dtype] = TRANSFORM
+
     def __mul__(self, o: Transform) -> Transform:
+        if not isinstance(o, Transform):
+            return NotImplemented
         return Transform(self.transform_point(o.p), self.r * o.r)
 
     def inverse(self) -> Transform:
@@ -129,24 +143,47 @@ class Transform:
     def transform_point(self, v: Vec3) -> Vec3:
         return self.p + self.r.rotate(v)
 
+    def transform_vectors(self, vectors: np.ndarray) -> np.ndarray:
+        """A structured array of ``Vec3``, of any shape, turned."""
+        r = np.array([self.r.x, self.r.y, self.r.z, self.r.w], dtype=np.float32)
+        return records(turned(r, rows(vectors, VEC3, "transform_vectors")), VEC3)
 
-# numpy layouts of the classes above, under the attribute users know
-Vec3.dtype, Quat.dtype, Transform.dtype = _VEC3, _QUAT, _TRANSFORM  # type: ignore[attr-defined]
-
-
-class DofState:
-    """numpy layout of a DOF state: ``pos`` (rad or m), ``vel``."""
-
-    dtype = np.dtype([("pos", "<f4"), ("vel", "<f4")])
-
-
-class Velocity:
-    """numpy layout of a body velocity: ``linear`` (m/s), ``angular`` (rad/s)."""
-
-    dtype = _VELOCITY
+    def transform_points(self, points: np.ndarray) -> np.ndarray:
+        """A structured array of ``Vec3``, of any shape, turned and moved."""
+        p = np.array([self.p.x, self.p.y, self.p.z], dtype=np.float32)
+        r = np.array([self.r.x, self.r.y, self.r.z, self.r.w], dtype=np.float32)
+        return records(p + turned(r, rows(points, VEC3, "transform_points")), VEC3)
 
 
-class RigidBodyState:
-    """numpy layout of a rigid-body state: ``pose`` and ``vel``."""
+@dataclass(slots=True, init=False)
+class Velocity(Record):
+    """Velocities of a body: ``linear`` (m/s), ``angular`` (rad/s)."""
 
-    dtype = np.dtype([("pose", _TRANSFORM), ("vel", _VELOCITY)])
+    linear: Vec3
+    angular: Vec3
+
+    dtype: ClassVar[np.dtype] = np.dtype([("linear", VEC3), ("angular", VEC3)])
+
+    def __init__(self, p: Vec3 | None = None, q: Vec3 | None = None) -> None:
+        """Linear and angular; Isaac Gym calls the arguments so."""
+        self.linear, self.angular = Vec3() if p is None else p, Vec3() if q is None else q
+
+
+@dataclass(slots=True)
+class RigidBodyState(Record):
+    """Pose and velocities of a body."""
+
+    pose: Transform = field(default_factory=Transform)
+    vel: Velocity = field(default_factory=Velocity)
+
+    dtype: ClassVar[np.dtype] = np.dtype([("pose", TRANSFORM), ("vel", Velocity.dtype)])
+
+
+@dataclass(slots=True)
+class DofState(Record):
+    """``pos`` (rad or m) and ``vel`` of a DOF."""
+
+    pos: float = 0.0
+    vel: float = 0.0
+
+    dtype: ClassVar[np.dtype] = np.dtype([("pos", "<f4"), ("vel", "<f4")])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import string
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import ClassVar
 
 import numpy as np
 
-from .numbers import Numbers
+from .structs import Record, Struct
 
 DEFAULT_VIEWER_WIDTH, DEFAULT_VIEWER_HEIGHT = 1600, 900
 
@@ -73,7 +74,7 @@ MouseInput = IntEnum("MouseInput", {f"MOUSE_{name}": k for k, name in enumerate(
 
 
 @dataclass
-class ActionEvent:
+class ActionEvent(Struct):
     """A subscribed action: its name, and 1 when its key went down, 0 when it went up."""
 
     action: str = ""
@@ -81,7 +82,7 @@ class ActionEvent:
 
 
 @dataclass
-class CameraProperties(Numbers):
+class CameraProperties(Struct):
     """A camera: pixels, horizontal field of view (degrees), and the distances (metres) between which it sees."""
 
     enable_tensors: bool = False
@@ -100,25 +101,44 @@ class Viewer:
 
 
 @dataclass
-class Vec2:
+class Vec2(Record):
     x: float = 0.0
     y: float = 0.0
 
-    dtype = np.dtype([("x", "<f4"), ("y", "<f4")])
+    dtype: ClassVar[np.dtype] = np.dtype([("x", "<f4"), ("y", "<f4")])
+
+    def __add__(self, other: Vec2) -> Vec2:
+        if not isinstance(other, Vec2):
+            return NotImplemented
+        return Vec2(self.x + other.x, self.y + other.y)
+
+    def __sub__(self, other: Vec2) -> Vec2:
+        if not isinstance(other, Vec2):
+            return NotImplemented
+        return Vec2(self.x - other.x, self.y - other.y)
+
+    def __mul__(self, scale: float) -> Vec2:
+        return Vec2(self.x * scale, self.y * scale)
+
+    def __truediv__(self, scale: float) -> Vec2:
+        return self * (1.0 / scale)
+
+    def __neg__(self) -> Vec2:
+        return self * -1.0
 
 
 @dataclass
-class Int2:
+class Int2(Record):
     x: int = 0
     y: int = 0
 
-    dtype = np.dtype([("x", "<i4"), ("y", "<i4")])
+    dtype: ClassVar[np.dtype] = np.dtype([("x", "<i4"), ("y", "<i4")])
 
 
 @dataclass
-class Int3:
+class Int3(Record):
     x: int = 0
     y: int = 0
     z: int = 0
 
-    dtype = np.dtype([("x", "<i4"), ("y", "<i4"), ("z", "<i4")])
+    dtype: ClassVar[np.dtype] = np.dtype([("x", "<i4"), ("y", "<i4"), ("z", "<i4")])

@@ -6,13 +6,16 @@ import ast
 import inspect
 import subprocess
 import sys
+from enum import IntEnum
 from importlib.metadata import files
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from mtbench.sim import coverage, coverage_page, gymapi, gymtorch
+from mtbench.sim.structs import Struct
 from tests.sim.world import ARM
 
 REPO = Path(__file__).parents[2]
@@ -70,23 +73,28 @@ def test_signatures(stubs):
     assert compared > 100
 
 
-def test_value_types_have_preview_4_fields(stubs):
-    for name in ("SimParams", "PhysXParams", "AssetOptions", "PlaneParams", "RigidBodyProperties", "Transform", "Vec3",
-                 "RigidShapeProperties", "Quat", "ActuatorProperties", "AttractorProperties", "CameraProperties",
-                 "FlexParams", "ForceSensorProperties", "TendonProperties", "VhacdParams", "DofFrame", "Mat44", "Int3",
-                 "PerformanceTimers", "SpatialForce", "ActionEvent"):  # fmt: skip
-        fields = {f.target.id for f in stubs[name].body if isinstance(f, ast.AnnAssign)}
-        fields -= {"dtype"}
-        instance = getattr(gymapi, name)()
-        assert {f for f in fields if not hasattr(instance, f)} == set(), name
-        for method in _methods(stubs[name]):
-            if not method.startswith("_") and method not in (
-                "from_buffer",
-                "transform_points",
-                "transform_vectors",
-                "type",
-            ):
-                assert hasattr(instance, method), (name, method)
+def test_classes_have_preview_4_members(stubs):
+    """Fields, properties and methods of every class that is here, on the class or on its instances."""
+    compared = 0
+    for name in set(stubs) - {"", "Gym"} - set(coverage.MISSING_TYPES):
+        ours = getattr(gymapi, name)
+        one = next(iter(ours)) if issubclass(ours, IntEnum) else _instance(ours)
+        members = {f.target.id for f in stubs[name].body if isinstance(f, ast.AnnAssign)} | set(_methods(stubs[name]))
+        members = {m for m in members if not m.startswith("_") or m in ("__add__", "__sub__", "__mul__", "__truediv__")}
+        missing = {f"{name}.{m}" for m in members if not hasattr(ours, m) and not hasattr(one, m)}
+        assert missing == {m for m in coverage.MISSING_MEMBERS if m.startswith(f"{name}.")}, name
+        compared += len(members)
+    assert compared > 400
+
+
+def _instance(cls: type) -> object:
+    return gymtorch.Tensor(torch.zeros(1)) if cls is gymtorch.Tensor else cls() if issubclass(cls, Struct) else cls
+
+
+def test_every_function_is_here(stubs):
+    reference = {f.name for f in stubs[""].body if isinstance(f, ast.FunctionDef)}
+    assert reference == set(coverage_page.functions()) and len(reference) == 10
+    assert set(coverage_page.classes()) == set(stubs) - {""} - set(coverage.MISSING_TYPES)
 
 
 def test_constants_and_classes(stubs):
@@ -233,3 +241,18 @@ def test_a_part_of_a_tensor_is_wrapped_and_nothing_is_none(make_world):
     assert height.shape == (1, 1) and gymtorch.wrap_tensor(handle)[0, 2] == 5.0
     assert gymtorch.wrap_tensor(handle, counts=(1, 7)).shape == (1, 7)
     assert gymtorch.wrap_tensor(handle, offsets=(0, 7)).shape == (1, 6)
+
+
+def test_handles_of_tensors():
+    values = torch.zeros(2, 3)
+    handle = gymtorch.unwrap_tensor(values)
+    assert handle.data_ptr == handle.data_address == values.data_ptr() and handle.own_data is False
+    assert (handle.shape, handle.ndim, handle.dtype) == ((2, 3), 2, torch.float32)
+    for other in (None, [1.0], np.zeros(3)):
+        with pytest.raises(TypeError, match=f"unwrap_tensor takes a torch tensor, not a {type(other).__name__}"):
+            gymtorch.unwrap_tensor(other)
+    for other in (None, values):
+        with pytest.raises(TypeError, match=r"wrap_tensor takes what gym.acquire_\*_tensor returns, not a "):
+            gymtorch.wrap_tensor(other)
+    with pytest.raises(ValueError, match="contiguous"):
+        gymtorch.unwrap_tensor(values.T)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -108,15 +109,15 @@ def test_steep_slopes_become_walls():
 def test_lines_to_draw():
     pose = gymapi.Transform(gymapi.Vec3(1, 2, 3), gymapi.Quat.from_axis_angle(gymapi.Vec3(0, 0, 1), np.pi / 2))
     axes = gymutil.AxesGeometry(0.5, pose)
-    ends = axes.vertices()[1::2]
+    ends = axes.vertices()[:, 1]
     np.testing.assert_allclose([list(v) for v in ends], [[1, 2.5, 3], [0.5, 2, 3], [1, 2, 3.5]], atol=1e-6)
     sphere = gymutil.WireframeSphereGeometry(0.3, 6, 8, color=(0, 1, 0))
     points = sphere.vertices()
     radius = np.sqrt(points["x"] ** 2 + points["y"] ** 2 + points["z"] ** 2)
     np.testing.assert_allclose(radius, 0.3, atol=1e-6)
-    assert len(sphere.colors()) == sphere.num_lines() and len(points) == 2 * sphere.num_lines()
+    assert len(sphere.colors()) == sphere.num_lines() and points.shape == (sphere.num_lines(), 2)
     box = gymutil.WireframeBoxGeometry(1, 2, 3)
-    segments = np.array([list(v) for v in box.vertices()]).reshape(-1, 2, 3)
+    segments = np.array([list(v) for v in box.vertices().ravel()]).reshape(-1, 2, 3)
     lengths = sorted(np.linalg.norm(segments[:, 1] - segments[:, 0], axis=1))
     np.testing.assert_allclose(lengths, [1] * 4 + [2] * 4 + [3] * 4)
     bounds = gymutil.WireframeBBoxGeometry(np.array([[0, 0, 0], [1, 1, 2]])).vertices()
@@ -124,6 +125,86 @@ def test_lines_to_draw():
     gym = gymapi.acquire_gym()
     gymutil.draw_lines(axes, gym, None, None, pose)
     gymutil.draw_line(gymapi.Vec3(), gymapi.Vec3(1, 0, 0), gymapi.Vec3(1, 1, 1), gym, None, None)
+
+
+class Arrow(gymutil.LineGeometry):
+    """Lines as a client writes them: its own arrays, and no call of ours to make them."""
+
+    def __init__(self, pose=None):
+        verts = np.empty((2, 2), gymapi.Vec3.dtype)
+        verts[0][0], verts[0][1] = (0, 0, 0), (1, 0, 0)
+        verts[1][0], verts[1][1] = (1, 0, 0), (0.9, 0.1, 0)
+        self.verts = verts if pose is None else pose.transform_points(verts)
+        self._colors = np.empty(2, gymapi.Vec3.dtype)
+        self._colors.fill((1, 0, 0))
+
+    def vertices(self):
+        return self.verts
+
+    def colors(self):
+        return self._colors
+
+
+class Drawn:
+    """What a viewer is given."""
+
+    def add_lines(self, viewer, env, count, vertices, colors):
+        self.lines = count, np.array(vertices.tolist()), np.array(colors.tolist())
+
+
+def test_a_clients_own_lines():
+    pose = gymapi.Transform(gymapi.Vec3(1, 2, 3), gymapi.Quat.from_axis_angle(gymapi.Vec3(0, 0, 1), np.pi / 2))
+    arrow, drawn = Arrow(gymapi.Transform(gymapi.Vec3(0, 0, 1))), Drawn()
+    gymutil.draw_lines(arrow, drawn, None, None, pose)
+    count, vertices, colors = drawn.lines
+    assert count == arrow.num_lines() == 2 and colors.tolist() == [[1, 0, 0]] * 2
+    expected = [[[1, 2, 4], [1, 3, 4]], [[1, 3, 4], [0.9, 2.9, 4]]]
+    np.testing.assert_allclose(vertices, expected, atol=1e-6)
+    still = arrow.instance_verts()
+    still["z"] = 9.0
+    assert (arrow.vertices()["z"] == 1.0).all()  # a copy
+    gymutil.draw_line(gymapi.Vec3(1, 2, 3), gymapi.Vec3(4, 5, 6), gymapi.Vec3(0, 1, 0), drawn, None, None)
+    assert drawn.lines[1].tolist() == [[[1, 2, 3], [4, 5, 6]]] and drawn.lines[2].tolist() == [[0, 1, 0]]
+    with pytest.raises(TypeError, match="abstract"):
+        gymutil.LineGeometry()
+
+
+def test_the_gpu_pipeline_needs_physics_on_a_gpu(monkeypatch: pytest.MonkeyPatch):
+    for pipeline in ("gpu", "GPU", "cuda"):
+        monkeypatch.setattr(sys, "argv", ["x", "--sim_device", "cpu", "--pipeline", pipeline])
+        with pytest.warns(
+            UserWarning, match="--pipeline gpu needs physics on a GPU, not --sim_device cpu; the pipeline"
+        ):
+            args = gymutil.parse_arguments()
+        assert (args.pipeline, args.use_gpu_pipeline, args.use_gpu) == ("cpu", False, False)
+    monkeypatch.setattr(sys, "argv", ["x", "--sim_device", "cuda:1", "--pipeline", "gpu"])
+    args = gymutil.parse_arguments()
+    assert (args.pipeline, args.use_gpu_pipeline, args.compute_device_id) == ("gpu", True, 1)
+    monkeypatch.setattr(sys, "argv", ["x", "--pipeline", "tpu"])
+    with pytest.raises(SystemExit):
+        gymutil.parse_arguments()
+
+
+def test_settings_of_a_simulation():
+    params = gymapi.SimParams()
+    config = {"dt": "0.01", "gravity": [0, 1, -2], "up_axis": 1, "use_gpu_pipeline": 0}
+    config["physx"] = {"num_threads": 3.0, "contact_collection": 1, "rest_offset": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gymutil.parse_sim_config(config, params)
+    assert (params.dt, params.gravity, params.up_axis) == (0.01, gymapi.Vec3(0, 1, -2), gymapi.UP_AXIS_Z)
+    assert (params.physx.num_threads, params.physx.contact_collection) == (3, gymapi.CC_LAST_SUBSTEP)
+    unknown = {"substep": 5, "physx": {"gpu": True, "num_threads": 1}, "terrain": "plane", "substeps": 4}
+    with pytest.warns(UserWarning) as said:
+        gymutil.parse_sim_config(unknown, params)
+    left_out = "substep (did you mean substeps?), gpu (did you mean use_gpu?), terrain"
+    assert [str(w.message) for w in said] == [f"parse_sim_config leaves out what Isaac Gym does not have: {left_out}"]
+    assert (params.substeps, params.physx.num_threads, params.dt) == (4, 1, 0.01)
+    sim = type("sim", (), {"dt": 0.02, "physx": type("physx", (), {"num_threads": 7})})  # classes, as clients keep them
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gymutil.parse_sim_config(vars(sim), params)
+    assert (params.dt, params.physx.num_threads) == (0.02, 7)
 
 
 def test_command_line(monkeypatch: pytest.MonkeyPatch):
