@@ -77,14 +77,15 @@ class Drives:
         # What the mean falls short of the force at the start
         drift = self.kp * v * (h * (substeps - 1) / 2)
         mean = (force - drift).clamp(-self.limit, self.limit)
-        engine.ctrl[layout.dof_ctrl[:-1]] = mean + drift + spring
+        # What is not finite stays so, also where the limit is: the engine flags such environments.
+        engine.ctrl[layout.dof_ctrl[:-1]] = mean + drift + spring + 0.0 * force
         if substeps == 1 and self.limited:
             self._saturate(engine, layout, force, spring, h)
 
     def _saturate(self, engine: Engine, layout: Layout, force: Tensor, spring: Tensor, h: float) -> None:
         """Command stiff drives that would be beyond their limits, one substep, so that they do what their limits are."""
         absorbs = h * (self.kd + h * self.kp)
-        beyond = (force.abs() > self.limit) & (absorbs > SLOW * self._inertia)
+        beyond = (force.abs() > self.limit) & (absorbs > SLOW * self._inertia) & force.isfinite()
         if engine.device.type != "cpu" or not bool(beyond.any()):
             return
         ranks, row = layout.dof_env, layout.dof_qvel[:-1]

@@ -17,7 +17,7 @@ from .datatypes import INVALID_HANDLE, STATE_POS, STATE_VEL, CoordinateSpace, In
 from .handles import actor_of, body_of, call, dof_of, first_of, index_of, joint_of, joints, one_each, simulation, within
 from .numbers import number
 from .pose_types import Quat, RigidBodyState, Transform, Vec3
-from .start import body_states, posed, set_root_state, start_of
+from .start import body_states, posed, set_root_state, start_of, write_commands
 
 if TYPE_CHECKING:
     from .scene import Env
@@ -147,7 +147,7 @@ class SingleCalls:
         """(bodies,) structured array: net contact forces (N), axes of the environment."""
         sim = simulation(env)
         first = sim.first(env, "bodies")
-        return self.get_rigid_contact_forces(sim)[first : first + env.num_bodies]
+        return _contact_forces(sim, slice(first, first + env.num_bodies))
 
     def get_vec_env_rigid_contact_forces(self, envs: Sequence[Env]) -> np.ndarray:
         """(envs * bodies,) as :meth:`get_env_rigid_contact_forces`."""
@@ -156,10 +156,7 @@ class SingleCalls:
     def get_rigid_contact_forces(self, sim: Sim) -> np.ndarray:
         """(bodies of the simulation,) as :meth:`get_env_rigid_contact_forces`; measured from the first call on, unless the
         tensor of contact forces was acquired."""
-        sim.prepare()
-        sim.measure_contacts()
-        sim.refresh_contact_forces()
-        return sim.contact_force.cpu().numpy().copy().view(Vec3.dtype)[:, 0]  # type: ignore[attr-defined]
+        return _contact_forces(sim, slice(None))
 
     def _write_root(self, env: Env, handle: int, part: slice, values: list[float], call: str) -> None:
         index, actor, body = body_of(env, handle)
@@ -198,8 +195,8 @@ class SingleCalls:
         _set_command(env, handle, "velocity_target", target)
 
     def apply_dof_effort(self, env: Env, handle: int, effort: float) -> None:
-        """As ``set_dof_actuation_force_tensor``, for one DOF."""
-        _set_command(env, handle, "effort", effort)
+        """As ``apply_actor_dof_efforts``, for one DOF."""
+        _set_command(env, handle, "applied_effort", effort)
 
     def get_dof_frame(self, env: Env, handle: int) -> DofFrame:
         """Where a DOF acts and its axis, in the frame of the environment."""
@@ -289,6 +286,13 @@ def _read_bodies(sim: Sim) -> np.ndarray:
     return sim.bodies.states_at(slice(None)).float().cpu().numpy()
 
 
+def _contact_forces(sim: Sim, rows: slice) -> np.ndarray:
+    sim.prepare()
+    sim.measure_contacts()
+    forces = sim.contact_forces_at(rows).float().cpu().numpy()
+    return forces.view(Vec3.dtype)[:, 0]  # type: ignore[attr-defined]
+
+
 def _body_row(env: Env, handle: int) -> list[float]:
     sim = simulation(env)
     _, actor, body = body_of(env, handle)
@@ -327,9 +331,9 @@ def _set_command(env: Env, handle: int, which: str, value: float) -> None:
     if not math.isfinite(value):
         raise ValueError(f"{call()}: a command is finite, not {value}")
     if sim.prepared:
-        getattr(sim, which)[sim.first(env, "dofs") + index_of(handle)] = value
+        sim.set_commands_at(which, sim.first(env, "dofs") + index_of(handle), value)
     else:
-        start_of(actor).commands[which][at] = value
+        write_commands(start_of(actor).commands[which], which, at, value)
 
 
 def _joint_dof(env: Env, handle: int) -> int | None:

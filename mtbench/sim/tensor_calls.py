@@ -123,7 +123,7 @@ class TensorCalls:
         return _command(sim, sim.velocity_target, targets, "set_dof_velocity_target_tensor_indexed", actors, count)
 
     def set_dof_actuation_force_tensor(self, sim: Sim, forces: Tensor) -> bool:
-        """Acts on DOFs in the modes none and effort, until it is set again."""
+        """Acts on DOFs in the modes none and effort, in every ``simulate`` until it is set again."""
         return _command(sim, sim.effort, forces, "set_dof_actuation_force_tensor")
 
     def set_dof_actuation_force_tensor_indexed(self, sim: Sim, forces: Tensor, actors: Tensor, count: int) -> bool:

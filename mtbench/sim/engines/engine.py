@@ -27,7 +27,8 @@ class Engine(ABC):
         xaxis, xanchor: (joints, 3) joint axes and anchors.
         dof_force: (n,) force of the drives in the last substep.
         contact_force: (bodies, 3) net contact force the body exerts in the last substep, world axes, if there are sensors.
-        diverged: (envs,) bool, true from the step in which a state stopped being finite until it is set again.
+        diverged: (envs,) bool, true from the step in which a state stopped being finite, or a command was not, until the
+            state is set again.
         overflow: (envs,) int32, non-zero where contacts or constraints did not fit since it was last set to zero.
         body_pos: (bodies + 1, 3) positions of bodies in their parents' frames, taken over with a state that was written, in
             groups that are ``placed``.
