@@ -104,8 +104,8 @@ class Articulations:
 
     def refresh_mass_matrices(self) -> None:
         """Joint-space inertia of each articulation; a floating base's angular rows are in world axes."""
-        sim, layout = self._sim, self._sim.layout
-        engine = sim._engine
+        sim, engine = self._sim, self._sim._engine
+        layout = sim.layout
         engine.forward()
         base_of = layout.env_rank
         for name, a in self._named.items():

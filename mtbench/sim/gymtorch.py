@@ -57,9 +57,13 @@ def wrap_tensor(
 
 
 def unwrap_tensor(tensor: torch.Tensor | Tensor) -> Tensor:
-    """A handle over a torch tensor's memory, which must be contiguous."""
+    """A handle over a torch tensor's memory, which must be contiguous. Gradients stay outside."""
     if isinstance(tensor, Tensor):
         return tensor
+    if not isinstance(tensor, torch.Tensor):
+        raise TypeError(
+            f"gymtorch.unwrap_tensor takes a torch tensor, not {type(tensor).__name__}; torch.as_tensor makes one"
+        )
     if not tensor.is_contiguous():
         raise ValueError("unwrap_tensor takes a contiguous tensor; call .contiguous() first")
-    return Tensor(tensor)
+    return Tensor(tensor.detach())

@@ -25,6 +25,7 @@ from .engines import make_engine
 from .engines.engine import Engine
 from .force_sensors import ForceSensors
 from .ground import Ground
+from .handles import call
 from .layout import Layout, build_layout
 from .scene import Actor, Env, build_groups, changed_inertias, with_properties
 from .start import root_state, write_commands
@@ -49,6 +50,8 @@ class Simulation:
         self._studio: Studio | None = None
         self.engine: Engine | None = None
         self.destroyed = False
+        #: actors named that do not exist, counted on a GPU, where refusing them at once would be to wait for it
+        self.refused = torch.zeros((), dtype=torch.int64, device=self.device)
         self._changed_envs: dict[int, Env] = {}  # by index: those with properties that the engine has not been given
         self._first: dict[str, list[int]] = {"actors": [0], "bodies": [0], "dofs": [0]}
 
@@ -90,8 +93,6 @@ class Simulation:
         self.position_target, self.velocity_target, self.effort = (self._zeros(d + 1) for _ in range(3))
         #: efforts of the calls on one actor or DOF: they add up to the next step, and end with it
         self.applied_effort, self._applied = self._zeros(d + 1), False
-        #: actors named that do not exist, counted on a GPU, where refusing them at once would be to wait for it
-        self.refused = torch.zeros((), dtype=torch.int64, device=self.device)
         self._drives = Drives(d, self._engine.qpos)
         self._read_drives(self.envs)
         self._set_initial_state()
@@ -168,11 +169,8 @@ class Simulation:
     @property
     def _engine(self) -> Engine:
         if self.engine is None:
-            raise RuntimeError(
-                "the simulation has been destroyed (destroy_sim)"
-                if self.destroyed
-                else "call prepare_sim before using tensors or stepping"
-            )
+            wrong = "the simulation has been destroyed (destroy_sim)" if self.destroyed else "call prepare_sim first"
+            raise RuntimeError(f"{call()}: {wrong}")
         if self._changed_envs:
             self._give_properties(self.engine)
         return self.engine
@@ -202,8 +200,8 @@ class Simulation:
         """Step by ``dt``.
 
         A drive's force is kp (p* - q) + kd (v* - v), with the position and velocity at the end of each substep (see
-        :mod:`.drives`), or the effort: the tensor's, which stays, and what calls on one actor or DOF have added. Where contacts
-        are implicit and drives have limits, they are commanded anew in each substep.
+        :mod:`.drives`), or the effort: the tensor's, which stays, and what calls on one actor or DOF have added. Where
+        contacts are implicit and drives have limits, they are commanded anew in each substep.
         """
         substeps, engine, drives = self.params.substeps, self._engine, self._drives
         anew = self.params.implicit_contacts and drives.limited
@@ -235,7 +233,8 @@ class Simulation:
     # -- reading -------------------------------------------------------------------------------------------------
 
     def refresh_bodies(self) -> None:
-        self.body_state.copy_(self.bodies.states())
+        states = self.bodies.states()
+        self.body_state.copy_(states)
 
     def refresh_roots(self) -> None:
         self._engine.forward()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -75,16 +75,17 @@ class SingleCalls:
         Raises:
             ValueError: the body is not a root.
         """
+        pose = _given(pose, Transform)
         p, r = pose.p, pose.r.normalize()
         self._write_root(env, handle, slice(0, 7), [p.x, p.y, p.z, r.x, r.y, r.z, r.w], "set_rigid_transform")
 
     def set_rigid_linear_velocity(self, env: Env, handle: int, velocity: Vec3) -> None:
         """As :meth:`set_rigid_transform`, the velocity (m/s) of a root body's origin."""
-        v = [velocity.x, velocity.y, velocity.z]
+        v = _three(velocity)
         self._write_root(env, handle, slice(7, 10), v, "set_rigid_linear_velocity")
 
     def set_rigid_angular_velocity(self, env: Env, handle: int, velocity: Vec3) -> None:
-        v = [velocity.x, velocity.y, velocity.z]
+        v = _three(velocity)
         self._write_root(env, handle, slice(10, 13), v, "set_rigid_angular_velocity")
 
     def set_actor_rigid_body_states(self, env: Env, handle: int, states: np.ndarray, flags: int) -> bool:
@@ -122,7 +123,7 @@ class SingleCalls:
         values = torch.zeros(2, 1, 3, device=sim.device)
         for k, v in enumerate((force, torque)):
             if v is not None:
-                values[k, 0] = torch.tensor([v.x, v.y, v.z])
+                values[k, 0] = torch.tensor(_three(v))
         sim.bodies.apply_forces(values[0], values[1], None, space, row)
 
     def apply_body_force_at_pos(
@@ -140,7 +141,7 @@ class SingleCalls:
         row = sim.first(env, "bodies") + index_of(rigidHandle)
         values = torch.zeros(2, len(sim.body_state), 3, device=sim.body_state.device)
         for k, v in enumerate((force, pos or Vec3())):
-            values[k, row] = torch.tensor([v.x, v.y, v.z])
+            values[k, row] = torch.tensor(_three(v))
         sim.bodies.apply_forces(values[0], None, values[1], space)
 
     def get_env_rigid_contact_forces(self, env: Env) -> np.ndarray:
@@ -279,6 +280,22 @@ class SingleCalls:
 
     def set_joint_target_velocity(self, env: Env, handle: int, target: float) -> None:
         self.set_dof_target_velocity(env, _moving(env, handle), target)
+
+
+def _given(value: Any, kind: type) -> Any:
+    """A value of one of the API's kinds.
+
+    Raises:
+        TypeError: it is not.
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"{call()} takes a gymapi.{kind.__name__}, not {type(value).__name__}")
+    return value
+
+
+def _three(vector: Vec3) -> list[float]:
+    _given(vector, Vec3)
+    return [vector.x, vector.y, vector.z]
 
 
 def _read_bodies(sim: Sim) -> np.ndarray:

@@ -6,7 +6,7 @@ actor, until the tensors exist.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import mujoco
 import numpy as np
@@ -37,10 +37,8 @@ class Start:
         self.velocity = np.zeros(6, np.float32)
 
 
-def write_commands(
-    target: np.ndarray | Tensor, which: str, rows: slice | int, values: np.ndarray | Tensor | float
-) -> None:
-    """Write commands of one kind (of ``COMMANDS``) into some rows of where they are kept. Efforts add up."""
+def write_commands(target: Any, which: str, rows: slice | int, values: np.ndarray | Tensor | float) -> None:
+    """Write commands of one kind (of ``COMMANDS``) into some rows of an array or tensor of them. Efforts add up."""
     if which == "applied_effort":
         target[rows] += values
     else:

@@ -31,6 +31,8 @@ class StateCalls:
         """``states``: structured array with ``pos`` and ``vel``, of which ``flags`` says what is taken."""
         sim, rows, flags = simulation(env), _dofs(env, handle), index_of(flags)
         count = rows.stop - rows.start
+        if not {"pos", "vel"} <= set(getattr(getattr(states, "dtype", None), "names", None) or ()):
+            raise TypeError(f"{call()} takes a structured array of gymapi.DofState.dtype, not {type(states).__name__}")
         if len(states) != count:
             raise ValueError(f"{call()}: {count} DOFs have states, not {len(states)}")
         values = sim.dofs_at(rows).cpu().numpy() if sim.prepared else start_of(actor_of(env, handle)).dofs
@@ -98,7 +100,11 @@ def _commands(env: Env, handle: int, which: str) -> np.ndarray:
 
 def _set_commands(env: Env, handle: int, which: str, values: np.ndarray) -> bool:
     sim, rows = simulation(env), _dofs(env, handle)
-    values = np.asarray(values, dtype=np.float32).reshape(-1)
+    try:
+        given = values.detach().cpu() if isinstance(values, torch.Tensor) else values
+        values = np.asarray(given, dtype=np.float32).reshape(-1)
+    except (TypeError, ValueError):
+        raise TypeError(f"{call()} takes an array of a number for each DOF, not {values!r}") from None
     if len(values) != rows.stop - rows.start:
         raise ValueError(f"{call()}: the actor has {rows.stop - rows.start} DOFs, not {len(values)}")
     if not np.isfinite(values).all():

@@ -47,6 +47,7 @@ class CpuEngine(Engine):
     """
 
     device = torch.device("cpu")
+    tells_accelerations = True
 
     def __init__(self, groups: list[Group], sizes: Sizes, num_threads: int = 0) -> None:
         mujoco.set_mju_user_warning(_quiet)

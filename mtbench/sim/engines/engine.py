@@ -36,6 +36,8 @@ class Engine(ABC):
     """
 
     device: torch.device
+    #: whether :meth:`accelerations` can be asked
+    tells_accelerations = False
     qpos: Tensor
     qvel: Tensor
     ctrl: Tensor
@@ -74,10 +76,9 @@ class Engine(ABC):
             "gravity can change after prepare_sim on the CPU engine alone; use pipeline and device cpu"
         )
 
-    def accelerations(self, ranks: Tensor) -> Tensor | None:
-        """``qacc`` (as ``qvel``) that some environments would have with the commands as they are; None where an engine cannot
-        say."""
-        return None
+    def accelerations(self, ranks: Tensor) -> Tensor:
+        """``qacc`` (as ``qvel``) that some environments would have with the commands as they are; of engines that tell."""
+        raise NotImplementedError
 
     def take_overflow(self) -> Tensor:
         """Environments in which contacts or constraints were left out since the last call, for want of room, scalar."""
