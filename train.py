@@ -7,7 +7,9 @@ try:
     from mtbench.commands.launch import launch
     from mtbench.resources import CFG
 except ModuleNotFoundError as error:
-    sys.exit(f"error: there is no package {error.name}: `make train` installs all into .venv, then `. .venv/bin/activate`")
+    sys.exit(
+        f"error: there is no package {error.name}: `make train` installs all into .venv, then `. .venv/bin/activate`"
+    )
 
 if __name__ == "__main__":
     sys.exit(run_application(launch, CFG))

@@ -106,8 +106,8 @@ class Articulations:
         """Joint-space inertia of each articulation; a floating base's angular rows are in world axes. Computed on the CPU,
         one environment after the other.
         """
-        sim, layout = self._sim, self._sim.layout
-        engine = sim._engine
+        sim, engine = self._sim, self._sim._engine
+        layout = sim.layout
         engine.forward()
         ranks, dof_qvel, root_qvel = (x.cpu() for x in (layout.env_rank, layout.dof_qvel, layout.root_qvel))
         quats = engine.xquat[layout.body_row[layout.root_body]].cpu()[:, [1, 2, 3, 0]]

@@ -61,7 +61,10 @@ NOTES = """
   `dont_collapse="true"`.
 - **Fixed bases** can be moved with `set_actor_root_state_tensor(_indexed)`.
 - **Drives** are implicit in stiffness and damping, as PhysX's: each substep applies kp (p* - p) + kd (v* - v) with the
-  position and velocity at its end, so stiffness damps by kp times the substep too. Efforts act in the modes none and effort;
+  position and velocity at its end, so stiffness damps by kp times the substep too. Efforts act in the modes none and effort:
+  those of `apply_dof_effort` and `apply_actor_dof_efforts` in the next `simulate` alone, where all of them add up, as in
+  Isaac Gym; those of `set_dof_actuation_force_tensor(_indexed)` in every one until they are set again (Isaac Gym's
+  documentation does not say for how long its tensor acts, and its environments set it once for several steps);
   damping acts passively in both, stiffness about zero in the mode none alone. Contacts, joint limits and equality constraints
   are solved for together with what drives and dampers do by the end of the substep, as in PhysX, unless
   `SimParams.implicit_contacts` (ours) is false: that is MuJoCo's `implicitfast`, in which a stiff drive that presses on
@@ -88,7 +91,8 @@ NOTES = """
   (MuJoCo), and a negative one, which warns, acts as 0. Restitution has no effect and warns. Contact and
   rest offsets and `thickness` have no effect.
 - **Collision**: groups and filters as in Isaac Gym, on top of an MJCF file's own contype and conaffinity. Parent and
-  child bodies, and two static shapes, never collide.
+  child bodies, and two static shapes, never collide. Each environment is a world of its own: an actor of group -1 meets all
+  in its environment, and nothing of the others.
 - **URDF** files are loaded as they are found. An inertial without inertia gets that of the link's shapes (without shapes,
   of a ball of the asset's density), `<density>` and links without an inertial the mass of their shapes; an inertia that no
   body can have is balanced by raising its smaller moments, with one warning. The first of repeated links and inertials
@@ -121,7 +125,8 @@ NOTES = """
   It is compiled once for each structure and copied for each distinct set of properties.
 - **Divergence.** MuJoCo has no caps on velocities, which keep PhysX finite. An environment whose state stops being finite in
   a step is put back to what it was before the step, at rest (to where it was created, if a client had written what is not
-  finite); the first time is said by a warning, `gym.take_diverged(sim)` (ours) counts them all. With
+  finite). So is one whose targets or efforts are not finite, or call for a force beyond 1e10, in every step until they are
+  set anew. The first time is said by a warning, `gym.take_diverged(sim)` (ours) counts them all. With
   `SimParams.keep_finite` (ours) false it shows NaN in every state tensor instead, and is not stepped until its root and DOF
   states are set.
 - **Beyond Isaac Gym**: `gym.get_state(sim)` and `gym.set_state(sim, state)` save and restore the physics exactly;

@@ -2,7 +2,8 @@
 
 PhysX caps velocities, so what explodes there flies about and is soon reset by its task. MuJoCo has no such caps. An
 environment that diverges in a step is put back to where it was before the step, at rest; if that was not finite either (a
-client wrote it), to where it was created. Every time is counted, and the first is said.
+client wrote it), to where it was created. An environment whose drives are commanded what is not finite has diverged, too, in
+every step until they are commanded anew. Every time is counted, and the first is said.
 """
 
 from __future__ import annotations
@@ -62,8 +63,8 @@ class DivergenceGuard:
             warnings.warn(
                 f"the physics of environment {int(self._env[ranks[0]])}"
                 + (f" and {len(ranks) - 1} more" if len(ranks) > 1 else "")
-                + " diverged; such environments are put back to their last finite state, at rest, and counted by "
-                "gym.take_diverged(sim)",
+                + " diverged, or a command of its drives was not finite; such environments are put back to their last "
+                "finite state, at rest, and counted by gym.take_diverged(sim)",
                 stacklevel=4,
             )
         return ranks

@@ -77,26 +77,24 @@ class Drives:
         # What the mean falls short of the force at the start
         drift = self.kp * v * (h * (substeps - 1) / 2)
         mean = (force - drift).clamp(-self.limit, self.limit)
-        engine.ctrl[layout.dof_ctrl[:-1]] = mean + drift + spring
-        if substeps == 1 and self.limited:
+        # What is not finite stays so, also where the limit is: the engine flags such environments.
+        engine.ctrl[layout.dof_ctrl[:-1]] = mean + drift + spring + 0.0 * force
+        if substeps == 1 and self.limited and engine.tells_accelerations:
             self._saturate(engine, layout, force, spring, h)
 
     def _saturate(self, engine: Engine, layout: Layout, force: Tensor, spring: Tensor, h: float) -> None:
         """Command stiff drives that would be beyond their limits, one substep, so that they do what their limits are."""
         absorbs = h * (self.kd + h * self.kp)
-        beyond = (force.abs() > self.limit) & (absorbs > SLOW * self._inertia)
-        if engine.device.type != "cpu" or not bool(beyond.any()):
+        beyond = (force.abs() > self.limit) & (absorbs > SLOW * self._inertia) & force.isfinite()
+        if not bool(beyond.any()):
             return
         ranks, row = layout.dof_env, layout.dof_qvel[:-1]
 
-        def acceleration(commands: Tensor, where: Tensor) -> Tensor | None:
+        def acceleration(commands: Tensor, where: Tensor) -> Tensor:
             engine.ctrl[layout.dof_ctrl[:-1][where]] = (commands + spring)[where]
-            qacc = engine.accelerations(ranks[where].unique())
-            return None if qacc is None else qacc[row]
+            return engine.accelerations(ranks[where].unique())[row]
 
         free = acceleration(force, beyond)
-        if free is None:
-            return
         there = force - absorbs * free
         at_limit = beyond & (there.abs() > self.limit)
         if not bool(at_limit.any()):
@@ -107,7 +105,6 @@ class Drives:
         last, command = force, limit
         for _ in range(ANSWERS):
             held = acceleration(command, at_limit)
-            assert held is not None
             between = last - command
             slope = torch.where(between == 0.0, 0.0, (free - held) / between).clamp(min=torch.zeros_like(between))
             slope = torch.minimum(slope, 1.0 / (absorbs + self._inertia))

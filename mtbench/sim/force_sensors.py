@@ -113,7 +113,11 @@ class ForceSensors:
         self._inertia, self._axes = torch.tensor(inertia).reshape(-1, 3), torch.tensor(frame).reshape(-1, 4)
 
     def refresh(self) -> None:
-        """Fill ``values`` with what acted in the last substep."""
+        """Fill ``values``."""
+        self.values[:] = self.read()
+
+    def read(self) -> Tensor:
+        """(S, 6), what acted in the last substep."""
         sim = self.sim
         engine = sim._engine
         data = engine.force_sensor[self._row]  # type: ignore[attr-defined]
@@ -139,7 +143,7 @@ class ForceSensors:
         wanted = forward * (net - contact) + solver * contact
         back = _inverse(_multiply(quat, self._frame[:, 3:]))
         local = torch.cat([_rotate(back, wanted[:, :3]), _rotate(back, wanted[:, 3:])], dim=1)
-        self.values[:] = torch.where(world > 0, wanted, local)
+        return torch.where(world > 0, wanted, local)
 
 
 class ForceSensor:
@@ -150,8 +154,7 @@ class ForceSensor:
 
     def get_forces(self) -> SpatialForce:
         """What it reads now."""
-        self._sensors.refresh()
-        force = self._sensors.values[self._index].tolist()
+        force = self._sensors.read()[self._index].tolist()
         return SpatialForce(Vec3(*force[:3]), Vec3(*force[3:]))
 
     def get_global_index(self) -> int:

@@ -72,7 +72,7 @@ def wrap_tensor(
 
 
 def unwrap_tensor(tensor: torch.Tensor | Tensor) -> Tensor:
-    """A handle over a torch tensor's memory, which must be contiguous.
+    """A handle over a torch tensor's memory, which must be contiguous. Gradients stay outside.
 
     Raises:
         TypeError: it is not a torch tensor.
@@ -81,7 +81,9 @@ def unwrap_tensor(tensor: torch.Tensor | Tensor) -> Tensor:
     if isinstance(tensor, Tensor):
         return tensor
     if not isinstance(tensor, torch.Tensor):
-        raise TypeError(f"unwrap_tensor takes a torch tensor, not a {type(tensor).__name__}")
+        raise TypeError(
+            f"gymtorch.unwrap_tensor takes a torch tensor, not a {type(tensor).__name__}; torch.as_tensor makes one"
+        )
     if not tensor.is_contiguous():
         raise ValueError("unwrap_tensor takes a contiguous tensor; call .contiguous() first")
-    return Tensor(tensor)
+    return Tensor(tensor.detach())

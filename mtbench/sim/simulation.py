@@ -25,9 +25,10 @@ from .engines import make_engine
 from .engines.engine import Engine
 from .force_sensors import ForceSensors
 from .ground import Ground
+from .handles import call
 from .layout import Layout, build_layout
 from .scene import Actor, Env, build_groups, changed_inertias, with_properties
-from .start import root_state
+from .start import root_state, write_commands
 
 
 class Simulation:
@@ -49,6 +50,8 @@ class Simulation:
         self._studio: Studio | None = None
         self.engine: Engine | None = None
         self.destroyed = False
+        #: actors named that do not exist, counted on a GPU, where refusing them at once would be to wait for it
+        self.refused = torch.zeros((), dtype=torch.int64, device=self.device)
         self._changed_envs: dict[int, Env] = {}  # by index: those with properties that the engine has not been given
         self._first: dict[str, list[int]] = {"actors": [0], "bodies": [0], "dofs": [0]}
 
@@ -88,8 +91,8 @@ class Simulation:
         self.dof_force = self._zeros(d)
         # One spare entry, so that padded indices of actors with fewer DOFs have somewhere to go.
         self.position_target, self.velocity_target, self.effort = (self._zeros(d + 1) for _ in range(3))
-        #: actors named that do not exist, counted on a GPU, where refusing them at once would be to wait for it
-        self.refused = torch.zeros((), dtype=torch.int64, device=self.device)
+        #: efforts of the calls on one actor or DOF: they add up to the next step, and end with it
+        self.applied_effort, self._applied = self._zeros(d + 1), False
         self._drives = Drives(d, self._engine.qpos)
         self._read_drives(self.envs)
         self._set_initial_state()
@@ -166,11 +169,8 @@ class Simulation:
     @property
     def _engine(self) -> Engine:
         if self.engine is None:
-            raise RuntimeError(
-                "the simulation has been destroyed (destroy_sim)"
-                if self.destroyed
-                else "call prepare_sim before using tensors or stepping"
-            )
+            wrong = "the simulation has been destroyed (destroy_sim)" if self.destroyed else "call prepare_sim first"
+            raise RuntimeError(f"{call()}: {wrong}")
         if self._changed_envs:
             self._give_properties(self.engine)
         return self.engine
@@ -191,6 +191,7 @@ class Simulation:
             state[own] = torch.from_numpy(start.dofs).to(self.device)
             for name, values in start.commands.items():
                 getattr(self, name)[own] = torch.from_numpy(values).to(self.device)
+        self._applied = bool(self.applied_effort.any())
         self.set_dofs(state[:-1], None)
 
     # -- stepping ------------------------------------------------------------------------------------------------
@@ -199,13 +200,14 @@ class Simulation:
         """Step by ``dt``.
 
         A drive's force is kp (p* - q) + kd (v* - v), with the position and velocity at the end of each substep (see
-        :mod:`.drives`), or the effort. Where contacts are implicit and drives have limits, they are commanded anew in each
-        substep.
+        :mod:`.drives`), or the effort: the tensor's, which stays, and what calls on one actor or DOF have added. Where
+        contacts are implicit and drives have limits, they are commanded anew in each substep.
         """
         substeps, engine, drives = self.params.substeps, self._engine, self._drives
         anew = self.params.implicit_contacts and drives.limited
         times = substeps if anew else 1
-        targets = self.position_target[:-1], self.velocity_target[:-1], self.effort[:-1]
+        effort = self.effort + self.applied_effort if self._applied else self.effort
+        targets = self.position_target[:-1], self.velocity_target[:-1], effort[:-1]
         h, dofs = self.params.dt / substeps, self.layout.dof_qvel[:-1]
         force = engine.force.clone() if times > 1 else None
         if self._guard is not None:
@@ -222,13 +224,17 @@ class Simulation:
             drives.note_absorbed(engine.qvel[dofs] - before, h)
         if self._guard is not None and (ranks := self._guard.restore(engine)) is not None:
             engine.mark(ranks)
+        if self._applied:
+            self.applied_effort.zero_()
+            self._applied = False
         self.bodies.all_moved()
         self.frame += 1
 
     # -- reading -------------------------------------------------------------------------------------------------
 
     def refresh_bodies(self) -> None:
-        self.body_state.copy_(self.bodies.states())
+        states = self.bodies.states()
+        self.body_state.copy_(states)
 
     def refresh_roots(self) -> None:
         self._engine.forward()
@@ -248,13 +254,21 @@ class Simulation:
         engine, layout = self._engine, self.layout
         return torch.stack([engine.qpos[layout.dof_qpos[rows]], engine.qvel[layout.dof_qvel[rows]]], 1).float()
 
-    def refresh_dof_forces(self) -> None:
-        self.dof_force[:] = self._engine.dof_force[self.layout.dof_qvel[:-1]] - self._drives.absorbed
+    def dof_forces_at(self, rows: slice) -> Tensor:
+        """Forces of some DOFs in the last substep, (rows,)."""
+        return self._engine.dof_force[self.layout.dof_qvel[:-1][rows]] - self._drives.absorbed[rows]
 
-    def refresh_contact_forces(self) -> None:
+    def contact_forces_at(self, rows: slice) -> Tensor:
+        """Net contact forces on some bodies in the last substep, (rows, 3)."""
         self._engine.forward()
         # MuJoCo's sensor gives the force the body exerts.
-        self.contact_force[:] = -self._engine.contact_force[self.layout.body_row]
+        return -self._engine.contact_force[self.layout.body_row[rows]]
+
+    def refresh_dof_forces(self) -> None:
+        self.dof_force[:] = self.dof_forces_at(slice(None))
+
+    def refresh_contact_forces(self) -> None:
+        self.contact_force[:] = self.contact_forces_at(slice(None))
 
     def take_overflow(self) -> Tensor:
         """Environments in which contacts or constraints were left out since the last call, for want of room, scalar."""
@@ -327,6 +341,11 @@ class Simulation:
         else:
             _, dofs = self._actor_dofs(actors)
             target[dofs] = values.reshape(-1)[dofs.clamp(max=len(self.dof_state) - 1)]
+
+    def set_commands_at(self, which: str, rows: slice | int, values: Tensor | float) -> None:
+        """Write commands (one of :data:`.start.COMMANDS`) of some DOFs."""
+        write_commands(getattr(self, which), which, rows, values)
+        self._applied |= which == "applied_effort"
 
     def _actor_index(self, actors: Tensor | None) -> Tensor:
         """Rows of the layout's tables; a negative index names no actor and gives the spare row. So does one past the end,
@@ -404,6 +423,7 @@ class Simulation:
             "position_target": self.position_target.clone(),
             "velocity_target": self.velocity_target.clone(),
             "effort": self.effort.clone(),
+            "applied_effort": self.applied_effort.clone(),
             "frame": torch.tensor(self.frame),
         }
 
@@ -413,4 +433,6 @@ class Simulation:
         self.position_target.copy_(state["position_target"])
         self.velocity_target.copy_(state["velocity_target"])
         self.effort.copy_(state["effort"])
+        self.applied_effort.copy_(state.get("applied_effort", torch.zeros(())))
+        self._applied = bool(self.applied_effort.any())
         self.frame = int(state["frame"])

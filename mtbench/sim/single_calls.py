@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from .datatypes import INVALID_HANDLE, STATE_POS, STATE_VEL, CoordinateSpace, In
 from .handles import actor_of, body_of, call, dof_of, first_of, index_of, joint_of, joints, one_each, simulation, within
 from .numbers import number
 from .pose_types import Quat, RigidBodyState, Transform, Vec3
-from .start import body_states, posed, set_root_state, start_of
+from .start import body_states, posed, set_root_state, start_of, write_commands
 
 if TYPE_CHECKING:
     from .scene import Env
@@ -75,16 +75,17 @@ class SingleCalls:
         Raises:
             ValueError: the body is not a root.
         """
+        pose = _given(pose, Transform)
         p, r = pose.p, pose.r.normalize()
         self._write_root(env, handle, slice(0, 7), [p.x, p.y, p.z, r.x, r.y, r.z, r.w], "set_rigid_transform")
 
     def set_rigid_linear_velocity(self, env: Env, handle: int, velocity: Vec3) -> None:
         """As :meth:`set_rigid_transform`, the velocity (m/s) of a root body's origin."""
-        v = [velocity.x, velocity.y, velocity.z]
+        v = _three(velocity)
         self._write_root(env, handle, slice(7, 10), v, "set_rigid_linear_velocity")
 
     def set_rigid_angular_velocity(self, env: Env, handle: int, velocity: Vec3) -> None:
-        v = [velocity.x, velocity.y, velocity.z]
+        v = _three(velocity)
         self._write_root(env, handle, slice(10, 13), v, "set_rigid_angular_velocity")
 
     def set_actor_rigid_body_states(self, env: Env, handle: int, states: np.ndarray, flags: int) -> bool:
@@ -122,7 +123,7 @@ class SingleCalls:
         values = torch.zeros(2, 1, 3, device=sim.device)
         for k, v in enumerate((force, torque)):
             if v is not None:
-                values[k, 0] = torch.tensor([v.x, v.y, v.z])
+                values[k, 0] = torch.tensor(_three(v))
         sim.bodies.apply_forces(values[0], values[1], None, space, row)
 
     def apply_body_force_at_pos(
@@ -140,14 +141,14 @@ class SingleCalls:
         row = sim.first(env, "bodies") + index_of(rigidHandle)
         values = torch.zeros(2, len(sim.body_state), 3, device=sim.body_state.device)
         for k, v in enumerate((force, pos or Vec3())):
-            values[k, row] = torch.tensor([v.x, v.y, v.z])
+            values[k, row] = torch.tensor(_three(v))
         sim.bodies.apply_forces(values[0], None, values[1], space)
 
     def get_env_rigid_contact_forces(self, env: Env) -> np.ndarray:
         """(bodies,) structured array: net contact forces (N), axes of the environment."""
         sim = simulation(env)
         first = sim.first(env, "bodies")
-        return self.get_rigid_contact_forces(sim)[first : first + env.num_bodies]
+        return _contact_forces(sim, slice(first, first + env.num_bodies))
 
     def get_vec_env_rigid_contact_forces(self, envs: Sequence[Env]) -> np.ndarray:
         """(envs * bodies,) as :meth:`get_env_rigid_contact_forces`."""
@@ -156,10 +157,7 @@ class SingleCalls:
     def get_rigid_contact_forces(self, sim: Sim) -> np.ndarray:
         """(bodies of the simulation,) as :meth:`get_env_rigid_contact_forces`; measured from the first call on, unless the
         tensor of contact forces was acquired."""
-        sim.prepare()
-        sim.measure_contacts()
-        sim.refresh_contact_forces()
-        return sim.contact_force.cpu().numpy().copy().view(Vec3.dtype)[:, 0]  # type: ignore[attr-defined]
+        return _contact_forces(sim, slice(None))
 
     def _write_root(self, env: Env, handle: int, part: slice, values: list[float], call: str) -> None:
         index, actor, body = body_of(env, handle)
@@ -198,8 +196,8 @@ class SingleCalls:
         _set_command(env, handle, "velocity_target", target)
 
     def apply_dof_effort(self, env: Env, handle: int, effort: float) -> None:
-        """As ``set_dof_actuation_force_tensor``, for one DOF."""
-        _set_command(env, handle, "effort", effort)
+        """As ``apply_actor_dof_efforts``, for one DOF."""
+        _set_command(env, handle, "applied_effort", effort)
 
     def get_dof_frame(self, env: Env, handle: int) -> DofFrame:
         """Where a DOF acts and its axis, in the frame of the environment."""
@@ -284,9 +282,32 @@ class SingleCalls:
         self.set_dof_target_velocity(env, _moving(env, handle), target)
 
 
+def _given(value: Any, kind: type) -> Any:
+    """A value of one of the API's kinds.
+
+    Raises:
+        TypeError: it is not.
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"{call()} takes a gymapi.{kind.__name__}, not {type(value).__name__}")
+    return value
+
+
+def _three(vector: Vec3) -> list[float]:
+    _given(vector, Vec3)
+    return [vector.x, vector.y, vector.z]
+
+
 def _read_bodies(sim: Sim) -> np.ndarray:
     """(bodies, 13) now, leaving the client's tensor alone."""
     return sim.bodies.states_at(slice(None)).float().cpu().numpy()
+
+
+def _contact_forces(sim: Sim, rows: slice) -> np.ndarray:
+    sim.prepare()
+    sim.measure_contacts()
+    forces = sim.contact_forces_at(rows).float().cpu().numpy()
+    return forces.view(Vec3.dtype)[:, 0]  # type: ignore[attr-defined]
 
 
 def _body_row(env: Env, handle: int) -> list[float]:
@@ -327,9 +348,9 @@ def _set_command(env: Env, handle: int, which: str, value: float) -> None:
     if not math.isfinite(value):
         raise ValueError(f"{call()}: a command is finite, not {value}")
     if sim.prepared:
-        getattr(sim, which)[sim.first(env, "dofs") + index_of(handle)] = value
+        sim.set_commands_at(which, sim.first(env, "dofs") + index_of(handle), value)
     else:
-        start_of(actor).commands[which][at] = value
+        write_commands(start_of(actor).commands[which], which, at, value)
 
 
 def _joint_dof(env: Env, handle: int) -> int | None:

@@ -6,10 +6,11 @@ actor, until the tensors exist.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import mujoco
 import numpy as np
+from torch import Tensor
 
 from .assets import Asset
 from .pose_types import Quat, Transform, Vec3
@@ -17,7 +18,7 @@ from .pose_types import Quat, Transform, Vec3
 if TYPE_CHECKING:
     from .scene import Actor
 
-COMMANDS = "position_target", "velocity_target", "effort"
+COMMANDS = "position_target", "velocity_target", "applied_effort"
 
 
 class Start:
@@ -34,6 +35,14 @@ class Start:
         self.dofs = np.zeros((count, 2), np.float32)
         self.commands = {name: np.zeros(count, np.float32) for name in COMMANDS}
         self.velocity = np.zeros(6, np.float32)
+
+
+def write_commands(target: Any, which: str, rows: slice | int, values: np.ndarray | Tensor | float) -> None:
+    """Write commands of one kind (of ``COMMANDS``) into some rows of an array or tensor of them. Efforts add up."""
+    if which == "applied_effort":
+        target[rows] += values
+    else:
+        target[rows] = values
 
 
 def start_of(actor: Actor) -> Start:

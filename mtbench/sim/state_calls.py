@@ -11,7 +11,7 @@ import torch
 from .datatypes import STATE_POS, STATE_VEL
 from .handles import actor_of, call, first_of, index_of, one_each, simulation
 from .pose_types import DofState, RigidBodyState
-from .start import body_states, start_of
+from .start import body_states, start_of, write_commands
 
 if TYPE_CHECKING:
     from .scene import Env
@@ -31,6 +31,8 @@ class StateCalls:
         """``states``: structured array with ``pos`` and ``vel``, of which ``flags`` says what is taken."""
         sim, rows, flags = simulation(env), _dofs(env, handle), index_of(flags)
         count = rows.stop - rows.start
+        if not {"pos", "vel"} <= set(getattr(getattr(states, "dtype", None), "names", None) or ()):
+            raise TypeError(f"{call()} takes a structured array of gymapi.DofState.dtype, not {type(states).__name__}")
         if len(states) != count:
             raise ValueError(f"{call()}: {count} DOFs have states, not {len(states)}")
         values = sim.dofs_at(rows).cpu().numpy() if sim.prepared else start_of(actor_of(env, handle)).dofs
@@ -68,7 +70,8 @@ class StateCalls:
         return _set_commands(env, handle, "velocity_target", targets)
 
     def apply_actor_dof_efforts(self, env: Env, handle: int, efforts: np.ndarray) -> bool:
-        return _set_commands(env, handle, "effort", efforts)
+        """Efforts for the next ``simulate`` alone: several calls before it add up, and add to the tensor of efforts."""
+        return _set_commands(env, handle, "applied_effort", efforts)
 
     def get_actor_dof_position_targets(self, env: Env, handle: int) -> np.ndarray:
         return _commands(env, handle, "position_target")
@@ -80,9 +83,7 @@ class StateCalls:
         """(DOFs,) forces of the drives or efforts in the last substep."""
         sim = simulation(env)
         sim.prepare()
-        sim.refresh_dof_forces()
-        first = sim.first(env, "dofs") + first_of(env, handle, lambda asset: len(asset.dof_names))
-        return sim.dof_force[first : first + len(actor_of(env, handle).asset.dof_names)].cpu().numpy().copy()
+        return sim.dof_forces_at(_dofs(env, handle)).float().cpu().numpy()
 
 
 def _dofs(env: Env, handle: int) -> slice:
@@ -99,14 +100,17 @@ def _commands(env: Env, handle: int, which: str) -> np.ndarray:
 
 def _set_commands(env: Env, handle: int, which: str, values: np.ndarray) -> bool:
     sim, rows = simulation(env), _dofs(env, handle)
-    values = np.asarray(values, dtype=np.float32).reshape(-1)
+    try:
+        given = values.detach().cpu() if isinstance(values, torch.Tensor) else values
+        values = np.asarray(given, dtype=np.float32).reshape(-1)
+    except (TypeError, ValueError):
+        raise TypeError(f"{call()} takes an array of a number for each DOF, not {values!r}") from None
     if len(values) != rows.stop - rows.start:
         raise ValueError(f"{call()}: the actor has {rows.stop - rows.start} DOFs, not {len(values)}")
     if not np.isfinite(values).all():
         raise ValueError(f"{call()}: commands are finite, not {values}")
     if sim.prepared:
-        target = getattr(sim, which)
-        target[rows] = torch.as_tensor(values, device=target.device)
+        sim.set_commands_at(which, rows, torch.from_numpy(values).to(sim.device))
     else:
-        start_of(actor_of(env, handle)).commands[which][:] = values
+        write_commands(start_of(actor_of(env, handle)).commands[which], which, slice(None), values)
     return True

@@ -5,13 +5,13 @@ A tensor has a row for every actor, body or DOF of the simulation, environment b
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from .datatypes import CoordinateSpace
-from .gymtorch import Tensor, unwrap_tensor
+from .gymtorch import Tensor
 from .handles import index_of
 
 if TYPE_CHECKING:
@@ -92,42 +92,42 @@ class TensorCalls:
     # -- set ----------------------------------------------------------------------------------------------------
 
     def set_actor_root_state_tensor(self, sim: Sim, state: Tensor) -> bool:
-        sim.set_roots(_values(state, (len(sim.actors), 13), sim, "set_actor_root_state_tensor"), None)
+        sim.set_roots(_values(state, "root_state", sim, "set_actor_root_state_tensor"), None)
         return True
 
     def set_actor_root_state_tensor_indexed(self, sim: Sim, state: Tensor, actors: Tensor, count: int) -> bool:
         """``state`` is the whole (actors, 13) tensor; only rows ``actors[:count]`` (int32) are taken."""
         call = "set_actor_root_state_tensor_indexed"
-        sim.set_roots(_values(state, (len(sim.actors), 13), sim, call), _index(sim, actors, count, call))
+        sim.set_roots(_values(state, "root_state", sim, call), _index(sim, actors, count, call))
         return True
 
     def set_dof_state_tensor(self, sim: Sim, state: Tensor) -> bool:
-        sim.set_dofs(_values(state, (len(sim.dof_state), 2), sim, "set_dof_state_tensor"), None)
+        sim.set_dofs(_values(state, "dof_state", sim, "set_dof_state_tensor"), None)
         return True
 
     def set_dof_state_tensor_indexed(self, sim: Sim, state: Tensor, actors: Tensor, count: int) -> bool:
         call = "set_dof_state_tensor_indexed"
-        sim.set_dofs(_values(state, (len(sim.dof_state), 2), sim, call), _index(sim, actors, count, call))
+        sim.set_dofs(_values(state, "dof_state", sim, call), _index(sim, actors, count, call))
         return True
 
     def set_dof_position_target_tensor(self, sim: Sim, targets: Tensor) -> bool:
-        return _command(sim, sim.position_target, targets, "set_dof_position_target_tensor")
+        return _command(sim, "position_target", targets, "set_dof_position_target_tensor")
 
     def set_dof_position_target_tensor_indexed(self, sim: Sim, targets: Tensor, actors: Tensor, count: int) -> bool:
-        return _command(sim, sim.position_target, targets, "set_dof_position_target_tensor_indexed", actors, count)
+        return _command(sim, "position_target", targets, "set_dof_position_target_tensor_indexed", actors, count)
 
     def set_dof_velocity_target_tensor(self, sim: Sim, targets: Tensor) -> bool:
-        return _command(sim, sim.velocity_target, targets, "set_dof_velocity_target_tensor")
+        return _command(sim, "velocity_target", targets, "set_dof_velocity_target_tensor")
 
     def set_dof_velocity_target_tensor_indexed(self, sim: Sim, targets: Tensor, actors: Tensor, count: int) -> bool:
-        return _command(sim, sim.velocity_target, targets, "set_dof_velocity_target_tensor_indexed", actors, count)
+        return _command(sim, "velocity_target", targets, "set_dof_velocity_target_tensor_indexed", actors, count)
 
     def set_dof_actuation_force_tensor(self, sim: Sim, forces: Tensor) -> bool:
-        """Acts on DOFs in the modes none and effort, until it is set again."""
-        return _command(sim, sim.effort, forces, "set_dof_actuation_force_tensor")
+        """Acts on DOFs in the modes none and effort, in every ``simulate`` until it is set again."""
+        return _command(sim, "effort", forces, "set_dof_actuation_force_tensor")
 
     def set_dof_actuation_force_tensor_indexed(self, sim: Sim, forces: Tensor, actors: Tensor, count: int) -> bool:
-        return _command(sim, sim.effort, forces, "set_dof_actuation_force_tensor_indexed", actors, count)
+        return _command(sim, "effort", forces, "set_dof_actuation_force_tensor_indexed", actors, count)
 
     def apply_rigid_body_force_tensors(
         self,
@@ -137,9 +137,9 @@ class TensorCalls:
         space: CoordinateSpace = CoordinateSpace.ENV_SPACE,
     ) -> bool:
         """Forces at the centres of mass and torques, each (bodies, 3), during the next ``simulate`` only."""
-        shape, call = (len(sim.body_state), 3), "apply_rigid_body_force_tensors"
-        force = None if forceTensor is None else _values(forceTensor, shape, sim, call)
-        torque = None if torqueTensor is None else _values(torqueTensor, shape, sim, call)
+        like, call = "contact_force", "apply_rigid_body_force_tensors"
+        force = None if forceTensor is None else _values(forceTensor, like, sim, call)
+        torque = None if torqueTensor is None else _values(torqueTensor, like, sim, call)
         sim.bodies.apply_forces(force, torque, None, space)
         return True
 
@@ -151,21 +151,27 @@ class TensorCalls:
         space: CoordinateSpace = CoordinateSpace.ENV_SPACE,
     ) -> bool:
         """Forces (bodies, 3) at positions (bodies, 3), during the next ``simulate`` only."""
-        shape, call = (len(sim.body_state), 3), "apply_rigid_body_force_at_pos_tensors"
-        position = None if posTensor is None else _values(posTensor, shape, sim, call)
-        sim.bodies.apply_forces(_values(forceTensor, shape, sim, call), None, position, space)
+        like, call = "contact_force", "apply_rigid_body_force_at_pos_tensors"
+        position = None if posTensor is None else _values(posTensor, like, sim, call)
+        sim.bodies.apply_forces(_values(forceTensor, like, sim, call), None, position, space)
         return True
 
 
 def _given(tensor: Tensor, call: str) -> torch.Tensor:
-    if tensor is None:
-        raise TypeError(f"gym.{call} takes a tensor, not None")
-    return unwrap_tensor(tensor).values
+    values = tensor.values if isinstance(tensor, Tensor) else tensor
+    if not isinstance(values, torch.Tensor):
+        given = "None" if values is None else type(values).__name__
+        raise TypeError(f"gym.{call} takes a tensor, not {given}: give it gymtorch.unwrap_tensor(a torch tensor)")
+    if not values.is_contiguous():
+        raise ValueError(f"gym.{call} takes a contiguous tensor; call .contiguous() first")
+    return values.detach()
 
 
-def _values(tensor: Tensor, shape: tuple[int, ...], sim: Sim, call: str) -> torch.Tensor:
-    values = _given(tensor, call)
-    if values.dtype != torch.float32 or values.numel() != int(np.prod(shape)):
+def _values(tensor: Tensor, like: str, sim: Sim, call: str) -> torch.Tensor:
+    """What is given, of the shape of one of the simulation's tensors."""
+    sim._engine  # noqa: B018 (there is none before prepare_sim, which it says)
+    values, shape = _given(tensor, call), tuple(getattr(sim, like).shape)
+    if values.dtype != torch.float32 or values.numel() != math.prod(shape):
         raise ValueError(
             f"gym.{call} takes a float32 tensor of shape {shape}, not {values.dtype} {tuple(values.shape)}"
         )
@@ -191,9 +197,8 @@ def _index(sim: Sim, tensor: Tensor, count: int, call: str) -> torch.Tensor:
     return index
 
 
-def _command(
-    sim: Sim, target: torch.Tensor, values: Tensor, call: str, actors: Tensor | None = None, count: int = 0
-) -> bool:
+def _command(sim: Sim, which: str, values: Tensor, call: str, actors: Tensor | None = None, count: int = 0) -> bool:
+    given = _values(values, "dof_force", sim, call)
     index = _index(sim, actors, count, call) if call.endswith("_indexed") else None  # type: ignore[arg-type]
-    sim.set_command(target, _values(values, (len(sim.dof_state),), sim, call), index)
+    sim.set_command(getattr(sim, which), given, index)
     return True

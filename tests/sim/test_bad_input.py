@@ -131,3 +131,60 @@ def test_what_is_made(make_world):
     w.prepare()
     with pytest.raises(RuntimeError, match=r"gym.create_actor: actors cannot be added"):
         g.create_actor(envs[0], box, gymapi.Transform(), "x", 0, 0)
+
+
+def test_tensor_calls_before_prepare_sim(make_world):
+    w, _ = build(make_world, prepare=False)
+    one = UNWRAP(torch.zeros(1, dtype=torch.int32))
+    for name, shape in SHAPES.items():
+        given = UNWRAP(torch.zeros(shape))
+        for call, arguments in ((name, (given,)), (f"{name}_indexed", (given, one, 1))):
+            with pytest.raises(RuntimeError, match=rf"^gym\.{call}: call prepare_sim first$"):
+                getattr(w.gym, call)(w.sim, *arguments)
+    for call in ("apply_rigid_body_force_tensors", "apply_rigid_body_force_at_pos_tensors"):
+        with pytest.raises(RuntimeError, match=rf"^gym\.{call}: call prepare_sim first$"):
+            getattr(w.gym, call)(w.sim, UNWRAP(torch.zeros(10, 3)))
+    for what in ("actor_root_state_tensor", "dof_state_tensor", "rigid_body_state_tensor", "mass_matrix_tensors"):
+        with pytest.raises(RuntimeError, match=rf"^gym\.refresh_{what}: call prepare_sim first$"):
+            getattr(w.gym, f"refresh_{what}")(w.sim)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_what_is_no_torch_tensor(name, world):
+    w, _ = world
+    for bad in (None, np.zeros(SHAPES[name], np.float32), [0.0]):
+        with pytest.raises(TypeError, match=rf"gym\.{name} takes a tensor, not .*: give it gymtorch.unwrap_tensor"):
+            getattr(w.gym, name)(w.sim, bad)
+        with pytest.raises(TypeError, match=r"gymtorch\.unwrap_tensor takes a torch tensor, not"):
+            UNWRAP(bad)
+    with pytest.raises(ValueError, match=rf"gym\.{name} takes a contiguous tensor"):
+        getattr(w.gym, name)(w.sim, torch.zeros(SHAPES[name] + (2,))[..., 0])
+
+
+def test_gradients_stay_outside(world):
+    """A client may hand over what it differentiates: what it reads then has no history, and steps record none."""
+    w, envs = world
+    given = {name: torch.zeros(shape, requires_grad=True) for name, shape in SHAPES.items()}
+    for name, tensor in given.items():
+        getattr(w.gym, name)(w.sim, tensor * 1.0)
+        getattr(w.gym, name)(w.sim, UNWRAP(tensor * 1.0))
+    w.gym.apply_rigid_body_force_tensors(w.sim, UNWRAP(torch.zeros(10, 3, requires_grad=True)), None)
+    w.gym.apply_actor_dof_efforts(envs[0], 1, torch.zeros(3, requires_grad=True))
+    w.step()
+    assert not any(t.requires_grad for t in (w.root, w.dof, w.body, w.sim.position_target, w.sim._engine.qpos))
+
+
+def test_single_calls_say_what_they_take(world):
+    w, envs = world
+    calls = {
+        "set_actor_dof_states": ((None, np.zeros(3)), gymapi.STATE_ALL),
+        "set_actor_dof_position_targets": (("x", object()),),
+        "apply_actor_dof_efforts": (("x", object()),),
+    }
+    for name, (bad, *rest) in calls.items():
+        for value in bad:
+            with pytest.raises(TypeError, match=rf"gym\.{name} takes"):
+                getattr(w.gym, name)(envs[0], 1, value, *rest)
+    for name in ("set_rigid_transform", "set_rigid_linear_velocity", "apply_body_forces", "apply_body_force_at_pos"):
+        with pytest.raises(TypeError, match=rf"gym\.{name} takes a gymapi\."):
+            getattr(w.gym, name)(envs[0], 0, "x")

@@ -15,7 +15,7 @@ from tests.sim.world import ARM
 MODES = gymapi.DOF_MODE_NONE, gymapi.DOF_MODE_POS, gymapi.DOF_MODE_VEL, gymapi.DOF_MODE_EFFORT
 
 
-def _hinge(make_world, inertia: float, dt: float = 1 / 60, substeps: int = 2, mode: int = 0, **fields: object):
+def _hinge(make_world, inertia: float, dt: float = 1 / 60, substeps: int = 2, mode: int = 0, prepare=True, **fields):
     """A world of one hinge about z without gravity."""
     w = make_world(dt=dt, substeps=substeps, gravity=0.0)
     text = f"""<mujoco><worldbody><body name="base"><geom size="0.01" mass="1"/>
@@ -23,7 +23,8 @@ def _hinge(make_world, inertia: float, dt: float = 1 / 60, substeps: int = 2, mo
       <inertial pos="0 0 0" mass="0.01" diaginertia="{inertia} {inertia} {inertia}"/></body></body></worldbody></mujoco>"""
     env = w.env((w.mjcf(text, fix_base_link=True, default_dof_drive_mode=mode), (0, 0, 0)))
     w.drive(env, **fields)
-    w.prepare()
+    if prepare:
+        w.prepare()
     return w
 
 
@@ -88,6 +89,29 @@ def test_efforts_act_where_there_is_no_drive(make_world, mode):
     w.step(60)
     driven = mode in (gymapi.DOF_MODE_POS, gymapi.DOF_MODE_VEL)
     assert w.dof[0, 1].item() == pytest.approx(0.0 if driven else 1.0, rel=1e-4)
+
+
+@pytest.mark.parametrize("prepared", [True, False])
+def test_efforts_of_single_calls_add_up_and_end_with_the_step(make_world, prepared):
+    """Isaac Gym's documentation: cumulative within a frame, zero at the beginning of the next. v = (efforts) dt / I."""
+    w = _hinge(make_world, 1.0, mode=gymapi.DOF_MODE_EFFORT, prepare=prepared)
+    env, twice = w.gym.get_env(w.sim, 0), np.array([2.0], np.float32)
+    w.gym.apply_actor_dof_efforts(env, 0, twice)
+    w.gym.apply_dof_effort(env, 0, 0.5)
+    w.gym.apply_actor_dof_efforts(env, 0, twice)
+    w.prepare()
+    w.gym.set_dof_actuation_force_tensor(w.sim, gymtorch.unwrap_tensor(torch.tensor([0.25])))
+    saved, dt = w.gym.get_state(w.sim), w.dt
+    for _ in range(2):
+        w.step()
+        assert w.dof[0, 1].item() == pytest.approx(4.75 * dt, rel=1e-4)
+        w.step(3)  # the tensor's acts in every step
+        assert w.dof[0, 1].item() == pytest.approx((4.75 + 3 * 0.25) * dt, rel=1e-4)
+        w.gym.apply_dof_effort(env, 0, -1.0)
+        w.step()
+        assert w.dof[0, 1].item() == pytest.approx(4.75 * dt, rel=1e-4)
+        assert w.gym.get_actor_dof_forces(env, 0)[0] == pytest.approx(-0.75)
+        w.gym.set_state(w.sim, saved)
 
 
 @pytest.mark.parametrize(("mode", "spring"), [(gymapi.DOF_MODE_NONE, 1.0), (gymapi.DOF_MODE_EFFORT, 0.0)])
@@ -198,7 +222,7 @@ def test_a_motor_against_its_limit_stop_and_a_damper(make_world):
     env = w.env((asset, (0, 0, 0)))
     w.drive(env, driveMode=gymapi.DOF_MODE_EFFORT, damping=5.0)
     w.prepare()
-    w.gym.apply_actor_dof_efforts(env, 0, np.array([2.0], dtype=np.float32))
+    w.gym.set_dof_actuation_force_tensor(w.sim, gymtorch.unwrap_tensor(torch.tensor([2.0])))
     w.step(9)
     assert w.dof[0, 1].item() == pytest.approx(0.4, rel=1e-3)  # 2 N m against 5 N m s
     w.step(60)

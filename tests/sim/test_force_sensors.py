@@ -102,3 +102,15 @@ def test_without_sensors(world):
     w.env((w.gym.create_sphere(w.sim, 0.1, w.options()), (0, 0, 1)))
     w.prepare()
     assert readings(w) is None and not w.gym.refresh_force_sensor_tensor(w.sim)
+
+
+def test_reading_one_sensor_leaves_the_tensor(world):
+    w = world
+    ball = w.gym.create_sphere(w.sim, 0.1, w.options())
+    sense(w, ball, 0, gymapi.Transform())
+    env = w.env((ball, (0, 0, 1)))
+    w.prepare()
+    shown = readings(w).fill_(-3.0)
+    w.step()
+    assert w.gym.get_actor_force_sensor(env, 0, 0).get_forces().force.z == pytest.approx(-41.09, rel=1e-3)
+    assert (shown == -3.0).all()

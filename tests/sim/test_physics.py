@@ -302,3 +302,23 @@ def test_collision_groups_and_filters(make_world):
     heights = w.root[1::2, 2]
     # on the plate; through it (shared filter bit); on the plate; through it (other group) and onto the ground
     torch.testing.assert_close(heights, torch.tensor([1.15, 0.1, 1.15, 0.1]), atol=0.01, rtol=0)
+
+
+def test_a_box_that_is_set_sliding_hops_less_with_shorter_substeps(make_world):
+    """What docs/moving_off_isaac_gym.md says of it: friction 1, 2 m/s."""
+    rise = {}
+    for substeps in (2, 4):
+        w = make_world(dt=0.01, substeps=substeps)
+        w.ground()
+        w.env((w.gym.create_box(w.sim, 0.2, 0.2, 0.1, w.options()), (0, 0, 0.05)))
+        w.prepare()
+        w.step(50)
+        start = w.root.clone()
+        start[0, 7] = 2.0
+        w.set_roots(start)
+        heights = []
+        for _ in range(12):
+            w.step()
+            heights.append(w.root[0, 2].item())
+        rise[substeps] = 1e3 * (max(heights) - start[0, 2].item())
+    assert rise[2] == pytest.approx(13.6, abs=0.2) and rise[4] == pytest.approx(4.6, abs=0.2)

@@ -13,6 +13,12 @@ from hypothesis import strategies as st
 from mtbench.sim import gymapi, gymtorch, torch_utils
 from tests.sim.world import ARM, PENDULUM
 
+MODES = {
+    "dof_position_target": "DOF_MODE_POS",
+    "dof_velocity_target": "DOF_MODE_VEL",
+    "dof_actuation_force": "DOF_MODE_EFFORT",
+}
+
 
 def _mixed(w):
     """Four environments of two structures, interleaved: arm, arm and box, arm, arm and box."""
@@ -243,6 +249,52 @@ def test_a_diverged_environment_is_put_back_counted_and_said(make_world, cause):
     assert w.root.isfinite().all() and int(w.gym.take_diverged(w.sim)) == 0
 
 
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -1e30])
+@pytest.mark.parametrize("name", ["dof_position_target", "dof_velocity_target", "dof_actuation_force"])
+def test_commands_that_are_not_finite_are_diverged(make_world, name, bad):
+    """The environment is put back in every step, counted and said, until it is commanded anew; others do not notice."""
+
+    def build():
+        w = make_world(gravity=0.0)
+        arm, mode = w.mjcf(ARM, fix_base_link=True), getattr(gymapi, MODES[name])
+        for _ in range(2):
+            w.drive(w.env((arm, (0, 0, 1))), driveMode=mode, stiffness=20.0, damping=1.0)
+        w.prepare()
+        w.set_dofs(torch.full((6, 2), 0.1))
+        return w, getattr(w.gym, f"set_{name}_tensor")
+
+    (w, command), (healthy, command_healthy) = build(), build()
+    good = torch.linspace(0.1, 0.6, 6)
+    poisoned = good.clone()
+    poisoned[4] = bad
+    command(w.sim, gymtorch.unwrap_tensor(poisoned))
+    command_healthy(healthy.sim, gymtorch.unwrap_tensor(good))
+    with pytest.warns(UserWarning, match=r"environment 1 diverged, or a command of its drives was not finite"):
+        w.step(3)
+    healthy.step(3)
+    assert int(w.gym.take_diverged(w.sim)) == 3 and w.body.isfinite().all()
+    torch.testing.assert_close(w.dof[3:], torch.tensor([[0.1, 0.0]]).expand(3, 2))
+    assert torch.equal(w.dof[:3], healthy.dof[:3])
+    command(w.sim, gymtorch.unwrap_tensor(good))
+    w.step(3)
+    assert int(w.gym.take_diverged(w.sim)) == 0 and (w.dof[3:, 1] != 0.0).all()
+
+
+@pytest.mark.parametrize(("substeps", "stiffness"), [(1, 1e4), (1, 10.0), (2, 1e4)])
+def test_a_limit_does_not_hide_a_command_that_is_not_finite(make_world, substeps, stiffness):
+    w = make_world(gravity=0.0, substeps=substeps)
+    env = w.env((w.mjcf(ARM, fix_base_link=True), (0, 0, 1)))
+    w.drive(env, driveMode=gymapi.DOF_MODE_POS, stiffness=stiffness, damping=1.0, effort=5.0)
+    w.prepare()
+    w.gym.set_dof_position_target_tensor(w.sim, gymtorch.unwrap_tensor(torch.tensor([0.0, float("inf"), 0.0])))
+    with pytest.warns(UserWarning, match="command of its drives"):
+        w.step()
+    assert int(w.gym.take_diverged(w.sim)) == 1 and not w.dof.any()
+    w.gym.set_dof_position_target_tensor(w.sim, gymtorch.unwrap_tensor(torch.tensor([0.0, 1e20, 0.0])))
+    w.step()  # far away, but the limit holds
+    assert int(w.gym.take_diverged(w.sim)) == 0 and w.dof[1, 1] > 0.0
+
+
 def test_a_diverged_environment_is_alone_and_recovers(make_world):
     w = make_world(keep_finite=False)
     _mixed(w)
@@ -378,6 +430,8 @@ def test_tensors_change_on_refresh_alone(make_world):
     gym.set_actor_dof_states(env, 0, states, gymapi.STATE_ALL)
     assert abs(gym.get_actor_rigid_body_states(env, 1, gymapi.STATE_ALL)["pose"]["p"]["z"][0] - 0.5) < 0.1
     gym.apply_body_forces(env, 0, gymapi.Vec3(1, 0, 0))
+    assert gym.get_actor_dof_forces(env, 0).shape == (3,)
+    assert gym.get_env_rigid_contact_forces(env).shape == (5,) and gym.get_rigid_contact_forces(sim).shape == (18,)
     props = gym.get_actor_rigid_body_properties(env, 1)
     props[0].mass *= 2
     gym.set_actor_rigid_body_properties(env, 1, props)

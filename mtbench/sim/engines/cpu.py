@@ -30,7 +30,8 @@ BATCHES_A_THREAD = 4
 #: And at most so many environments in each: MuJoCo copies out a whole batch whatever part of it is asked for, and a call on
 #: one actor shall not take longer among more environments.
 LARGEST_BATCH = 64
-#: A coordinate or velocity beyond this is a diverged simulation, as in MuJoCo (mjMAXVAL).
+#: A coordinate or velocity beyond this is a diverged simulation, as in MuJoCo (mjMAXVAL). So is a command, for which MuJoCo
+#: would set all of the environment to zero.
 MAX_VALUE = 1e10
 INPUTS = ("qpos", "qvel", "ctrl", "mocap_pos", "mocap_quat", "force", "body_pos")
 VELOCITY_STAGE = mujoco.mjtStage.mjSTAGE_VEL.value
@@ -46,6 +47,7 @@ class CpuEngine(Engine):
     """
 
     device = torch.device("cpu")
+    tells_accelerations = True
 
     def __init__(self, groups: list[Group], sizes: Sizes, num_threads: int = 0) -> None:
         mujoco.set_mju_user_warning(_quiet)
@@ -105,6 +107,9 @@ class CpuEngine(Engine):
     def step(self, substeps: int) -> None:
         """Advance every environment whose state is finite by ``substeps`` physics steps."""
         self.forward()
+        if not (np.abs(self._buffers["ctrl"][:-1]) < MAX_VALUE).all():
+            for batch in self._batches:
+                batch.flag_commands()
         self._run(lambda batch: batch.step(substeps, self._has_force), self._largest_first)
         if self._has_force:
             self._buffers["force"][:] = 0.0
@@ -272,6 +277,10 @@ class _Batch:
         """Batch to engine."""
         for inner, outer in self.state:
             outer[:] = inner
+
+    def flag_commands(self) -> None:
+        """Let environments whose commands are not finite be diverged."""
+        self.diverged |= ~(np.abs(self.ctrl[1]) < MAX_VALUE).all(axis=1)
 
     def step(self, substeps: int, with_force: bool) -> None:
         inner, outer = self.ctrl

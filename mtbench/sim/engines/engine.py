@@ -27,7 +27,8 @@ class Engine(ABC):
         xaxis, xanchor: (joints, 3) joint axes and anchors.
         dof_force: (n,) force of the drives in the last substep.
         contact_force: (bodies, 3) net contact force the body exerts in the last substep, world axes, if there are sensors.
-        diverged: (envs,) bool, true from the step in which a state stopped being finite until it is set again.
+        diverged: (envs,) bool, true from the step in which a state stopped being finite, or a command was not, until the
+            state is set again.
         overflow: (envs,) int32, non-zero where contacts or constraints did not fit since it was last set to zero.
         body_pos: (bodies + 1, 3) positions of bodies in their parents' frames, taken over with a state that was written, in
             groups that are ``placed``.
@@ -35,6 +36,8 @@ class Engine(ABC):
     """
 
     device: torch.device
+    #: whether :meth:`accelerations` can be asked
+    tells_accelerations = False
     qpos: Tensor
     qvel: Tensor
     ctrl: Tensor
@@ -73,10 +76,9 @@ class Engine(ABC):
             "gravity can change after prepare_sim on the CPU engine alone; use pipeline and device cpu"
         )
 
-    def accelerations(self, ranks: Tensor) -> Tensor | None:
-        """``qacc`` (as ``qvel``) that some environments would have with the commands as they are; None where an engine cannot
-        say."""
-        return None
+    def accelerations(self, ranks: Tensor) -> Tensor:
+        """``qacc`` (as ``qvel``) that some environments would have with the commands as they are; of engines that tell."""
+        raise NotImplementedError
 
     def take_overflow(self) -> Tensor:
         """Environments in which contacts or constraints were left out since the last call, for want of room, scalar."""

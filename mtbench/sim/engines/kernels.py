@@ -4,7 +4,7 @@
 import mujoco_warp as mjw
 import warp as wp
 
-#: A coordinate or velocity beyond this is a diverged simulation, as in MuJoCo (mjMAXVAL).
+#: A coordinate, velocity or command beyond this is a diverged simulation, as in MuJoCo (mjMAXVAL).
 MAX_VALUE = wp.constant(1e10)
 #: Bits of ``Data.overflow`` that mean that contacts or constraints were left out.
 LEFT_OUT = wp.constant(
@@ -26,6 +26,7 @@ def check(
     ncollision: wp.array[int],
     lost_qpos: wp.array2d[float],
     lost_qvel: wp.array2d[float],
+    ctrl: wp.array2d[float],
     qpos: wp.array2d[float],
     qvel: wp.array2d[float],
     warmstart: wp.array2d[float],
@@ -33,7 +34,8 @@ def check(
     overflow: wp.array[int],
     peak: wp.array[int],
 ):
-    """Flag worlds whose state is not finite, show it as NaN and let their solver start anew; note what was needed."""
+    """Flag worlds whose state or commands are not finite, show their state as NaN and let their solver start anew; note what
+    was needed."""
     world = wp.tid()
     bad = wp.int32(0)
     for i in range(qpos.shape[1]):
@@ -41,6 +43,9 @@ def check(
             bad = 1
     for i in range(qvel.shape[1]):
         if not (wp.abs(qvel[world, i]) < MAX_VALUE):
+            bad = 1
+    for i in range(ctrl.shape[1]):
+        if not (wp.abs(ctrl[world, i]) < MAX_VALUE):
             bad = 1
     if bad != 0:
         diverged[world] = True

@@ -175,7 +175,7 @@ class Worlds:
         wp.launch(
             kernels.check,
             dim=self.num_envs,
-            inputs=[self.data.nefc, self.data.nacon, self.data.ncollision, *self._lost],
+            inputs=[self.data.nefc, self.data.nacon, self.data.ncollision, *self._lost, self.data.ctrl],
             outputs=[
                 self.data.qpos,
                 self.data.qvel,
