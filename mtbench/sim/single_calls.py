@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from .arguments import checked
 from .component_types import DofFrame
 from .datatypes import INVALID_HANDLE, STATE_POS, STATE_VEL, CoordinateSpace, IndexDomain, JointType
 from .handles import actor_of, body_of, call, dof_of, first_of, index_of, joint_of, joints, one_each, simulation, within
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .simulation import Simulation as Sim
 
 
+@checked
 class SingleCalls:
     """States and commands by handle."""
 
@@ -75,7 +77,6 @@ class SingleCalls:
         Raises:
             ValueError: the body is not a root.
         """
-        pose = _given(pose, Transform)
         p, r = pose.p, pose.r.normalize()
         self._write_root(env, handle, slice(0, 7), [p.x, p.y, p.z, r.x, r.y, r.z, r.w], "set_rigid_transform")
 
@@ -282,19 +283,7 @@ class SingleCalls:
         self.set_dof_target_velocity(env, _moving(env, handle), target)
 
 
-def _given(value: Any, kind: type) -> Any:
-    """A value of one of the API's kinds.
-
-    Raises:
-        TypeError: it is not.
-    """
-    if not isinstance(value, kind):
-        raise TypeError(f"{call()} takes a gymapi.{kind.__name__}, not {type(value).__name__}")
-    return value
-
-
 def _three(vector: Vec3) -> list[float]:
-    _given(vector, Vec3)
     return [vector.x, vector.y, vector.z]
 
 

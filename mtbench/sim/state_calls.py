@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from .arguments import checked
 from .datatypes import STATE_POS, STATE_VEL
 from .handles import actor_of, call, first_of, index_of, one_each, simulation
 from .pose_types import DofState, RigidBodyState
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from .scene import Env
 
 
+@checked
 class StateCalls:
     """States and commands by actor; before ``prepare_sim`` those that it will start with."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from .arguments import checked
 from .datatypes import CoordinateSpace
 from .gymtorch import Tensor
 from .handles import index_of
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from .simulation import Simulation as Sim
 
 
+@checked
 class TensorCalls:
     """The Tensor API. Setters take effect at the next ``simulate``."""
 

@@ -186,5 +186,5 @@ def test_single_calls_say_what_they_take(world):
             with pytest.raises(TypeError, match=rf"gym\.{name} takes"):
                 getattr(w.gym, name)(envs[0], 1, value, *rest)
     for name in ("set_rigid_transform", "set_rigid_linear_velocity", "apply_body_forces", "apply_body_force_at_pos"):
-        with pytest.raises(TypeError, match=rf"gym\.{name} takes a gymapi\."):
+        with pytest.raises(TypeError, match=rf"gym\.{name}: \w+ is a gymapi\."):
             getattr(w.gym, name)(envs[0], 0, "x")
