@@ -138,10 +138,7 @@ class Recorder:
                     for old, new in zip(_each(old), _each(_tensors(carriers)[key]), strict=True)
                     if old is not new
                 ]
-                # New values first, then all at once: a value may be the old one of another attribute.
-                values = [new.clone() for _, new in changed]
-                for (old, _), value in zip(changed, values, strict=True):
-                    old.copy_(value)
+                _assign(changed)
         finally:
             _bind(carriers, before)
         self._graphs[name] = graph
@@ -151,11 +148,22 @@ class Recorder:
         """Attributes that were assigned outside of the recorded parts go where the graph reads them."""
         pinned, now = self._pinned[name], _tensors(carriers)
         moved = {key: value for key, value in pinned.items() if key in now and now[key] is not value}
-        for key, value in moved.items():
-            for old, new in zip(_each(value), _each(now[key]), strict=True):
-                if old is not new:
-                    old.copy_(new)
+        _assign(
+            [
+                (old, new)
+                for key, value in moved.items()
+                for old, new in zip(_each(value), _each(now[key]), strict=True)
+                if old is not new
+            ]
+        )
         _bind(carriers, moved)
+
+
+def _assign(pairs: Sequence[tuple[Tensor, Tensor]]) -> None:
+    """Copy the second of each pair into the first, all at once: it may be the first of another pair."""
+    values = [new.clone() for _, new in pairs]
+    for (old, _), value in zip(pairs, values, strict=True):
+        old.copy_(value)
 
 
 def _tensors(carriers: Sequence[Any]) -> dict[tuple[int, str], Any]:

@@ -107,11 +107,11 @@ class SimulationCalls:
         worlds, so a GPU ignores windows."""
         sim = simulation(env)
         check_unprepared(sim, "the ground cannot change")
+        given = {"x": x, "y": y, "length": length, "width": width}
+        x, y, length, width = (number(v, float, f"{call()}: {key}") for key, v in given.items())
+        if not (x in FINITE and y in FINITE and length in POSITIVE and width in POSITIVE):
+            raise ValueError(f"{call()}: a window is finite and its sizes positive, not {list(given.values())}")
         if sim.device.type == "cpu" and not sim.params.warp.enabled:
-            given = {"x": x, "y": y, "length": length, "width": width}
-            x, y, length, width = (number(v, float, f"{call()}: {key}") for key, v in given.items())
-            if not (x in FINITE and y in FINITE and length in POSITIVE and width in POSITIVE):
-                raise ValueError(f"{call()}: a window is finite and its sizes positive, not {list(given.values())}")
             env.window = x, y, length, width
 
     # -- steps --------------------------------------------------------------------------------------------------

@@ -45,6 +45,23 @@ def test_replayed_steps_follow_states_set_from_outside():
     assert torch.equal(env.step(actions)[0]["obs"], first)
 
 
+@pytest.mark.parametrize("task", ["MT10", "MetaWorldMT10"])
+def test_starts_are_shared_between_replayed_steps(task):
+    """As between eager ones, to the bit: what a recorded part made may be written afterwards."""
+    seen = []
+    for recorder in (None, Recorder(EmulatedGraph)):
+        env = make(task, 20, 3, task_id=["reach", "push"])
+        env.masked, env._recorder = True, recorder
+        source, found = torch.arange(20) // 2 * 2, []
+        for _ in range(3):
+            env.reset()
+            found.append(env.share_starts(source)["obs"].clone())
+            found += [env.step(torch.full((20, 4), 0.3))[0]["obs"].clone() for _ in range(4)]
+        seen.append(torch.stack(found))
+        env.close()
+    assert torch.equal(*seen) and torch.equal(seen[0][:, ::2], seen[0][:, 1::2])
+
+
 @pytest.mark.parametrize("reward", ["v2", "v2_metaworld", "v1", "sparse"])
 def test_no_part_of_a_step_waits(reward):
     env = make("MT50", **SETTINGS, reward=reward)
