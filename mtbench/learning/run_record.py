@@ -138,11 +138,14 @@ def save_config(config: dict[str, Any], path: Path) -> list[str]:
         What differs, a line a setting, but for ``checkpoint``, which is how a run is continued, and the environment's copy.
     """
     text = OmegaConf.to_yaml(OmegaConf.create(config)).encode()
-    old = path.read_bytes() if path.exists() else text
-    if old != text:
-        write_atomically(_free(path), lambda file: file.write(old))
-    if old != text or not path.exists():
+    if not path.exists():
         write_atomically(path, lambda file: file.write(text))
+        return []
+    old = path.read_bytes()
+    if old == text:
+        return []
+    write_atomically(_free(path), lambda file: file.write(old))
+    write_atomically(path, lambda file: file.write(text))
     try:
         before, now = (dict(flatten(OmegaConf.to_container(OmegaConf.create(yaml.decode())))) for yaml in (old, text))
     except Exception:  # of the YAML parser, of OmegaConf, or of decoding: there is nothing to compare with

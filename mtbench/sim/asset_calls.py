@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
+from copy import copy, deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,6 @@ from .coverage import PAGE
 from .datatypes import ActuatorProperties, AssetOptions, DofType, IndexRange, JointType, RigidShapeProperties
 from .handles import call, find, indices, joints, within
 from .mesh_files import PLATE
-from .numbers import twin
 
 if TYPE_CHECKING:
     from .simulation import Simulation as Sim
@@ -134,7 +133,7 @@ class AssetCalls:
         return len(asset.shape_props)
 
     def get_asset_rigid_shape_properties(self, asset: Asset) -> list[RigidShapeProperties]:
-        return [twin(p) for p in asset.shape_props]
+        return [copy(p) for p in asset.shape_props]
 
     def set_asset_rigid_shape_properties(self, asset: Asset, props: list[RigidShapeProperties]) -> bool:
         """Taken over by actors created from the asset afterwards."""

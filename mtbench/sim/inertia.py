@@ -44,11 +44,6 @@ def read(m: mujoco.MjModel) -> list[RigidBodyProperties]:
     return out
 
 
-def copied(p: RigidBodyProperties) -> RigidBodyProperties:
-    """A copy that shares nothing."""
-    return copy(p)
-
-
 def scaled(p: RigidBodyProperties, times: float) -> RigidBodyProperties:
     """Those of a body with ``times`` the lengths and the same density."""
     inertia, inverse = (
@@ -93,7 +88,7 @@ def changes(
             continue
         _check_flags(new.flags, f"body {k} of {whose}")
         if value[:3] == (asset.mass, asset.com, asset.inertia):  # also of a body without mass
-            after[k] = copied(asset)
+            after[k] = copy(asset)
             after[k].flags = new.flags
             continue
         matrix = _checked(new.mass, new.com, inertia, f"body {k} of {whose}")

@@ -2,19 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
-
-_Value = TypeVar("_Value")
-
-
-def twin(value: _Value) -> _Value:
-    """A copy of a dataclass that shares the values within it. Nothing is converted again, which is most of what it takes to
-    make one of thousands."""
-    copy = object.__new__(type(value))
-    put = object.__setattr__
-    for name in value.__match_args__:  # type: ignore[attr-defined]
-        put(copy, name, getattr(value, name))
-    return copy
+from typing import Any
 
 
 def number(value: Any, kind: type, what: str) -> Any:

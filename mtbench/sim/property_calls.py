@@ -5,7 +5,7 @@ An actor starts with its asset's properties and has them for itself. Changes rea
 
 from __future__ import annotations
 
-from copy import deepcopy
+from copy import copy, deepcopy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +23,7 @@ from .datatypes import (
     RigidShapeProperties,
 )
 from .handles import actor_of, call, find, simulation, within
-from .numbers import number, twin
+from .numbers import number
 from .scaling import scaled
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class PropertyCalls:
         return len(actor_of(env, handle).shape_props)
 
     def get_actor_rigid_shape_properties(self, env: Env, handle: int) -> list[RigidShapeProperties]:
-        return [twin(p) for p in actor_of(env, handle).shape_props]
+        return [copy(p) for p in actor_of(env, handle).shape_props]
 
     def set_actor_rigid_shape_properties(self, env: Env, handle: int, props: list[RigidShapeProperties]) -> bool:
         """Friction at any time; ``filter`` before ``prepare_sim``."""
@@ -90,7 +90,7 @@ class PropertyCalls:
 
     def get_actor_rigid_body_properties(self, env: Env, handle: int) -> list[RigidBodyProperties]:
         actor = actor_of(env, handle)
-        return [inertia.copied(actor.body_props.get(k, own)) for k, own in enumerate(actor.asset.body_props)]
+        return [copy(actor.body_props.get(k, own)) for k, own in enumerate(actor.asset.body_props)]
 
     def set_actor_rigid_body_properties(
         self,

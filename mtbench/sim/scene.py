@@ -21,7 +21,7 @@ from .assets import Asset
 from .component_types import AttractorProperties
 from .datatypes import DofDriveMode, RigidBodyProperties, RigidShapeProperties, SimParams
 from .ground import Ground, Window
-from .pose_types import Quat, Transform, Vec3
+from .pose_types import Transform, Vec3
 
 if TYPE_CHECKING:
     from .cameras import Camera
@@ -56,8 +56,6 @@ class Actor:
     start: Start | None = None  #: what was set before the simulation was prepared
 
     def __post_init__(self) -> None:
-        p, r = self.pose.p, self.pose.r  # copied, since clients go on to use theirs for the next actor
-        self.pose = Transform(Vec3(p.x, p.y, p.z), Quat(r.x, r.y, r.z, r.w))
         self.dof_props = self.asset.dof_props.copy()
         self.shape_props = [copy.copy(p) for p in self.asset.shape_props]
         self.tendons = [tendon.copy() for tendon in self.asset.tendons]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,6 @@ import numpy as np
 from .checks import FINITE, check_fields, warn
 from .datatypes import IndexRange, RigidShapeProperties
 from .handles import call
-from .numbers import twin
 
 if TYPE_CHECKING:
     from .assets import Asset
@@ -37,7 +37,7 @@ def checked(props: list[RigidShapeProperties], expected: int) -> list[RigidShape
             raise ValueError(f"{call()}: a shape cannot have friction {p.friction} and restitution {p.restitution}")
         check_fields(p, FINITE, "torsion_friction", "rolling_friction")
     warn_restitution(max((p.restitution for p in props), default=0.0), "a shape")
-    return [twin(p) for p in props]
+    return [copy(p) for p in props]
 
 
 def warn_restitution(restitution: float, where: str) -> None:
